@@ -1,0 +1,1 @@
+"""Emulates the export API and its data."""

@@ -1,0 +1,297 @@
+"""`POST /v1/export`, `GET /v1/export/{id}` and the signed downloads under `/storage`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.canai.analytics import days
+from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.state import Source, stable_uuid
+from sandbox.clock import Clock, iso, parse_iso
+from sandbox.emulator import Emulator
+from sandbox.http import BadJson, Call, Reply, Router
+
+URL_LIFETIME = timedelta(hours=24)
+FILE_LIFETIME = timedelta(hours=48)
+REQUESTS_PER_MINUTE = 100
+FILTERS = {
+    "user_ids": "user_id",
+    "subscription_tiers": "subscription_tier",
+    "journey_stages": "current_journey_stage",
+    "product_tracks": "preferred_product_track",
+}
+REQUEST_KEYS = {
+    "export_type", "date_range", "user_filters", "data_fields", "format", "include_metadata", "anonymize_data",
+    "compliance_mode",
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """A request the API does not take."""
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None, status: int = 400, code: str = "bad_request"):
+        super().__init__(message)
+        self.message, self.details, self.status, self.code = message, details or {}, status, code
+
+
+@dataclass(slots=True)
+class Export:
+    """A finished export and its file."""
+
+    export_id: str
+    body: bytes
+    records: int
+    created: datetime
+
+
+class CanAI(Emulator):
+    """The export API over the seeded source."""
+
+    name = "canai"
+    router = Router()
+    main_token = "sandbox-key"
+    default_pace = (REQUESTS_PER_MINUTE, 60.0)
+
+    def __init__(self, clock: Clock, *, users: int, seed: int) -> None:
+        self.source = Source(clock, users=users, seed=seed)
+        super().__init__(clock)
+
+    def reset(self) -> None:
+        """Data of the seed, no exports, a new signing key."""
+        super().reset()
+        self.source.reset()
+        self.exports: dict[str, Export] = {}
+        self._signing_key = secrets.token_bytes(32)
+
+    def new_account(self, name: str) -> str:
+        """All keys read the same source."""
+        return name
+
+    def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
+        """The truth at the source: rows as they are."""
+        rows = list(self.rows(name)) if name in RECORD_SETS else None
+        if rows is None:
+            return None
+        key = {"users": "user_id", "payments": "payment_id", "deliverables": "deliverable_id"}.get(name, "period_start")
+        return [{"id": row[key], "properties": row, "links": []} for row in rows]
+
+    def inspect(self, call: Call) -> tuple[str, int]:
+        """Everything here reads."""
+        return "read", 0
+
+    def handle(self, call: Call) -> Reply:
+        """Check key and pace, then answer."""
+        if call.path.startswith("/storage/"):
+            return self.download(call)
+        key = self.account_name(call.bearer)
+        if key is None:
+            return self.error(401, "unauthorized", "The API key is not valid.")
+        wait = self.pace_of(key).wait_s(time.monotonic())
+        if wait:
+            return self.too_many(wait)
+        found = self.router.find(call.method, call.path)
+        if found is None:
+            return Reply(501, {"error": f"the sandbox does not emulate {call.method} {call.path} of the export API"})
+        handler, params = found
+        try:
+            return handler(self, call, **params)
+        except BadJson:
+            return self.error(400, "bad_request", "The body is no JSON.")
+        except Refused as refused:
+            return self.error(refused.status, refused.code, refused.message, refused.details)
+
+    def too_many(self, wait_s: float) -> Reply:
+        """429 with Retry-After in whole seconds."""
+        reply = self.error(429, "rate_limited", f"More than {REQUESTS_PER_MINUTE} requests a minute.")
+        reply.headers["Retry-After"] = str(int(wait_s) + 1)
+        return reply
+
+    def error(self, status: int, code: str, message: str, details: dict[str, Any] | None = None) -> Reply:
+        """The guide's envelope for an error."""
+        body = {"data": None, "error": {"code": code, "message": message, "details": details or {}}, "metadata": self.meta()}
+        return Reply(status, body)
+
+    def meta(self) -> dict[str, Any]:
+        """`metadata` of an answer."""
+        return {
+            "export_created_at": iso(self.clock.now()),
+            "processing_time_ms": 12,
+            "request_id": f"req_{secrets.token_hex(8)}",
+        }
+
+    def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
+        """The API's words for a fault."""
+        if fault == "429":
+            return self.too_many(args.get("retry_after_s", 1) - 0.5)
+        if fault == "expired_url":
+            return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
+        known = {
+            "401": (401, "unauthorized", "The API key is not valid."),
+            "403_permission": (403, "export_permission_missing", "The key has no export permission."),
+            "403_address": (403, "address_not_allowed", "The address is not on the key's list."),
+            "unnamed_400": (400, "bad_request", "The request is not valid."),
+            "empty_success": (200, "", ""),
+        }
+        status, code, message = known.get(fault, (int(fault[:3]) if fault[:3].isdigit() else 500, "server_error", "Try again later."))
+        return Reply(200, {}) if fault == "empty_success" else self.error(status, code, message)
+
+    def rows(self, record_set: str) -> Any:
+        """All rows of a record set."""
+        return days(self.source) if record_set == "analytics" else self.source.rows[record_set].values()
+
+    def sign(self, export_id: str, expires: int) -> str:
+        """The signature of a download URL."""
+        return hmac.new(self._signing_key, f"{export_id}/{expires}".encode(), hashlib.sha256).hexdigest()[:40]
+
+    def download(self, call: Call) -> Reply:
+        """A file, where the URL is signed and fresh."""
+        export_id = call.path.removeprefix("/storage/exports/").split("/")[0]
+        export = self.exports.get(export_id)
+        now = self.clock.now()
+        if export is None or export.created + FILE_LIFETIME < now:
+            return Reply(404, {"statusCode": "404", "error": "not_found", "message": "Object not found"})
+        expires = call.query.get("expires", "0")
+        good = expires.isdigit() and hmac.compare_digest(self.sign(export_id, int(expires)), call.query.get("token", ""))
+        if not good or int(expires) < now.timestamp():
+            return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
+        return Reply(200, export.body, {"Content-Type": "application/json"}, rows=export.records)
+
+    def answer(self, call: Call, export: Export) -> Reply:
+        """The guide's `ExportResponse`."""
+        expires = export.created + URL_LIFETIME
+        stamp = int(expires.timestamp())
+        origin = call.base_url.removesuffix("/canai")
+        url = f"{origin}/storage/exports/{export.export_id}/export.json?expires={stamp}&token={self.sign(export.export_id, stamp)}"
+        data = {
+            "export_id": export.export_id,
+            "status": "ready",
+            "download_url": url,
+            "expires_at": iso(expires),
+            "record_count": export.records,
+            "file_size_bytes": len(export.body),
+            "format": "json",
+        }
+        return Reply(200, {"data": data, "error": None, "metadata": self.meta() | {"export_created_at": iso(export.created)}})
+
+
+def selection(export_type: str, wanted: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """Per record set the pairs (name asked for, property). Raises: Refused naming unknown fields."""
+    chosen: dict[str, list[tuple[str, str]]] = {}
+    unknown: list[str] = []
+    for name in wanted:
+        pairs = resolve(export_type, name)
+        if not pairs:
+            unknown.append(name)
+        for record_set, asked, prop in pairs:
+            chosen.setdefault(record_set, []).append((asked, prop))
+    if unknown:
+        raise Refused(f"Unknown fields: {', '.join(unknown)}", {"unknown_fields": unknown}, code="unknown_fields")
+    return chosen
+
+
+def resolve(export_type: str, name: str) -> list[tuple[str, str, str]]:
+    """What one entry of `data_fields` stands for; empty where it is unknown."""
+    sets = EXPORT_TYPES[export_type]
+    if name == "all":
+        return [(one, prop, prop) for one in sets for prop in RECORD_SETS[one]]
+    prefix, dot, rest = name.partition(".")
+    if dot and prefix in sets:
+        sets, name = (prefix,), rest
+    elif len(sets) > 1:
+        return []
+    if name == "*":
+        return [(sets[0], prop, prop) for prop in RECORD_SETS[sets[0]]]
+    prop = name if name in RECORD_SETS[sets[0]] else ALIASES.get(name, "")
+    return [(sets[0], name, prop)] if prop in RECORD_SETS[sets[0]] else []
+
+
+def date_range(given: Any) -> tuple[datetime | None, datetime | None]:
+    """`[start, end)`. Raises: Refused."""
+    if given is None:
+        return None, None
+    try:
+        start, end = parse_iso(given["start"]), parse_iso(given["end"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused("date_range needs start and end in ISO 8601.", code="bad_range") from error
+    if end < start:
+        raise Refused("date_range ends before it starts.", code="bad_range")
+    return start, end
+
+
+def user_filter(source: Source, given: dict[str, Any] | None) -> Callable[[dict[str, Any]], bool]:
+    """Whether a row's user passes the filters. Raises: Refused."""
+    unknown = set(given or {}) - set(FILTERS)
+    if unknown:
+        raise Refused(f"Unknown filters: {', '.join(sorted(unknown))}", {"unknown_filters": sorted(unknown)})
+    tests = [(FILTERS[name], set(values)) for name, values in (given or {}).items()]
+
+    def passes(row: dict[str, Any]) -> bool:
+        user = source.rows["users"].get(row.get("user_id", ""))
+        return not tests or (user is not None and all(user[prop] in values for prop, values in tests))
+
+    return passes
+
+
+def anonymised(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what is personal; the user id is a stable pseudonym."""
+    kept = {name: value for name, value in row.items() if name not in PERSONAL}
+    if "user_id" in kept:
+        kept["user_id"] = "anon_" + stable_uuid("anonymous", kept["user_id"])
+    return kept
+
+
+@CanAI.router.add("POST", "/v1/export")
+def create_export(api: CanAI, call: Call) -> Reply:
+    """Run an export at once."""
+    given = call.json()
+    if not isinstance(given, dict) or set(given) - REQUEST_KEYS:
+        raise Refused("The body is an ExportRequest.", {"unknown": sorted(set(given or {}) - REQUEST_KEYS)})
+    export_type = given.get("export_type")
+    if export_type not in EXPORT_TYPES:
+        raise Refused(f"export_type is one of {', '.join(EXPORT_TYPES)}.")
+    if given.get("format") != "json":
+        raise Refused("format: this sandbox writes json.", code="bad_format")
+    fields = given.get("data_fields")
+    if not isinstance(fields, list) or not fields or not all(isinstance(one, str) for one in fields):
+        raise Refused("data_fields is a list of names.")
+    if given.get("compliance_mode") not in (None, "gdpr_export", "ccpa_export"):
+        raise Refused("compliance_mode is gdpr_export or ccpa_export.")
+    created = api.clock.now()
+    start, end = date_range(given.get("date_range"))
+    passes = user_filter(api.source, given.get("user_filters"))
+    content: dict[str, Any] = {}
+    count = 0
+    for record_set, pairs in selection(export_type, fields).items():
+        key = REPLICATION_KEYS[record_set]
+        rows = []
+        for row in api.rows(record_set):
+            moment = parse_iso(row[key])
+            if (start and moment < start) or (end and moment >= end) or moment > created or not passes(row):
+                continue
+            shown = {asked: row[prop] for asked, prop in pairs}
+            rows.append(anonymised(shown) if given.get("anonymize_data") else shown)
+        content[record_set] = rows
+        count += len(rows)
+    export_id = f"exp_{secrets.token_hex(12)}"
+    if given.get("include_metadata"):
+        content["metadata"] = {"export_id": export_id, "export_created_at": iso(created), "record_count": count}
+    export = Export(export_id, json.dumps(content).encode(), count, created)
+    api.exports[export_id] = export
+    return api.answer(call, export)
+
+
+@CanAI.router.add("GET", "/v1/export/{export_id}")
+def get_export(api: CanAI, call: Call, export_id: str) -> Reply:
+    """An export that was asked for before."""
+    export = api.exports.get(export_id)
+    if export is None or export.created + FILE_LIFETIME < api.clock.now():
+        raise Refused("No such export.", status=404, code="not_found")
+    return api.answer(call, export)

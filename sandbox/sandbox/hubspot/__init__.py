@@ -1,0 +1,1 @@
+"""Emulates HubSpot's CRM API."""

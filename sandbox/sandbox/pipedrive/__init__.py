@@ -1,0 +1,1 @@
+"""Emulates Pipedrive's API v2."""

@@ -1,0 +1,1 @@
+"""Emulates Salesforce's REST API."""
