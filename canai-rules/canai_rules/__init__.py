@@ -1,0 +1,49 @@
+"""CanAI's business functions, as the export guide and the decisions of this project define them.
+
+Every function is pure and takes null where the source may hold null. Keyword-only parameters are facts of the CRM
+account, which the target passes in.
+"""
+
+from canai_rules.deals import (
+    closed_stage,
+    deal_name,
+    deal_stage,
+    deal_title,
+    deal_value,
+    expected_close_date,
+    opportunity_name,
+    payment_value,
+    pipeline_stage,
+    utc_date,
+)
+from canai_rules.people import (
+    customer_segment,
+    full_name,
+    is_qualified_lead,
+    last_name_or_email,
+    lead_score,
+    lead_status,
+    lifecycle_stage,
+    revenue_potential,
+)
+
+__all__ = [
+    "closed_stage",
+    "customer_segment",
+    "deal_name",
+    "deal_stage",
+    "deal_title",
+    "deal_value",
+    "expected_close_date",
+    "full_name",
+    "is_qualified_lead",
+    "last_name_or_email",
+    "lead_score",
+    "lead_status",
+    "lifecycle_stage",
+    "opportunity_name",
+    "payment_value",
+    "pipeline_stage",
+    "revenue_potential",
+    "utc_date",
+]

@@ -1,0 +1,34 @@
+"""Small conversions that the functions share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+CENT = Decimal("0.01")
+
+
+def number(value: object) -> Decimal:
+    """A number; null as 0."""
+    return Decimal(0) if value is None else Decimal(str(value))
+
+
+def half_up(value: Decimal, step: Decimal = CENT) -> Decimal:
+    """Rounded half up to this step."""
+    return value.quantize(step, rounding=ROUND_HALF_UP)
+
+
+def stage_number(stage: str | None) -> int:
+    """7 for `F7`; 0 for null and for a stage that is none of F1 to F9."""
+    return int(stage[1]) if stage and len(stage) == 2 and stage[0] == "F" and stage[1] in "123456789" else 0
+
+
+def moment(value: str | datetime) -> datetime:
+    """A timestamp as UTC; one without an offset is taken as UTC."""
+    parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def local_part(email: str | None) -> str | None:
+    """What stands before the @ of an e-mail address."""
+    return email.split("@")[0] if email else None

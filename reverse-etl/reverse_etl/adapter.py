@@ -1,0 +1,164 @@
+"""The seam to a CRM. What differs between CRMs is data in `ObjectSpec`; the rest is these few calls.
+
+A target's package implements `Adapter`; the core calls nothing else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from reverse_etl.errors import RowFault
+from reverse_etl.records import Write
+from reverse_etl.values import FieldInfo, Kind, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account behind the credentials, as the CRM names it."""
+
+    id: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A way of writing: taken from `rows_from` writes on, `rows_a_call` rows in each call."""
+
+    name: str
+    rows_from: int
+    rows_a_call: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkForm:
+    """How one object is linked to another."""
+
+    to: str
+    form: Literal["reference", "association"]
+    """`reference`: a field of the record holds the other's CRM id; `association`: a call of its own."""
+    field: str = ""
+    """The field of a reference."""
+    on_create: bool = False
+    """Whether a reference can only be written when the record is created."""
+    rows_a_call: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """What the core has to know of a CRM object."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+    upserts: bool
+    """Whether a create by key can be repeated without making a second record."""
+    unique_keys: bool
+    """Whether the CRM keeps the key field unique."""
+    find_rows_a_call: int
+    """Look-ups that one read can hold, for the least number of calls."""
+    links: Mapping[str, LinkForm] = field(default_factory=dict)
+    required: Mapping[str, str] = field(default_factory=dict)
+    """Fields every new record needs, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWanted:
+    """A field that a mapping writes, for `provision`."""
+
+    name: str
+    kind: Kind
+    options: tuple[str, ...] = ()
+    unique: bool = False
+    long_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One record to be found: by its key, else by its match fields."""
+
+    key: str
+    match: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A record found in the CRM."""
+
+    crm_id: str
+    values: Mapping[str, Value]
+    """Canonical values of the fields asked for; a field the CRM holds nothing in is None or absent."""
+    current: Mapping[str, Any]
+    """The record in the CRM's own form."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The CRM's verdict on one row of a call: an id, or a fault."""
+
+    crm_id: str | None = None
+    fault: RowFault | None = None
+    again: bool = False
+    """The fault is passing (a lock): the row may be sent again."""
+
+
+@dataclass(slots=True)
+class CallCount:
+    """Calls made, by object and purpose (`find`, `read`, `write`, `link`), and those for setting up."""
+
+    by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, object_name: str, purpose: str) -> None:
+        """Count one call."""
+        key = (object_name, purpose)
+        self.by_purpose[key] = self.by_purpose.get(key, 0) + 1
+
+
+class Adapter(Protocol):
+    """A CRM."""
+
+    crm: str
+    objects: Mapping[str, ObjectSpec]
+    calls: CallCount
+
+    def account(self) -> Account:
+        """The account behind the credentials. Raises: CrmError."""
+        ...
+
+    def describe(self, object_name: str) -> dict[str, FieldInfo]:
+        """The fields of an object, by name. Raises: CrmError."""
+        ...
+
+    def facts(self) -> Mapping[str, object]:
+        """What functions may need to know of the account, by the names of their keyword arguments."""
+        ...
+
+    def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Create fields that are missing. Raises: CrmError."""
+        ...
+
+    def find(
+        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+    ) -> dict[str, list[Hit]]:
+        """Records by key or match fields, by the key of the look-up, in batches.
+
+        With `exact` the answer must not come from an index that lags behind the records; `known` is the number of
+        records that the ledger knows there to be, for choosing the cheapest means.
+        Raises: CrmError.
+        """
+        ...
+
+    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+        """Records by CRM id; one that is not there is left out. Raises: CrmError."""
+        ...
+
+    def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
+        """One call for writes of one kind; a result for each, in order.
+
+        Raises: AmbiguousAnswer, BatchRejected, CrmError.
+        """
+        ...
+
+    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+        """Make links between CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
+        ...

@@ -1,0 +1,23 @@
+"""Stage 5, batch: planned writes → lane by their number → batches of distinct keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reverse_etl.adapter import Lane, ObjectSpec
+from reverse_etl.records import Write
+
+
+def choose_lane(spec: ObjectSpec, rows: int) -> Lane:
+    """The lane for this many writes: the one with the highest `rows_from` that they reach."""
+    reached = [lane for lane in spec.lanes if lane.rows_from <= rows]
+    return max(reached, key=lambda lane: lane.rows_from) if reached else spec.lanes[0]
+
+
+def batches(spec: ObjectSpec, writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """Batches of one kind of write each; keys are distinct within a block, so within a batch too."""
+    for kind in ("create", "update"):
+        rows = [write for write in writes if write.kind == kind]
+        lane = choose_lane(spec, len(rows))
+        for start in range(0, len(rows), lane.rows_a_call):
+            yield rows[start : start + lane.rows_a_call]

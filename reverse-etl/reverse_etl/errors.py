@@ -1,0 +1,86 @@
+"""Errors by what can be done about them.
+
+    ReverseEtlError
+      FatalError            the run ends, exit code 1: somebody has to act
+        SettingError        a setting is missing or makes no sense
+        MappingError        a rule is wrong; knows file and line
+        CrmError            the CRM refuses for a cause that is not a row's, or cannot be reached
+        LedgerError         the ledger cannot be used
+      AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
+      BatchRejected         a definite refusal of a whole batch; rows may be named
+      NotRepresentable      a value that a CRM field cannot hold: the row's own fault
+      Stopped               a signal asked the run to end
+
+A message says what happened, to which record, and what to do; it never holds a value of a record or a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from singer_sdk.exceptions import FatalAPIError
+
+
+class ReverseEtlError(Exception):
+    """The root of this package's errors."""
+
+
+class FatalError(ReverseEtlError, FatalAPIError):
+    """The run ends; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.hint = hint
+
+
+class SettingError(FatalError):
+    """A setting is missing or makes no sense."""
+
+
+class MappingError(FatalError):
+    """A rule of the mapping is wrong."""
+
+    def __init__(self, message: str, *, file: str = "", line: int | None = None, hint: str = "") -> None:
+        place = f"{file}:{line}: " if line else f"{file}: " if file else ""
+        super().__init__(f"{place}{message}", hint)
+        self.file, self.line = file, line
+
+
+class CrmError(FatalError):
+    """The CRM refuses for a cause that is not a row's, or cannot be reached."""
+
+
+class LedgerError(FatalError):
+    """The ledger cannot be used."""
+
+
+class AmbiguousAnswer(ReverseEtlError):
+    """A write that may or may not have happened."""
+
+
+class RowFault(ReverseEtlError):
+    """Why a CRM, or a rule, does not take one row."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+class BatchRejected(ReverseEtlError):
+    """A whole batch was refused and nothing of it written; `named` are the rows the answer blames, by position."""
+
+    def __init__(self, fault: RowFault, named: Mapping[int, RowFault] | None = None) -> None:
+        super().__init__(fault.message)
+        self.fault, self.named = fault, dict(named or {})
+
+
+class NotRepresentable(RowFault):
+    """A value that the CRM field cannot hold."""
+
+
+class Stopped(ReverseEtlError):
+    """A signal asked the run to end; `signal_number` is which."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.signal_number = signal_number

@@ -1,0 +1,198 @@
+"""HTTP to a CRM: pace, retries with backoff, renewed tokens; an answer that is not retriable goes to the adapter.
+
+Invariant: a write that the CRM would repeat is never sent twice here. Where its fate is unknown, `AmbiguousAnswer`
+leaves and the caller looks the record up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from reverse_etl.adapter import CallCount
+from reverse_etl.errors import AmbiguousAnswer, CrmError
+
+logger = logging.getLogger(__name__)
+
+RETRIABLE = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524})
+"""Answers after which a repeatable call is sent again."""
+REFUSED = frozenset({423, 429, 477})
+"""Answers that say the call was not carried out: any call is sent again. 423 and 477 are HubSpot's."""
+MAX_ATTEMPTS = 7
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+LONGEST_RETRY_AFTER_S = 3600.0
+CONNECT_TIMEOUT_S = 10.0
+UNREACHABLE_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that will not be retried."""
+
+    status: int
+    body: Any
+    """Parsed JSON, or None where there is none."""
+    headers: Mapping[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status says success."""
+        return 200 <= self.status < 300
+
+
+@dataclass(slots=True)
+class Purpose:
+    """What a call is for, so that it can be counted: an object and `find`, `read`, `write`, `link` or `setup`."""
+
+    object_name: str
+    name: str
+
+
+SETUP = Purpose("", "setup")
+
+
+@dataclass(slots=True)
+class CrmHttp:
+    """One CRM account's HTTP; safe to use from several threads."""
+
+    base_url: str
+    name: str
+    """How the CRM is called in messages."""
+    headers: Callable[[], Mapping[str, str]]
+    pace_s: Callable[[Mapping[str, str]], float]
+    """Seconds to wait before the next call, from an answer's headers."""
+    calls: CallCount
+    timeout_s: float
+    renew: Callable[[], bool] | None = None
+    """Gets a new token after a 401; False where there is none to get."""
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
+    user_agent: str = "reverse-etl"
+    session: requests.Session = field(default_factory=requests.Session)
+    _not_before: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        pool = HTTPAdapter(pool_connections=4, pool_maxsize=32)
+        self.session.mount("https://", pool)
+        self.session.mount("http://", pool)
+        self.session.trust_env = not self.base_url.startswith("http://")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        purpose: Purpose,
+        *,
+        json: object = None,
+        params: Mapping[str, str] | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        """The answer to one call, after any retries.
+
+        Raises: AmbiguousAnswer (only where `repeatable` is False), CrmError.
+        """
+        renewed = False
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self._wait_for_pace()
+            self.calls.add(purpose.object_name, purpose.name)
+            try:
+                response = self.session.request(
+                    method,
+                    path if path.startswith("http") else self.base_url + path,
+                    json=json,
+                    params=params,
+                    headers={"User-Agent": self.user_agent, **self.headers()},
+                    timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
+                    allow_redirects=False,
+                )
+            except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
+                self._after_connection_error(error, attempt, repeatable)
+                continue
+            except requests.exceptions.Timeout:
+                self._after_silence(attempt, repeatable)
+                continue
+            self._keep_pace(response.headers)
+            if response.status_code in REFUSED:
+                self._wait(attempt, response.headers, f"answered {response.status_code}")
+                continue
+            if response.status_code in RETRIABLE:
+                if not repeatable:
+                    raise AmbiguousAnswer(f"{self.name} answered {response.status_code} to a write")
+                self._wait(attempt, response.headers, f"answered {response.status_code}")
+                continue
+            if response.status_code == 401 and not renewed and self.renew is not None and self.renew():
+                renewed = True
+                continue
+            return Answer(response.status_code, parsed(response), response.headers)
+        raise CrmError(
+            f"{self.name} did not take the call {method} {path.split('?')[0]} in {MAX_ATTEMPTS} attempts.",
+            "Run again later: what was delivered is in the ledger, nothing is lost.",
+        )
+
+    def _wait_for_pace(self) -> None:
+        with self._lock:
+            wait_s = self._not_before - self.monotonic()
+        if wait_s > 0:
+            self.sleep(wait_s)
+
+    def _keep_pace(self, headers: Mapping[str, str]) -> None:
+        wait_s = self.pace_s(headers)
+        if wait_s > 0:
+            with self._lock:
+                self._not_before = max(self._not_before, self.monotonic() + wait_s)
+
+    def _after_connection_error(self, error: Exception, attempt: int, repeatable: bool) -> None:
+        never_sent = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)
+        if not never_sent and not repeatable:
+            raise AmbiguousAnswer(f"{self.name} closed the connection during a write") from error
+        if isinstance(error, requests.exceptions.SSLError):
+            raise CrmError(f"{self.name}'s certificate is not trusted.", "Check the URL and this machine's certificates.") from None
+        if never_sent and attempt >= UNREACHABLE_ATTEMPTS:
+            raise CrmError(
+                f"{self.name} cannot be reached at {self.base_url}.", "Check the URL setting and the network, then run again."
+            ) from None
+        self._wait(attempt, {}, "cannot be reached" if never_sent else "closed the connection")
+
+    def _after_silence(self, attempt: int, repeatable: bool) -> None:
+        if not repeatable:
+            raise AmbiguousAnswer(f"{self.name} did not answer a write within {self.timeout_s:g} s")
+        self._wait(attempt, {}, f"did not answer within {self.timeout_s:g} s")
+
+    def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:
+        asked = retry_after_s(headers)
+        backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * (0.5 + self.jitter() / 2)
+        wait_s = backoff if asked is None else asked
+        if wait_s > LONGEST_RETRY_AFTER_S:
+            raise CrmError(f"{self.name} asks to wait {wait_s:.0f} s.", "Run again after that time.")
+        logger.info("%s %s; waiting %.1f s (attempt %d of %d)", self.name, why, wait_s, attempt, MAX_ATTEMPTS)
+        self.sleep(wait_s)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After header; None where there is none in seconds."""
+    given = headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        return None
+
+
+def parsed(response: requests.Response) -> Any:
+    """The JSON of an answer; None where it is none (an HTML page of an edge server, say)."""
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        return None

@@ -1,0 +1,176 @@
+"""The ledger's tables. A change here needs a migration in `migrations/versions`; a test compares the two.
+
+Every key holds the CRM and the account, so that one ledger serves any number of accounts. Times are UTC text with
+`Z` and microseconds; observed times inside `entry.fields` are integers of microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+Autonumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Naming of constraints, so that migrations can name them."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class RunRow(Base):
+    """One run of a target."""
+
+    __tablename__ = "run"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    crm: Mapped[str] = mapped_column(String(32))
+    account: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[str] = mapped_column(String(27))
+    ended_at: Mapped[str | None] = mapped_column(String(27))
+    exit_code: Mapped[int | None]
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class EntryRow(Base):
+    """What the CRM is known to hold under one key. `state`: pending (a create was intended), settled, dead."""
+
+    __tablename__ = "entry"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    crm_id: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(8))
+    fields: Mapped[bytes] = mapped_column(LargeBinary)
+    """msgpack: {"r": {rule: fingerprint}, "f": {field: [hash, observed_us]}}"""
+    run_id: Mapped[str] = mapped_column(String(36))
+    __table_args__ = (Index("ix_entry_crm_id", "crm", "account", "object", "crm_id"),)
+
+
+class ClaimRow(Base):
+    """A key that one process is writing, until its lease ends."""
+
+    __tablename__ = "claim"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    until: Mapped[str] = mapped_column(String(27))
+
+
+class WaitingLinkRow(Base):
+    """A link, or a write that cannot be made without its link, whose other end is not there yet."""
+
+    __tablename__ = "waiting_link"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    to_object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80))
+    to_key: Mapped[str] = mapped_column(String(255))
+    source_key: Mapped[str] = mapped_column(String(255))
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """The source record where the whole write waits; null where only the link does."""
+    observed_us: Mapped[int] = mapped_column(BigInteger)
+    since: Mapped[str] = mapped_column(String(27))
+    run_id: Mapped[str] = mapped_column(String(36))
+
+
+class DeadLetterRow(Base):
+    """A record that one rule could not deliver, with all that is needed to try again."""
+
+    __tablename__ = "dead_letter"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """The source's primary key."""
+    stream: Mapped[str] = mapped_column(String(120))
+    object: Mapped[str] = mapped_column(String(80))
+    stage: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(String(80))
+    message: Mapped[str] = mapped_column(Text)
+    hint: Mapped[str] = mapped_column(Text)
+    record: Mapped[dict[str, Any]] = mapped_column(JSON)
+    observed_us: Mapped[int] = mapped_column(BigInteger)
+    times: Mapped[int]
+    first_at: Mapped[str] = mapped_column(String(27))
+    last_at: Mapped[str] = mapped_column(String(27))
+    run_id: Mapped[str] = mapped_column(String(36))
+    closed_at: Mapped[str | None] = mapped_column(String(27))
+
+
+class TombstoneRow(Base):
+    """A key that was erased, as a keyed hash."""
+
+    __tablename__ = "tombstone"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    erased_at: Mapped[str] = mapped_column(String(27))
+
+
+class OutcomeRow(Base):
+    """What a run did, by object and outcome, for BI."""
+
+    __tablename__ = "outcome"
+    run_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(24), primary_key=True)
+    rows: Mapped[int]
+
+
+class JobRow(Base):
+    """A bulk job that outlives a killed run."""
+
+    __tablename__ = "job"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    job_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(16))
+    keys: Mapped[list[str]] = mapped_column(JSON)
+    run_id: Mapped[str] = mapped_column(String(36))
+    began_at: Mapped[str] = mapped_column(String(27))
+
+
+class PaceRow(Base):
+    """A block of calls that one process has leased of an account's limit."""
+
+    __tablename__ = "pace"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    limit_name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    window_began: Mapped[str] = mapped_column(String(27), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True)
+    calls: Mapped[int]
+
+
+class AuditRow(Base):
+    """Who did what, hash-chained."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Autonumber, primary_key=True, autoincrement=True)
+    at: Mapped[str] = mapped_column(String(27))
+    event: Mapped[dict[str, Any]] = mapped_column(JSON)
+    chain: Mapped[str] = mapped_column(String(64))
+
+
+class InboxRow(Base):
+    """A webhook event, written once."""
+
+    __tablename__ = "inbox"
+    sequence: Mapped[int] = mapped_column(Autonumber, primary_key=True, autoincrement=True)
+    event_id: Mapped[str] = mapped_column(String(64), unique=True)
+    event: Mapped[str] = mapped_column(String(80))
+    at: Mapped[str] = mapped_column(String(27))
+    received_at: Mapped[str] = mapped_column(String(27))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -1,0 +1,160 @@
+"""Stage 6, send: batches → one `Fate` a write. Concurrency, halving of definite refusals, looking up what is unknown.
+
+A batch that is refused as a whole is split: rows the answer names die at once, the rest goes again; unnamed ones are
+found by halving, and when that would cost too much, one by one. A cause that is not a row's stops the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from reverse_etl.adapter import Adapter, Lookup, RowResult
+from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
+from reverse_etl.mapping import CompiledRule
+from reverse_etl.records import Fate, Write
+
+EXTRA_CALLS_A_BATCH = 7
+"""A batch of n rows costs at most n + 7 calls: the worst case of SPEC 4.4 (107 for 100)."""
+AMBIGUOUS_ATTEMPTS = 4
+LOCKED_ATTEMPTS = 6
+SETTLE_DELAY_S = 1.0
+"""How long an unknown write is given to appear before it is looked up."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends the writes of a rule."""
+
+    adapter: Adapter
+    max_concurrency: int
+    stopping: threading.Event
+    sleep: Callable[[float], None] = time.sleep
+    _failed: list[CrmError] = field(default_factory=list)
+
+    def send(self, rule: CompiledRule, all_batches: Iterator[list[Write]]) -> Iterator[list[Fate]]:
+        """Fates as they become known, a list for each time some are.
+
+        After a stop no new call is made; what was not sent is `not_attempted`.
+        Raises: CrmError, after everything in flight has its fate.
+        """
+        failure: CrmError | None = None
+        with ThreadPoolExecutor(max_workers=self.max_concurrency, thread_name_prefix="send") as pool:
+            flying: dict[Future[list[Fate]], list[Write]] = {}
+            waiting = True
+            while waiting or flying:
+                while waiting and len(flying) < self.max_concurrency:
+                    batch = next(all_batches, None)
+                    if batch is None:
+                        waiting = False
+                    elif failure is not None or self.stopping.is_set():
+                        yield [Fate(write.record, "not_attempted") for write in batch]
+                    else:
+                        flying[pool.submit(self.send_batch, rule, batch)] = batch
+                if not flying:
+                    continue
+                done, _ = wait(flying, return_when=FIRST_COMPLETED)
+                fates: list[Fate] = []
+                for future in done:
+                    batch = flying.pop(future)
+                    error = future.exception()
+                    if isinstance(error, CrmError):
+                        failure = failure or error
+                        fates += [Fate(write.record, "not_attempted") for write in batch]
+                    else:
+                        fates += future.result()
+                yield fates
+        if failure is not None:
+            raise failure
+
+    def send_batch(self, rule: CompiledRule, batch: Sequence[Write]) -> list[Fate]:
+        """Fates of one batch, whatever it takes. Raises: CrmError."""
+        fates: list[Fate] = []
+        queue: list[list[Write]] = [list(batch)]
+        calls, unresolved, allowed = 0, len(batch), len(batch) + EXTRA_CALLS_A_BATCH
+        while queue:
+            part = queue.pop(0)
+            if len(part) > 1 and calls and calls + 1 + unresolved > allowed:
+                queue = [[write] for write in part] + queue
+                continue
+            calls += 1
+            try:
+                fates += self._one_call(rule, part)
+                unresolved -= len(part)
+            except BatchRejected as rejected:
+                named = {index: fault for index, fault in rejected.named.items() if 0 <= index < len(part)}
+                if len(part) == 1:
+                    named = {0: named.get(0, rejected.fault)}
+                fates += [dead(part[index], fault) for index, fault in named.items()]
+                unresolved -= len(named)
+                rest = [write for index, write in enumerate(part) if index not in named]
+                if named:
+                    queue = [rest, *queue] if rest else queue
+                else:
+                    middle = (len(rest) + 1) // 2
+                    queue = [rest[:middle], rest[middle:], *queue]
+        return fates
+
+    def _one_call(self, rule: CompiledRule, part: list[Write]) -> list[Fate]:
+        """One call, and what it takes to know its outcome. Raises: BatchRejected, CrmError."""
+        pending = part
+        fates: list[Fate] = []
+        for attempt in range(1, LOCKED_ATTEMPTS + 1):
+            try:
+                results = self.adapter.write(rule.object, rule.rule.upsert_key, pending)
+            except AmbiguousAnswer as error:
+                return fates + self._look_up(rule, pending, error)
+            again = []
+            for write, result in zip(pending, results, strict=True):
+                if result.again and attempt < LOCKED_ATTEMPTS:
+                    again.append(write)
+                else:
+                    fates.append(fate_of(write, result))
+            if not again:
+                return fates
+            pending = again
+            self.sleep(0.5 * 2**attempt)
+        return fates
+
+    def _look_up(self, rule: CompiledRule, part: Sequence[Write], error: AmbiguousAnswer) -> list[Fate]:
+        """The fate of writes whose answer is unknown: found in the CRM, or sent again. Raises: CrmError."""
+        left = list(part)
+        fates: list[Fate] = []
+        for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
+            self.sleep(SETTLE_DELAY_S * attempt)
+            key_field = rule.rule.upsert_key
+            found = self.adapter.find(rule.object, key_field, [Lookup(write.key, {}) for write in left], [key_field], exact=True)
+            still = []
+            for write in left:
+                hits = found.get(write.key, [])
+                if hits:
+                    fates.append(fate_of(write, RowResult(hits[0].crm_id)))
+                else:
+                    still.append(write)
+            left = still
+            if not left:
+                return fates
+            try:
+                results = self.adapter.write(rule.object, key_field, left)
+            except AmbiguousAnswer as again:
+                error = again
+                continue
+            return fates + [fate_of(write, result) for write, result in zip(left, results, strict=True)]
+        raise CrmError(f"The fate of a write stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts ({error}).", "Run again: it will be looked up first.")  # noqa: E501
+
+
+def dead(write: Write, fault: RowFault) -> Fate:
+    """A write the CRM refused."""
+    return Fate(write.record, "dead", fault=fault, stage="send")
+
+
+def fate_of(write: Write, result: RowResult) -> Fate:
+    """The fate that a row's result means."""
+    if result.fault is not None:
+        return dead(write, result.fault)
+    created = write.kind == "create" or write.recovered
+    accepted = {**write.accepted, **write.fields}
+    return Fate(write.record, "created" if created else "updated", result.crm_id or write.crm_id, accepted, linked=bool(write.fields))

@@ -1,0 +1,92 @@
+"""Counting fates, and the law that must hold after every block.
+
+Per object: planned = created + updated + unchanged + skipped{…} + waiting + dead + not_attempted.
+Links apart: wanted = made + kept + waiting + dead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reverse_etl.adapter import ObjectSpec
+from reverse_etl.errors import ReverseEtlError
+from reverse_etl.records import SKIPS, FateName
+
+OUTCOMES: tuple[FateName, ...] = ("created", "updated", "unchanged", *SKIPS, "waiting", "dead", "not_attempted")
+
+
+class LawBroken(ReverseEtlError):
+    """A planned write has no fate, or two: a bug in this package."""
+
+
+@dataclass(slots=True)
+class ObjectTally:
+    """Counts of one object."""
+
+    planned: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+    fields_kept_back: int = 0
+    looked_up: int = 0
+    read: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    """Rows sent, by kind of write."""
+    linked: int = 0
+
+    def report(self) -> dict[str, Any]:
+        """As the run report shows it."""
+        return {
+            "planned": self.planned,
+            "created": self.fates["created"],
+            "updated": self.fates["updated"],
+            "unchanged": self.fates["unchanged"],
+            "skipped": {name: self.fates[name] for name in SKIPS},
+            "waiting": self.fates["waiting"],
+            "dead": self.fates["dead"],
+            "not_attempted": self.fates["not_attempted"],
+            "fields_kept_back": self.fields_kept_back,
+        }
+
+    def least_calls(self, spec: ObjectSpec) -> int:
+        """Calls that the least would have taken for what was looked up, sent and linked."""
+        calls = math.ceil(self.looked_up / spec.find_rows_a_call) + math.ceil(self.read / spec.find_rows_a_call)
+        for rows in self.sent.values():
+            lane = max((one for one in spec.lanes if one.rows_from <= rows), key=lambda one: one.rows_from, default=spec.lanes[0])
+            calls += math.ceil(rows / lane.rows_a_call)
+        link_rows = max((form.rows_a_call for form in spec.links.values()), default=1)
+        return calls + math.ceil(self.linked / link_rows)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a run."""
+
+    received: Counter[str] = field(default_factory=Counter)
+    """Records by stream."""
+    objects: dict[str, ObjectTally] = field(default_factory=dict)
+    links: Counter[str] = field(default_factory=Counter)
+
+    def of(self, object_name: str) -> ObjectTally:
+        """The counts of an object."""
+        return self.objects.setdefault(object_name, ObjectTally())
+
+    def check(self) -> None:
+        """The law. Raises: LawBroken."""
+        for name, one in self.objects.items():
+            if one.planned != sum(one.fates.values()):
+                raise LawBroken(f"{name}: planned {one.planned}, but fates are {dict(one.fates)}; please report this bug.")
+        wanted = self.links["wanted"]
+        found = sum(self.links[name] for name in ("made", "kept", "waiting", "dead"))
+        if wanted != found:
+            raise LawBroken(f"links: wanted {wanted}, but fates are {dict(self.links)}; please report this bug.")
+
+    def link_report(self) -> dict[str, int]:
+        """As the run report shows links."""
+        return {name: self.links[name] for name in ("wanted", "made", "kept", "waiting", "dead")}
+
+    def outcomes(self) -> Mapping[tuple[str, str], int]:
+        """Rows by object and outcome, for the ledger's `outcome` table."""
+        return {(name, outcome): one.fates[outcome] for name, one in self.objects.items() for outcome in OUTCOMES}

@@ -1,0 +1,244 @@
+"""The Singer target: reads messages, drains blocks parents first, and (stage 8) releases STATE.
+
+A STATE message is queued with the number of records before it and goes out once all of those are settled; it never
+forces a drain. SIGTERM finishes the calls in flight, settles them, and ends with 128 + its number; STATE never passes
+a record that is not settled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+import sys
+import threading
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, ClassVar
+
+from singer_sdk import Sink, Target
+
+from reverse_etl import report
+from reverse_etl.adapter import Account, Adapter, ObjectSpec
+from reverse_etl.engine import Engine, EngineSettings
+from reverse_etl.errors import ReverseEtlError, SettingError, Stopped
+from reverse_etl.functions import load_functions
+from reverse_etl.ledger import Ledger, Scope
+from reverse_etl.reading import MessageReader
+from reverse_etl.rules import Rule, check_rules, load_rules
+from reverse_etl.settings import ledger_url, report_dir
+from reverse_etl.sink import CrmSink, UnmappedSink
+from reverse_etl.tally import Tally
+
+
+class CrmTarget(Target):
+    """A Singer target for one CRM; a subclass gives the adapter, its rules and its functions."""
+
+    message_reader_class = MessageReader
+    crm: ClassVar[str]
+    objects: ClassVar[Mapping[str, ObjectSpec]]
+    function_modules: ClassVar[Sequence[str]] = ()
+    default_concurrency: ClassVar[int] = 1
+    secret_env: ClassVar[Mapping[str, str]] = {}
+    """Settings that may also come from an environment variable of the source's own guide."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_parallelism = 1
+        self.position = 0
+        """Records read so far."""
+        self.engine: Engine | None = None
+        self._account = Account("")
+        self._tally = Tally()
+        self._states: deque[tuple[int, Any]] = deque()
+        self._in_block = False
+        self._said_unmapped: set[str] = set()
+        self._rules: list[Rule] = []
+
+    @abstractmethod
+    def build_adapter(self) -> Adapter:
+        """The adapter for these settings. Raises: SettingError, CrmError."""
+
+    # Settings
+
+    def setting(self, name: str) -> Any:
+        """A setting, or what the guide's environment variable gives for it."""
+        value = self.config.get(name)
+        if value in (None, "") and name in self.secret_env:
+            value = os.environ.get(self.secret_env[name])
+        return value
+
+    @property
+    def mapping_folder(self) -> Path:
+        """The folder of rules in use."""
+        if self.config.get("mapping"):
+            return Path(str(self.config["mapping"]))
+        return Path(str(resources.files(type(self).__module__.split(".")[0]) / "mappings"))
+
+    def load_mapping(self) -> list[Rule]:
+        """Rules, parents first, after the first two rings of checks. Raises: MappingError."""
+        linkable = {name: spec.links for name, spec in self.objects.items()}
+        return check_rules(load_rules(self.mapping_folder), linkable)
+
+    def load_functions(self) -> Mapping[str, Any]:
+        """The functions that rules may name. Raises: SettingError."""
+        own = [str(self.config["transforms"])] if self.config.get("transforms") else []
+        return load_functions([*self.function_modules, *own])
+
+    # The run
+
+    def listen(self, file_input: IO[str] | None = None) -> None:
+        """Read everything, deliver it, write the report. Raises: FatalError, Stopped."""
+        exit_code, message = 1, "ended by an unexpected error"
+        try:
+            self._rules = self.load_mapping()
+            super().listen(file_input)
+            exit_code, message = 0, ""
+        except Stopped as stopped:
+            exit_code, message = 128 + stopped.signal_number, str(stopped)
+            raise
+        except ReverseEtlError as error:
+            message = str(error)
+            raise
+        finally:
+            self._report(exit_code, message)
+
+    def _open(self) -> Engine:
+        """The engine, made at the first mapped stream. Raises: FatalError."""
+        if self.engine is None:
+            functions = self.load_functions()
+            adapter = self.build_adapter()
+            self._account = adapter.account()
+            database = Ledger.open(ledger_url(self.config, self.name))
+            ledger = Ledger(database, Scope(self.crm, self._account.id))
+            settings = EngineSettings(
+                provision=bool(self.config.get("provision")),
+                force=bool(self.config.get("force")),
+                max_concurrency=int(self.config.get("max_concurrency") or self.default_concurrency),
+                link_wait_days=float(self.config.get("link_wait_days", 7)),
+            )
+            ledger.begin_run()
+            self.engine = Engine(adapter, ledger, self._rules, functions, settings, self._tally)
+        return self.engine
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """A sink that delivers, or one that only counts. Raises: SettingError where unmapped streams must not come."""
+        if any(rule.stream == stream_name for rule in self._rules):
+            return CrmSink
+        if self.config.get("on_unmapped_stream") == "fail":
+            hint = "Add a rule, deselect the stream, or set on_unmapped_stream: skip."
+            raise SettingError(f"No rule maps the stream {stream_name!r}.", hint)
+        if stream_name not in self._said_unmapped:
+            self._said_unmapped.add(stream_name)
+            self.logger.info("no rule maps the stream %s: its records are counted and skipped", stream_name)
+        return UnmappedSink
+
+    def open_stream(self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> None:
+        """Make a mapped stream ready. Raises: FatalError."""
+        engine = self._open()
+        self._in_block = True
+        engine.open_stream(stream, schema, key_properties)
+        self._in_block = False
+        self._check_stop(engine)
+
+    def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """A block through the stages; SIGTERM meanwhile waits for its end. Raises: FatalError, Stopped."""
+        engine = self._open()
+        self._in_block = True
+        engine.run_block(stream, records)
+        self._in_block = False
+        self._check_stop(engine)
+
+    @staticmethod
+    def _check_stop(engine: Engine) -> None:
+        if engine.stopping.is_set():
+            raise Stopped(engine.stop_signal)
+
+    # Messages
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.position += 1
+        self._tally.received[str(message_dict.get("stream"))] += 1
+        super()._process_record_message(message_dict)
+        self._release_states()
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"value"})
+        self._states.append((self.position, message_dict["value"]))
+        self._release_states()
+
+    def _release_states(self) -> None:
+        """Write the newest queued STATE before which every record is settled."""
+        if not self._states:
+            return
+        sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
+        pending = [one for sink in sinks if (one := getattr(sink, "first_pending", None)) is not None]
+        limit = min(pending, default=self.position + 1)
+        newest = None
+        while self._states and self._states[0][0] < limit:
+            newest = self._states.popleft()[1]
+        if newest is not None:
+            sys.stdout.write(json.dumps(newest) + "\n")
+            sys.stdout.flush()
+
+    # Draining
+
+    def drain_parents(self, sink: CrmSink) -> None:
+        """Drain the streams that feed the other ends of this stream's links."""
+        engine = self._open()
+        for stream in engine.parents_of(sink.stream_name):
+            parent = self._sinks_active.get(stream)
+            if parent is not None:
+                self.drain_one(parent)
+
+    def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
+        """One at a time; `drain_parents` sees to the order."""
+        for sink in list(sink_list):
+            self.drain_one(sink)
+
+    def process_endofpipe(self) -> None:
+        """The end of the input: drain, try what waits once more, release the last STATE."""
+        super().process_endofpipe()
+        if self.engine is not None:
+            self._in_block = True
+            self.engine.close()
+            self._in_block = False
+        self._release_states()
+
+    # The end
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Let a block in flight settle, else end at once. Raises: Stopped."""
+        if not self._in_block or self.engine is None:
+            raise Stopped(signum)
+        self.engine.stop_signal = signum
+        self.engine.stopping.set()
+        self.logger.info("signal %d: no new call; settling what is in flight", signum)
+        last = threading.Timer(float(self.config.get("stop_grace_s", 20)), os._exit, [128 + signum])
+        last.daemon = True
+        last.start()
+
+    def _report(self, exit_code: int, message: str) -> None:
+        """Write the report, tell it in a line, close the run in the ledger."""
+        if self.engine is None:
+            self.logger.info("exit code %d", exit_code)
+            return
+        built = report.build(
+            target=self.name,
+            run_id=self.engine.ledger.scope.run_id,
+            exit_code=exit_code,
+            account=self._account,
+            adapter=self.engine.adapter,
+            tally=self._tally,
+            letters=self.engine.ledger.open_letters(),
+            message=message,
+        )
+        report.save(built, report_dir(self.config, self.name))
+        self.engine.ledger.end_run(exit_code, built, self._tally.outcomes())
+        self.logger.info("%s: %s", self.name, report.summary(built))
+
+

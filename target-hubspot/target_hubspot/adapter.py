@@ -1,0 +1,227 @@
+"""The seam to HubSpot: batch read, upsert and update with trace ids, batched associations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, RowResult
+from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
+from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
+from reverse_etl.records import Write
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+from target_hubspot.api import Paths, check, row_fault
+from target_hubspot.objects import ASSOCIATION_TYPES, BATCH_LIMIT, EXTRA_EMAILS, FOLDS_CASE, GROUP, OBJECTS
+
+KINDS: dict[str, Kind] = {"string": "text", "number": "number", "datetime": "datetime", "date": "date", "enumeration": "choice", "bool": "boolean"}
+WANTED: dict[Kind, tuple[str, str]] = {
+    "text": ("string", "text"), "integer": ("number", "number"), "number": ("number", "number"), "boolean": ("bool", "booleancheckbox"),
+    "date": ("date", "date"), "datetime": ("datetime", "date"), "choice": ("enumeration", "select"), "choices": ("enumeration", "checkbox"),
+}  # fmt: skip
+MAX_TEXT = 65_536
+"""Characters of a text property. Source: HubSpot, Properties guide, read 2026-11-23."""
+MILLISECOND_DIGITS = 3
+
+
+class HubSpotAdapter:
+    """One HubSpot account."""
+
+    crm = "hubspot"
+    objects = OBJECTS
+
+    def __init__(self, http: CrmHttp, version: str) -> None:
+        self.http, self.paths = http, Paths(version)
+        self.calls: CallCount = http.calls
+        self._infos: dict[str, dict[str, FieldInfo]] = {}
+
+    def account(self) -> Account:
+        """The portal of the token."""
+        body = self._get("/account-info/v3/details")
+        return Account(str(body["portalId"]), str(body.get("uiDomain", "")))
+
+    def facts(self) -> Mapping[str, object]:
+        """Nothing of a HubSpot account is passed to functions."""
+        return {}
+
+    def _get(self, path: str) -> Any:
+        answer = check(self.http.call("GET", path, SETUP))
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise CrmError(f"HubSpot answered {answer.status} to GET {path}.", "Check `api_url` and `api_version`.")
+        return answer.body
+
+    def describe(self, object_name: str) -> dict[str, FieldInfo]:
+        """Properties by internal name."""
+        found = self._get(self.paths.properties(object_name))["results"]
+        self._infos[object_name] = {one["name"]: field_info(object_name, one) for one in found}
+        return self._infos[object_name]
+
+    def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Create properties, in a group of their own."""
+        groups = {one["name"] for one in self._get(self.paths.properties(object_name, "groups"))["results"]}
+        if GROUP["name"] not in groups:
+            self._create(self.paths.properties(object_name, "groups"), dict(GROUP), {201, 200, 409})
+        for start in range(0, len(wanted), BATCH_LIMIT):
+            inputs = [property_body(one) for one in wanted[start : start + BATCH_LIMIT]]
+            self._create(self.paths.properties(object_name, "batch/create"), {"inputs": inputs}, {200, 201})
+
+    def _create(self, path: str, body: object, good: set[int]) -> None:
+        answer = check(self.http.call("POST", path, SETUP, json=body))
+        if answer.status not in good:
+            told = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
+            raise CrmError(f"HubSpot could not provision ({answer.status}): {told}", "Create the properties by hand, or grant the schema scopes.")
+
+    def find(
+        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+    ) -> dict[str, list[Hit]]:
+        """By key, then, for those not found, by e-mail; 100 a call. Batch reads do not lag."""
+        hits: dict[str, list[Hit]] = {}
+        names = list(dict.fromkeys([key_field, *fields]))
+        for record in self._read_by(object_name, key_field, [one.key for one in lookups], names, "find"):
+            hit = self._hit(object_name, record, names)
+            hits.setdefault(str(hit.values.get(key_field)), []).append(hit)
+        for match_field in {name for one in lookups for name in one.match}:
+            left = [one for one in lookups if one.key not in hits and match_field in one.match]
+            by_value = {one.match[match_field].casefold(): one.key for one in left}
+            extra = [*names, EXTRA_EMAILS] if match_field == "email" else names
+            for record in self._read_by(object_name, match_field, [one.match[match_field] for one in left], extra, "find"):
+                own = record.get("properties") or {}
+                addresses = [own.get(match_field) or "", *(own.get(EXTRA_EMAILS) or "").split(";")]
+                for key in {by_value[one.casefold()] for one in addresses if one.casefold() in by_value}:
+                    hits.setdefault(key, []).append(self._hit(object_name, record, names))
+        return hits
+
+    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+        """Records by id."""
+        found = self._read_by(object_name, None, crm_ids, fields, "read")
+        return {str(one["id"]): self._hit(object_name, one, fields) for one in found}
+
+    def _read_by(
+        self, object_name: str, id_property: str | None, values: Sequence[str], fields: Sequence[str], purpose: str
+    ) -> Iterator[dict[str, Any]]:
+        wanted = list(dict.fromkeys(values))
+        for start in range(0, len(wanted), BATCH_LIMIT):
+            inputs = [{"id": value} for value in wanted[start : start + BATCH_LIMIT]]
+            body: dict[str, Any] = {"inputs": inputs, "properties": list(fields), "propertiesWithHistory": []}
+            if id_property:
+                body["idProperty"] = id_property
+            answer = check(self.http.call("POST", self.paths.objects(object_name, "batch/read"), Purpose(object_name, purpose), json=body))
+            if not answer.ok or not isinstance(answer.body, dict) or "results" not in answer.body:
+                raise CrmError(f"HubSpot answered {answer.status} to a batch read of {object_name}.", "Run again; if it stays, check the token's read scopes.")  # noqa: E501
+            yield from answer.body["results"]
+
+    def _hit(self, object_name: str, record: Mapping[str, Any], fields: Sequence[str]) -> Hit:
+        own, infos = record.get("properties") or {}, self._infos[object_name]
+        return Hit(str(record["id"]), {name: from_wire(infos[name], own.get(name)) for name in fields}, record)
+
+    def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
+        """One batch/upsert or batch/update; rows are told apart by trace id, else by key or id."""
+        creating = writes[0].kind == "create"
+        inputs = []
+        for index, write in enumerate(writes):
+            properties = {name: to_wire(value) for name, value in write.fields.items()}
+            one: dict[str, Any] = {"id": write.key if creating else write.crm_id, "properties": properties, "objectWriteTraceId": f"row-{index}"}
+            if creating:
+                one["idProperty"] = key_field
+            inputs.append(one)
+        path = self.paths.objects(object_name, "batch/upsert" if creating else "batch/update")
+        answer = check(self.http.call("POST", path, Purpose(object_name, "write"), json={"inputs": inputs}))
+        if not answer.ok:
+            raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
+        return self._results(answer, writes, key_field if creating else None)
+
+    @staticmethod
+    def _results(answer: Answer, writes: Sequence[Write], key_field: str | None) -> list[RowResult]:
+        places = {f"row-{index}": index for index in range(len(writes))}
+        places |= {(write.key if key_field else str(write.crm_id)): index for index, write in enumerate(writes)}
+        missing = RowFault("no_verdict", "HubSpot's answer names neither a result nor an error for it", "sync again")
+        results = [RowResult(fault=missing, again=True) for _ in writes]
+        body = answer.body if isinstance(answer.body, dict) else {}
+        for item in body.get("results") or []:
+            own = item.get("properties") or {}
+            name = item.get("objectWriteTraceId") or (own.get(key_field) if key_field else item.get("id"))
+            if name in places:
+                results[places[name]] = RowResult(str(item["id"]))
+        for item in body.get("errors") or []:
+            context = item.get("context") or {}
+            names = [*context.get("objectWriteTraceId", []), *context.get("ids", []), item.get("id")]
+            for name in names:
+                if name in places:
+                    results[places[name]] = RowResult(fault=row_fault(item))
+                    break
+        return results
+
+    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+        """Associations of HubSpot's own type; making one twice changes nothing."""
+        spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ASSOCIATION_TYPES[(object_name, form.to)]}
+        inputs = [{"from": {"id": one}, "to": {"id": other}, "types": [spec]} for one, other in pairs]
+        answer = check(self.http.call("POST", self.paths.associations(object_name, form.to), Purpose(object_name, "link"), json={"inputs": inputs}))
+        body = answer.body if isinstance(answer.body, dict) else {}
+        if not answer.ok or not (body.get("results") or body.get("errors")):
+            raise CrmError(f"HubSpot answered {answer.status} to an association batch.", "Run again: links that are missing are made then.")
+        failed = {}
+        for item in body.get("errors") or []:
+            context = item.get("context") or {}
+            failed |= dict.fromkeys(zip(context.get("fromObjectId", []), context.get("toObjectId", []), strict=False), row_fault(item))
+        return [RowResult(one) if (one, other) not in failed else RowResult(fault=failed[(one, other)]) for one, other in pairs]
+
+
+def field_info(object_name: str, one: Mapping[str, Any]) -> FieldInfo:
+    """A property as the core knows it."""
+    kind = KINDS.get(one["type"], "text")
+    if kind == "choice" and one.get("fieldType") == "checkbox":
+        kind = "choices"
+    options = tuple(str(option["value"]) for option in sorted(one.get("options") or [], key=lambda option: option.get("displayOrder", 0)))
+    read_only = (one.get("modificationMetadata") or {}).get("readOnlyValue") or one.get("calculated")
+    folds = (object_name, one["name"]) in FOLDS_CASE
+    return FieldInfo(
+        one["name"],
+        kind,
+        writable=not read_only,
+        max_length=MAX_TEXT if kind == "text" else None,
+        options=options if kind in ("choice", "choices") else (),
+        strict_options=bool(options) and kind == "choice",
+        scale=MILLISECOND_DIGITS if kind == "datetime" else None,
+        unique=bool(one.get("hasUniqueValue")) or folds,
+        folds_case=folds,
+    )
+
+
+def property_body(one: FieldWanted) -> dict[str, Any]:
+    """A property to be created."""
+    kind, field_type = WANTED[one.kind]
+    label = one.name.replace("_", " ").replace("canai", "CanAI", 1)
+    body: dict[str, Any] = {
+        "name": one.name,
+        "label": label,
+        "groupName": GROUP["name"],
+        "type": kind,
+        "fieldType": "textarea" if one.long_text else field_type,
+    }
+    options = ("true", "false") if one.kind == "boolean" else one.options
+    if options:
+        body["options"] = [{"label": value, "value": value, "displayOrder": order, "hidden": False} for order, value in enumerate(options)]
+    if one.unique:
+        body["hasUniqueValue"] = True
+    return body
+
+
+def to_wire(value: Value) -> str:
+    """All properties travel as text; an empty one clears."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, Decimal)):
+        return plain_number(Decimal(value))
+    return ";".join(value) if isinstance(value, tuple) else value
+
+
+def from_wire(info: FieldInfo, value: str | None) -> Value:
+    """A property's value in canonical form; one that the type cannot hold compares as text."""
+    if value in (None, ""):
+        return None
+    try:
+        return canonical(info, value.split(";") if info.kind == "choices" and value else value)
+    except NotRepresentable:
+        return value

@@ -1,0 +1,83 @@
+"""HubSpot over HTTP: paths of both API generations, pace, and errors told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.http import Answer
+
+DEFAULT_URL = "https://api.hubapi.com"
+DEFAULT_VERSION = "2026-09"
+RESERVE = 4
+"""Calls of a burst that are left unused, for those in flight."""
+RUN_CODES = {"PROPERTY_DOESNT_EXIST": "create the property or set `provision: true`", "READ_ONLY_VALUE": "take the property out of the rule"}
+
+
+class Paths:
+    """Paths of an API version: date-based ones, or `v3` (with v4 associations)."""
+
+    def __init__(self, version: str) -> None:
+        self.dated = version != "v3"
+        self.version = version
+
+    def objects(self, name: str, call: str) -> str:
+        """A call on an object, as `batch/upsert`."""
+        return f"/crm/objects/{self.version}/{name}/{call}" if self.dated else f"/crm/v3/objects/{name}/{call}"
+
+    def properties(self, name: str, call: str = "") -> str:
+        """A call on an object's properties."""
+        base = f"/crm/properties/{self.version}/{name}" if self.dated else f"/crm/v3/properties/{name}"
+        return f"{base}/{call}" if call else base
+
+    def associations(self, name: str, to: str) -> str:
+        """Batched creation of associations."""
+        base = f"/crm/associations/{self.version}" if self.dated else "/crm/v4/associations"
+        return f"{base}/{name}/{to}/batch/create"
+
+
+def pace_s(headers: Mapping[str, str]) -> float:
+    """Seconds to wait when the burst is nearly used up."""
+    try:
+        left = int(headers["X-HubSpot-RateLimit-Remaining"])
+    except (KeyError, ValueError):
+        return 0.0
+    return 1.0 if left < RESERVE else 0.0
+
+
+def error_code(body: Any) -> str:
+    """The most telling code of an error: a row's own, else the category."""
+    errors = body.get("errors") or [] if isinstance(body, dict) else []
+    for one in errors:
+        if one.get("code"):
+            return str(one["code"])
+    message = str(body.get("message", "")) if isinstance(body, dict) else ""
+    return next((code for code in RUN_CODES if code in message), str(body.get("category", "")) if isinstance(body, dict) else "")
+
+
+def row_fault(body: Mapping[str, Any]) -> RowFault:
+    """A row's fault from an error's body. Raises: CrmError for a cause that is every row's."""
+    code, message = error_code(body), str(body.get("message", ""))
+    if code in RUN_CODES:
+        names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
+        raise CrmError(f"HubSpot refuses a property ({code}{': ' + ', '.join(names) if names else ''}).", f"To do: {RUN_CODES[code]}.")
+    if body.get("category") == "CONFLICT" or "already exists" in message:
+        return RowFault("identity_conflict", message, "another record of HubSpot holds its email or key: merge the two, or change one of them")
+    names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
+    field = f" {names[0]}" if names else ""
+    return RowFault(code or "rejected", message, f"mend the value of{field or ' the field that the message names'} at the source or in the rule")
+
+
+def check(answer: Answer) -> Answer:
+    """The answer, unless it says that every call will fail. Raises: CrmError."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    if answer.status == 401:
+        raise CrmError("HubSpot does not accept the access token (401).", "Set `access_token` to a valid service key or private-app token.")
+    if answer.status == 403:
+        scopes = [scope for one in body.get("errors") or [] for scope in (one.get("context") or {}).get("requiredGranularScopes", [])]
+        needed = f": {', '.join(scopes)}" if scopes else ""
+        raise CrmError(f"HubSpot refuses permission (403{needed}).", "Grant the token these scopes, then run again.")
+    if answer.status in (404, 405, 501) and not body.get("category"):
+        raise CrmError(f"HubSpot knows no such call ({answer.status}).", "Check `api_url` and `api_version`.")
+    return answer

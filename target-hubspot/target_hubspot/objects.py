@@ -1,0 +1,31 @@
+"""HubSpot's objects, as data for the core."""
+
+from __future__ import annotations
+
+from reverse_etl.adapter import Lane, LinkForm, ObjectSpec
+
+BATCH_LIMIT = 100
+"""Inputs of an object batch. Source: HubSpot, Using object APIs, read 2026-11-23."""
+ASSOCIATION_LIMIT = 2000
+"""Inputs of an association batch create. Source: HubSpot, Associations v4 guide, read 2026-11-23."""
+ASSOCIATION_TYPES = {("deals", "contacts"): 3}
+"""HubSpot's own type ids, by direction. Source: HubSpot, Associations guide, read 2026-11-23."""
+BATCH = (Lane("batch", 1, BATCH_LIMIT),)
+
+OBJECTS = {
+    "contacts": ObjectSpec("contacts", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT),
+    "deals": ObjectSpec(
+        "deals",
+        BATCH,
+        upserts=True,
+        unique_keys=True,
+        find_rows_a_call=BATCH_LIMIT,
+        links={"contacts": LinkForm("contacts", "association", rows_a_call=ASSOCIATION_LIMIT)},
+        required={"dealname": "HubSpot requires it"},
+    ),
+}
+FOLDS_CASE = {("contacts", "email")}
+EXTRA_EMAILS = "hs_additional_emails"
+"""A contact's further addresses, joined with `;`: a look-up by one of them finds the contact, too."""
+GROUP = {"name": "canai", "label": "CanAI"}
+"""The property group of provisioned properties."""

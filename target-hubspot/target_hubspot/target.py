@@ -1,0 +1,61 @@
+"""The Singer target for HubSpot."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+from reverse_etl import commands
+from reverse_etl.adapter import Adapter, CallCount
+from reverse_etl.errors import SettingError
+from reverse_etl.http import CrmHttp
+from reverse_etl.settings import COMMON, checked_url
+from reverse_etl.target import CrmTarget
+from target_hubspot.adapter import HubSpotAdapter
+from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
+from target_hubspot.objects import OBJECTS
+
+TIMEOUT_S = 30.0
+
+
+class TargetHubSpot(CrmTarget):
+    """Contacts and deals in HubSpot."""
+
+    name = "target-hubspot"
+    package_name = "target-hubspot"
+    crm = "hubspot"
+    objects = OBJECTS
+    function_modules = ("canai_rules",)
+    default_concurrency = 4
+    secret_env = {"access_token": "HUBSPOT_API_KEY"}  # noqa: S105
+    config_jsonschema = th.PropertiesList(
+        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of HubSpot's API, without version."),
+        th.Property(
+            "access_token",
+            th.StringType,
+            secret=True,
+            title="Access token",
+            description="A service key or private-app token; also read from HUBSPOT_API_KEY.",
+        ),
+        *COMMON,
+    ).to_dict()
+
+    def build_adapter(self) -> Adapter:
+        """HubSpot behind these settings. Raises: SettingError."""
+        token = self.setting("access_token")
+        if not token:
+            raise SettingError("The setting 'access_token' is missing.", "Set it, or HUBSPOT_API_KEY, to a service key or private-app token.")
+        http = CrmHttp(
+            checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url"),
+            "HubSpot",
+            headers=lambda: {"Authorization": f"Bearer {token}"},
+            pace_s=pace_s,
+            calls=CallCount(),
+            timeout_s=TIMEOUT_S,
+            user_agent=f"{self.name}/{self.plugin_version}",
+        )
+        return HubSpotAdapter(http, str(self.config.get("api_version") or DEFAULT_VERSION))
+
+
+def main() -> int:
+    """Entry point of `target-hubspot`."""
+    return commands.main(TargetHubSpot)

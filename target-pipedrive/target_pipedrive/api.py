@@ -1,0 +1,52 @@
+"""Pipedrive over HTTP: pace by its headers, and errors told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.http import Answer
+
+DEFAULT_URL = "https://api.pipedrive.com"
+DEFAULT_VERSION = "v2"
+RESERVE = 5
+"""Calls of a burst that are left unused, for those in flight."""
+
+
+def pace_s(headers: Mapping[str, str]) -> float:
+    """Seconds until the burst's window ends, when it is nearly used up."""
+    try:
+        left, reset_s = int(headers["x-ratelimit-remaining"]), float(headers["x-ratelimit-reset"])
+    except (KeyError, ValueError):
+        return 0.0
+    return reset_s if left < RESERVE else 0.0
+
+
+def message_of(body: Any) -> str:
+    """What an error says."""
+    if not isinstance(body, dict):
+        return ""
+    return " ".join(str(body[name]) for name in ("error", "error_info") if isinstance(body.get(name), str))
+
+
+def check(answer: Answer) -> Answer:
+    """The answer, unless it says that every call will fail. Raises: CrmError."""
+    if answer.status == 401:
+        raise CrmError("Pipedrive does not accept the API token (401).", "Set `api_token` to a valid token.")
+    if answer.status in (402, 403):
+        if answer.body is None:
+            raise CrmError("Pipedrive's edge blocks these calls (403 without JSON).", "Too many calls were refused for pace: wait some minutes, then run again.")  # noqa: E501
+        raise CrmError(f"Pipedrive refuses permission ({answer.status}).", "Check the token's permissions and the plan's limits on records.")
+    if answer.status in (404, 405, 501) and not isinstance(answer.body, dict):
+        raise CrmError(f"Pipedrive knows no such call ({answer.status}).", "Check `api_url`.")
+    return answer
+
+
+def row_fault(answer: Answer) -> RowFault:
+    """A row's fault. Raises: CrmError for a cause that is every row's."""
+    message = message_of(answer.body)
+    if "does not exist" in message and "field" in message:
+        raise CrmError("Pipedrive knows no such field.", "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be.")
+    code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
+    return RowFault(code, message or f"Pipedrive answered {answer.status}", "mend the field that the message names at the source or in the rule")

@@ -1,0 +1,70 @@
+"""The Singer target for Pipedrive."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+from reverse_etl import commands
+from reverse_etl.adapter import Adapter, CallCount
+from reverse_etl.errors import SettingError
+from reverse_etl.http import CrmHttp
+from reverse_etl.settings import COMMON, checked_url
+from reverse_etl.target import CrmTarget
+from target_pipedrive.adapter import PipedriveAdapter
+from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
+from target_pipedrive.objects import OBJECTS
+
+TIMEOUT_S = 30.0
+
+
+class TargetPipedrive(CrmTarget):
+    """Persons and deals in Pipedrive."""
+
+    name = "target-pipedrive"
+    package_name = "target-pipedrive"
+    crm = "pipedrive"
+    objects = OBJECTS
+    function_modules = ("canai_rules",)
+    default_concurrency = 4
+    secret_env = {"api_token": "PIPEDRIVE_API_TOKEN"}  # noqa: S105
+    config_jsonschema = th.PropertiesList(
+        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of Pipedrive's API, without version."),
+        th.Property(
+            "api_token",
+            th.StringType,
+            secret=True,
+            title="API token",
+            description="An API token; also read from PIPEDRIVE_API_TOKEN.",
+        ),
+        th.Property(
+            "stage_ids",
+            th.ArrayType(th.IntegerType),
+            title="Stage ids",
+            description="Stages that journey stages F3 to F9 are spread over; by default those of the first pipeline, in order.",
+        ),
+        *COMMON,
+    ).to_dict()
+
+    def build_adapter(self) -> Adapter:
+        """Pipedrive behind these settings. Raises: SettingError."""
+        token = self.setting("api_token")
+        if not token:
+            raise SettingError("The setting 'api_token' is missing.", "Set it, or PIPEDRIVE_API_TOKEN, to an API token.")
+        version = str(self.config.get("api_version") or DEFAULT_VERSION)
+        if version != DEFAULT_VERSION:
+            raise SettingError(f"api_version {version} is not supported.", "Pipedrive is spoken in v2.")
+        http = CrmHttp(
+            checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url"),
+            "Pipedrive",
+            headers=lambda: {"x-api-token": str(token)},
+            pace_s=pace_s,
+            calls=CallCount(),
+            timeout_s=TIMEOUT_S,
+            user_agent=f"{self.name}/{self.plugin_version}",
+        )
+        return PipedriveAdapter(http, self.config.get("stage_ids") or ())
+
+
+def main() -> int:
+    """Entry point of `target-pipedrive`."""
+    return commands.main(TargetPipedrive)

@@ -1,0 +1,279 @@
+"""The seam to Salesforce: queries in composite calls, upsert and update by collections of 200."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, RowResult
+from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
+from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
+from reverse_etl.records import Write
+from reverse_etl.values import FieldInfo, Kind, Value, canonical
+from target_salesforce.api import PASSING, Session, check, errors_of, in_list, quoted, row_fault
+from target_salesforce.objects import COLLECTION_LIMIT, COMPOSITE_QUERIES, KEYS_A_QUERY, OBJECTS, PERMISSION_SET
+
+KINDS: dict[str, Kind] = {
+    "double": "number", "currency": "number", "percent": "number", "int": "integer", "boolean": "boolean", "date": "date",
+    "datetime": "datetime", "picklist": "choice", "multipicklist": "choices",
+}  # fmt: skip
+DATETIME_DIGITS = 0
+"""Salesforce keeps whole seconds of a date-time. Source: REST API answers recorded from an org."""
+KEY_LENGTH, TEXT_LENGTH, LONG_LENGTH = 100, 255, 32_768
+NUMBER = {"type": "Number", "precision": 18, "scale": 4}
+
+
+class SalesforceAdapter:
+    """One Salesforce org."""
+
+    crm = "salesforce"
+    objects = OBJECTS
+
+    def __init__(self, http: CrmHttp, session: Session, version: str) -> None:
+        self.http, self.session = http, session
+        self.version = version if version.startswith("v") else f"v{version}"
+        self.calls: CallCount = http.calls
+        self._infos: dict[str, dict[str, FieldInfo]] = {}
+
+    def _call(self, method: str, path: str, purpose: Purpose, body: object = None) -> Answer:
+        self.session.headers()  # signs in first, since the instance's URL is known only then
+        url = f"{self.session.instance_url}{path if path.startswith('/services/') else f'/services/data/{self.version}{path}'}"
+        return check(self.http.call(method, url, purpose, json=body))
+
+    def account(self) -> Account:
+        """The org of the session."""
+        self.session.headers()
+        parts = self.session.identity_url.rstrip("/").split("/")
+        if len(parts) >= 2 and parts[-2].startswith("00D"):
+            return Account(parts[-2], self.session.instance_url)
+        return Account(str(self._userinfo()["organization_id"]), self.session.instance_url)
+
+    def _userinfo(self) -> Mapping[str, Any]:
+        answer = self._call("GET", "/services/oauth2/userinfo", SETUP)
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise CrmError(f"Salesforce answered {answer.status} to userinfo.", "Check `instance_url` and the access token.")
+        return answer.body
+
+    def facts(self) -> Mapping[str, object]:
+        """Nothing of an org is passed to functions."""
+        return {}
+
+    def describe(self, object_name: str) -> dict[str, FieldInfo]:
+        """Fields that the running user sees."""
+        answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP)
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise CrmError(f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access.")
+        self._infos[object_name] = {one["name"]: field_info(one) for one in answer.body["fields"]}
+        return self._infos[object_name]
+
+    # Provisioning
+
+    def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Create fields by the Tooling API, and grant the running user access by a permission set."""
+        for one in wanted:
+            if not one.name.endswith("__c"):
+                raise CrmError(f"{object_name} has no field {one.name}, and only custom fields (…__c) can be created.", "Check its name in the rule.")
+            body = {"FullName": f"{object_name}.{one.name}", "Metadata": field_metadata(one)}
+            answer = self._call("POST", "/tooling/sobjects/CustomField", SETUP, body)
+            codes = {str(error.get("errorCode")) for error in errors_of(answer.body)}
+            if not answer.ok and "DUPLICATE_DEVELOPER_NAME" not in codes:  # it may be there and only be hidden
+                raise CrmError(f"Salesforce could not create {object_name}.{one.name} ({', '.join(codes)}).", "Create it by hand, or grant Customize Application.")
+        self._grant(object_name, [one.name for one in wanted])
+
+    def _grant(self, object_name: str, names: Sequence[str]) -> None:
+        user_id = self._user_id()
+        permission_set = self._query_one(f"SELECT Id FROM PermissionSet WHERE Name = {quoted(PERMISSION_SET['Name'])}")
+        if permission_set is None:
+            permission_set = self._create("PermissionSet", dict(PERMISSION_SET))
+        assigned = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = {quoted(permission_set)} AND AssigneeId = {quoted(user_id)}"
+        if self._query_one(assigned) is None:
+            self._create("PermissionSetAssignment", {"PermissionSetId": permission_set, "AssigneeId": user_id})
+        rows = [
+            {
+                "attributes": {"type": "FieldPermissions"}, "ParentId": permission_set, "SobjectType": object_name,
+                "Field": f"{object_name}.{name}", "PermissionsRead": True, "PermissionsEdit": True,
+            }
+            for name in names
+        ]  # fmt: skip
+        for start in range(0, len(rows), COLLECTION_LIMIT):
+            body = {"allOrNone": False, "records": rows[start : start + COLLECTION_LIMIT]}
+            answer = self._call("POST", "/composite/sobjects", SETUP, body)
+            for one in answer.body if isinstance(answer.body, list) else []:
+                if not one.get("success") and one["errors"][0]["statusCode"] != "DUPLICATE_VALUE":
+                    raise CrmError(f"Salesforce could not grant access to fields of {object_name} ({one['errors'][0]['statusCode']}).", "Grant it by hand.")  # noqa: E501
+
+    def _user_id(self) -> str:
+        parts = self.session.identity_url.rstrip("/").split("/")
+        return parts[-1] if parts[-1].startswith("005") else str(self._userinfo()["user_id"])
+
+    def _query_one(self, soql: str) -> str | None:
+        answer = self._call("GET", f"/query?q={quote(soql)}", SETUP)
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise CrmError(f"Salesforce answered {answer.status} to a query.", "Check the user's permissions.")
+        return str(answer.body["records"][0]["Id"]) if answer.body["records"] else None
+
+    def _create(self, object_name: str, body: object) -> str:
+        answer = self._call("POST", f"/sobjects/{object_name}", SETUP, body)
+        if not answer.ok or not isinstance(answer.body, dict):
+            codes = ", ".join(str(one.get("errorCode")) for one in errors_of(answer.body))
+            raise CrmError(f"Salesforce could not create a {object_name} ({codes}).", "Grant Manage Profiles and Permission Sets, or do it by hand.")
+        return str(answer.body["id"])
+
+    # Records
+
+    def find(
+        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+    ) -> dict[str, list[Hit]]:
+        """By key or match field in one query for 200 look-ups, five queries a call. Queries do not lag."""
+        names = list(dict.fromkeys([key_field, *fields]))
+        match_fields = sorted({name for one in lookups for name in one.match})
+        queries = []
+        for start in range(0, len(lookups), KEYS_A_QUERY):
+            part = lookups[start : start + KEYS_A_QUERY]
+            tests = [in_list(key_field, (one.key for one in part))]
+            tests += [in_list(name, values) for name in match_fields if (values := [one.match[name] for one in part if name in one.match])]
+            queries.append(f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {' OR '.join(tests)}")
+        by_key = {one.key.casefold(): one.key for one in lookups}
+        by_match: dict[tuple[str, str], list[str]] = {}
+        for one in lookups:
+            for name, value in one.match.items():
+                by_match.setdefault((name, value.casefold()), []).append(one.key)
+        hits: dict[str, dict[str, Hit]] = {}
+        for row in self._rows(queries, Purpose(object_name, "find")):
+            hit = self._hit(object_name, row, names)
+            keys = [by_key[str(row[key_field]).casefold()]] if str(row.get(key_field)).casefold() in by_key else []
+            for name in match_fields:
+                keys += by_match.get((name, str(row.get(name)).casefold()), [])
+            for key in keys:
+                hits.setdefault(key, {})[hit.crm_id] = hit
+        return {key: list(found.values()) for key, found in hits.items()}
+
+    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+        """Records by id."""
+        names = ", ".join(dict.fromkeys(["Id", *fields]))
+        parts = [crm_ids[start : start + KEYS_A_QUERY] for start in range(0, len(crm_ids), KEYS_A_QUERY)]
+        queries = [f"SELECT {names} FROM {object_name} WHERE {in_list('Id', part)}" for part in parts]
+        return {str(row["Id"]): self._hit(object_name, row, fields) for row in self._rows(queries, Purpose(object_name, "read"))}
+
+    def _rows(self, queries: Sequence[str], purpose: Purpose) -> Iterator[Mapping[str, Any]]:
+        """Rows of queries, in the body of composite calls since a URL ends at 16,384 bytes."""
+        for start in range(0, len(queries), COMPOSITE_QUERIES):
+            part = queries[start : start + COMPOSITE_QUERIES]
+            requests = [
+                {"method": "GET", "url": f"/services/data/{self.version}/query?q={quote(one)}", "referenceId": f"q{index}"}
+                for index, one in enumerate(part)
+            ]
+            answer = self._call("POST", "/composite", purpose, {"allOrNone": False, "compositeRequest": requests})
+            parts = answer.body.get("compositeResponse") if isinstance(answer.body, dict) else None
+            if not answer.ok or not isinstance(parts, list) or len(parts) != len(part):
+                raise CrmError(f"Salesforce answered {answer.status} to a composite of queries.", "Run again; if it stays, check the user's access.")
+            for one in parts:
+                yield from self._pages(check(Answer(one["httpStatusCode"], one["body"], {})), purpose)
+
+    def _pages(self, answer: Answer, purpose: Purpose) -> Iterator[Mapping[str, Any]]:
+        while True:
+            if not answer.ok or not isinstance(answer.body, dict):
+                raise CrmError(f"Salesforce answered {answer.status} to a query.", "Check the fields of the mapping and the user's access.")
+            yield from answer.body["records"]
+            if answer.body.get("done", True):
+                return
+            answer = self._call("GET", str(answer.body["nextRecordsUrl"]), purpose)
+
+    def _hit(self, object_name: str, row: Mapping[str, Any], fields: Sequence[str]) -> Hit:
+        infos = self._infos[object_name]
+        return Hit(str(row["Id"]), {name: from_wire(infos[name], row.get(name)) for name in fields}, row)
+
+    def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
+        """One collection: upsert by external id, or update by id; results come in the order of the rows."""
+        creating = writes[0].kind == "create"
+        records = []
+        for write in writes:
+            record: dict[str, Any] = {"attributes": {"type": object_name}, **{name: to_wire(value) for name, value in write.fields.items()}}
+            if not creating:
+                record["id"] = write.crm_id
+            records.append(record)
+        path = f"/composite/sobjects/{object_name}/{key_field}" if creating else "/composite/sobjects"
+        answer = self._call("PATCH", path, Purpose(object_name, "write"), {"allOrNone": False, "records": records})
+        if not answer.ok:
+            errors = errors_of(answer.body)
+            raise BatchRejected(row_fault(errors[0]) if errors else RowFault("rejected", f"Salesforce answered {answer.status}"))
+        if not isinstance(answer.body, list) or len(answer.body) != len(writes):
+            missing = RowFault("no_verdict", "Salesforce's answer names neither a result nor an error for it", "sync again")
+            return [RowResult(fault=missing, again=True) for _ in writes]
+        return [row_result(one) for one in answer.body]
+
+    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+        """Every link of these objects is a reference and travels with the write."""
+        raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
+
+
+def row_result(one: Mapping[str, Any]) -> RowResult:
+    """A row's verdict. Raises: CrmError for a cause that is every row's."""
+    if one.get("success"):
+        return RowResult(str(one["id"]))
+    error = (one.get("errors") or [{}])[0]
+    return RowResult(fault=row_fault(error), again=error.get("statusCode") in PASSING)
+
+
+def field_info(one: Mapping[str, Any]) -> FieldInfo:
+    """A described field as the core knows it."""
+    kind = KINDS.get(one["type"], "text")
+    options = tuple(str(value["value"]) for value in one.get("picklistValues") or [] if value.get("active", True))
+    scale = int(one.get("scale") or 0) if kind == "number" else DATETIME_DIGITS if kind == "datetime" else None
+    return FieldInfo(
+        one["name"],
+        kind,
+        writable=bool(one.get("createable") or one.get("updateable")),
+        max_length=int(one.get("length") or 0) or None if kind in ("text", "choice") else None,
+        options=options if kind in ("choice", "choices") else (),
+        strict_options=bool(one.get("restrictedPicklist")),
+        scale=scale,
+        unique=bool(one.get("externalId") and one.get("unique")) or one["name"] == "Id",
+        folds_case=one["type"] == "email" or (bool(one.get("externalId")) and not one.get("caseSensitive")),
+    )
+
+
+def field_metadata(one: FieldWanted) -> dict[str, Any]:
+    """A custom field to be created. Source: CustomField in the metadata WSDL v63."""
+    label = one.name.removesuffix("__c").replace("_", " ")
+    metadata: dict[str, Any] = {"label": label}
+    match one.kind:
+        case "number":
+            metadata |= NUMBER
+        case "integer":
+            metadata |= NUMBER | {"scale": 0}
+        case "boolean":
+            metadata |= {"type": "Checkbox", "defaultValue": "false"}
+        case "date":
+            metadata |= {"type": "Date"}
+        case "datetime":
+            metadata |= {"type": "DateTime"}
+        case "choice":
+            values = [{"fullName": value, "label": value, "default": False} for value in one.options]
+            metadata |= {"type": "Picklist", "valueSet": {"restricted": True, "valueSetDefinition": {"sorted": False, "value": values}}}
+        case _ if one.long_text:
+            metadata |= {"type": "LongTextArea", "length": LONG_LENGTH, "visibleLines": 5}
+        case _:
+            metadata |= {"type": "Text", "length": KEY_LENGTH if one.unique else TEXT_LENGTH}
+    if one.unique:
+        metadata |= {"externalId": True, "unique": True, "caseSensitive": False}
+    return metadata
+
+
+def to_wire(value: Value) -> Any:
+    """A value in JSON; null clears."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return ";".join(value) if isinstance(value, tuple) else value
+
+
+def from_wire(info: FieldInfo, value: Any) -> Value:
+    """A field's value in canonical form; one that the type cannot hold compares as text."""
+    if value in (None, ""):
+        return None
+    try:
+        return canonical(info, value.split(";") if info.kind == "choices" else value)
+    except NotRepresentable:
+        return str(value)

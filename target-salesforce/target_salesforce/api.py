@@ -1,0 +1,141 @@
+"""Salesforce over HTTP: sign-in, session, SOQL, and errors told apart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.http import Answer
+
+DEFAULT_LOGIN_URL = "https://login.salesforce.com"
+DEFAULT_VERSION = "v67.0"
+SIGN_IN_ATTEMPTS = 4
+PASSING = {"UNABLE_TO_LOCK_ROW"}
+"""Row codes after which the row may be sent again. Source: StatusCode in the metadata WSDL v63."""
+RUN_CODES = {
+    "INVALID_FIELD": "The field is missing or hidden by field-level security: grant it to the user, or set `provision: true`.",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "Grant the user edit access to the field, or take it out of the rule.",
+    "INSUFFICIENT_ACCESS": "Grant the user access to the object.",
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "A trigger or flow of the org fails: ask its administrator.",
+    "STORAGE_LIMIT_EXCEEDED": "The org's storage is full: free some, then run again.",
+    "REQUEST_LIMIT_EXCEEDED": "The org's API calls are used up: run again when the 24 hours have passed, or ask for more.",
+    "API_DISABLED_FOR_ORG": "The API is not enabled for this org or user: enable it.",
+    "API_CURRENTLY_DISABLED": "The API is not open to this user or address: enable it.",
+    "NOT_FOUND": "Check `instance_url`, `api_version` and the object's name.",
+    "INVALID_TYPE": "The object is not there or hidden from the user.",
+    "INVALID_SESSION_ID": "Sign in again: check the credentials.",
+}
+"""Codes of causes that are every row's, and what to do."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A token and where it is good; renewed by client credentials."""
+
+    login_url: str
+    instance_url: str
+    client_id: str = ""
+    client_secret: str = ""
+    access_token: str = ""
+    identity_url: str = ""
+    sleep: Callable[[float], None] = lambda _: None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def headers(self) -> dict[str, str]:
+        """The header of every call. Raises: CrmError."""
+        if not self.access_token:
+            self.sign_in()
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    def renew(self) -> bool:
+        """A new token after INVALID_SESSION_ID; False where only a given token is known. Raises: CrmError."""
+        if not self.client_secret:
+            return False
+        with self._lock:
+            self.sign_in()
+        return True
+
+    def sign_in(self) -> None:
+        """Client credentials. Raises: CrmError."""
+        form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        for attempt in range(1, SIGN_IN_ATTEMPTS + 1):
+            try:
+                with requests.Session() as http:
+                    http.trust_env = self.login_url.startswith("https://")
+                    answer = http.post(f"{self.login_url}/services/oauth2/token", data=form, timeout=30, allow_redirects=False)
+            except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
+                if attempt == SIGN_IN_ATTEMPTS:
+                    hint = "Check `login_url` and the network, then run again."
+                    raise CrmError(f"Salesforce cannot be reached at {self.login_url}.", hint) from None
+                self.sleep(2.0 ** (attempt - 1))
+                continue
+            if answer.status_code in (429, 500, 502, 503, 504) and attempt < SIGN_IN_ATTEMPTS:
+                self.sleep(2.0 ** (attempt - 1))
+                continue
+            break
+        try:
+            body = answer.json()
+        except ValueError:
+            body = {}
+        if answer.status_code != 200 or "access_token" not in body:
+            code = body.get("error", "") if isinstance(body, dict) else ""
+            hint = "Check `client_id`, `client_secret` and `login_url`, and that the app allows client credentials."
+            raise CrmError(f"Salesforce does not accept the sign-in ({answer.status_code} {code}).".replace(" )", ")"), hint)
+        self.access_token = body["access_token"]
+        self.instance_url = str(body.get("instance_url") or self.instance_url).rstrip("/")
+        self.identity_url = str(body.get("id", ""))
+
+
+def quoted(value: str) -> str:
+    """A SOQL string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def in_list(name: str, values: Iterable[str]) -> str:
+    """`Name IN ('a', 'b')`."""
+    return f"{name} IN ({', '.join(quoted(value) for value in values)})"
+
+
+def errors_of(body: Any) -> list[Mapping[str, Any]]:
+    """The errors of an answer: an array at the top, an object in places."""
+    if isinstance(body, list):
+        return [one for one in body if isinstance(one, dict)]
+    return [body] if isinstance(body, dict) else []
+
+
+def check(answer: Answer) -> Answer:
+    """The answer, unless it says that every call will fail. Raises: CrmError."""
+    if answer.ok:
+        return answer
+    for one in errors_of(answer.body):
+        code = str(one.get("errorCode", ""))
+        if code in RUN_CODES:
+            fields = ", ".join(one.get("fields") or []) or field_named(str(one.get("message", "")))
+            named = f": {fields}" if fields else ""
+            raise CrmError(f"Salesforce refuses the call ({code}{named}).", RUN_CODES[code])
+    if answer.status in (401, 403):
+        raise CrmError(f"Salesforce refuses the call ({answer.status}).", "Check the credentials and the user's permissions.")
+    return answer
+
+
+def field_named(message: str) -> str:
+    """The field that a message such as `No such column 'X__c'` quotes."""
+    parts = message.split("'")
+    return parts[1] if len(parts) > 2 and parts[1].replace("_", "").replace(".", "").isalnum() else ""
+
+
+def row_fault(error: Mapping[str, Any]) -> RowFault:
+    """A row's fault. Raises: CrmError for a cause that is every row's."""
+    code, message = str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"), str(error.get("message", ""))
+    fields = ", ".join(error.get("fields") or [])
+    if code in RUN_CODES and code != "NOT_FOUND":
+        raise CrmError(f"Salesforce refuses every row ({code}{': ' + (fields or field_named(message)) if fields or field_named(message) else ''}).", RUN_CODES[code])  # noqa: E501
+    if code in ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID"):
+        return RowFault("identity_conflict", f"{code}: {message}", "another record of Salesforce is the same: merge the two, or change one of them")
+    hint = f"mend {fields} at the source or in the rule" if fields else "mend the record at the source or in the rule"
+    return RowFault(code, message, hint)
