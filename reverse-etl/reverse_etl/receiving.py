@@ -44,7 +44,7 @@ class Receiver:
     def for_schema(cls, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> Receiver:
         """A receiver with a compiled validator. Raises: FatalError for a schema that is none."""
         try:
-            validate = fastjsonschema.compile(dict(schema), use_default=False, detailed_exceptions=True)
+            validate = fastjsonschema.compile(without_enums(schema), use_default=False, detailed_exceptions=True)
         except fastjsonschema.JsonSchemaDefinitionException as error:
             raise FatalError(f"The schema of stream {stream!r} is no JSON Schema: {error}.", "Mend the tap.") from None
         return cls(stream, tuple(key_properties), validate)
@@ -77,6 +77,13 @@ class Receiver:
             return "/".join(str(part) for part in parts)
         text = json.dumps(values, sort_keys=True, default=str).encode()
         return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
+
+
+def without_enums(schema: Any) -> Any:
+    """The schema without its lists of values: whether a value is an option is the CRM field's to say, at stage 3."""
+    if isinstance(schema, Mapping):
+        return {name: without_enums(value) for name, value in schema.items() if name != "enum" or not isinstance(value, list)}
+    return [without_enums(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def observed(given: object) -> int:

@@ -142,7 +142,7 @@ def microseconds(moment: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
-def plain_number(value: Decimal | float) -> str:
+def plain_number(value: Decimal | float | int) -> str:
     """A number without an exponent, in shortest form."""
     number = Decimal(str(value))
     return str(int(number)) if number == number.to_integral_value() else format(number.normalize(), "f")

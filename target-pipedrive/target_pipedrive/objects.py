@@ -14,6 +14,8 @@ IDS_LIMIT = 100
 LIST_TOKENS, SEARCH_TOKENS = 10, 20
 """Cost of a listing's page and of a search. Source: `x-token-cost` in Pipedrive openapi-v2 (2026-08)."""
 VARCHAR_LENGTH = 255
+LISTING_FINDS = 1_000_000
+"""Look-ups that one listing answers: all of them, so the least is one call however many records there are."""
 ONE_BY_ONE = (Lane("single", 1, 1),)
 
 
@@ -63,14 +65,14 @@ LISTS = ("emails", "phones")
 
 OBJECTS = {
     "persons": ObjectSpec(
-        "persons", ONE_BY_ONE, upserts=False, unique_keys=False, find_rows_a_call=PAGE_LIMIT, required={"name": "Pipedrive requires it"}
+        "persons", ONE_BY_ONE, upserts=False, unique_keys=False, find_rows_a_call=LISTING_FINDS, required={"name": "Pipedrive requires it"}
     ),
     "deals": ObjectSpec(
         "deals",
         ONE_BY_ONE,
         upserts=False,
         unique_keys=False,
-        find_rows_a_call=PAGE_LIMIT,
+        find_rows_a_call=LISTING_FINDS,
         links={"persons": LinkForm("persons", "reference", field="person_id")},
         required={"title": "Pipedrive requires it"},
     ),

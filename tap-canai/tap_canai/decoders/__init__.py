@@ -1,0 +1,1 @@
+"""File formats of exports, streamed: bytes in, records out, memory flat whatever the size."""

@@ -1,0 +1,182 @@
+"""The Singer tap: settings, streams, and errors that end as one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import click
+from singer_sdk import Stream, Tap
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
+
+from tap_canai.errors import SettingError, TapError
+from tap_canai.exports import ExportClient
+from tap_canai.streams import STREAMS
+from tap_canai.times import parse_utc
+
+DEFAULT_URL = "https://canai-router.onrender.com"
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+SETTING_NAME = re.compile(r"in config\['?(\w+)'?\]|'(\w+)' is a required property")
+
+
+class StreamsFailed(TapError):
+    """Some streams failed; the others were read."""
+
+
+class TapCanAI(Tap):
+    """Users, payments, deliverables and analytics of the CanAI platform."""
+
+    name = "tap-canai"
+    package_name = "tap-canai"
+    config_jsonschema = th.PropertiesList(
+        th.Property(
+            "api_key",
+            th.StringType,
+            secret=True,
+            title="API key",
+            description="A key with export permission; also read from CANAI_API_KEY.",
+        ),
+        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of the export API, without version."),
+        th.Property("api_version", th.StringType, default="v1", title="API version", description="Version in the path and the X-API-Version header."),
+        th.Property(
+            "start_date",
+            th.DateTimeType,
+            default="2024-01-01T00:00:00Z",
+            title="Start date",
+            description="Where the first run begins, and the earliest any run reads.",
+        ),
+        th.Property("end_date", th.DateTimeType, title="End date", description="Where runs end; by default the API's present time."),
+        th.Property(
+            "window_days",
+            th.NumberType(exclusive_minimum=0),
+            default=30,
+            title="Window days",
+            description="Days that one export spans; the state goes out after each.",
+        ),
+        th.Property(
+            "lookback_seconds",
+            th.ObjectType(additional_properties=th.NumberType(minimum=0)),
+            title="Lookback seconds",
+            description="Seconds before the bookmark that are read again, by stream "
+            "(users and payments 300, deliverables 7 days, analytics 3 days).",
+        ),
+        th.Property(
+            "requests_per_minute",
+            th.IntegerType(minimum=1),
+            default=90,
+            title="Requests per minute",
+            description="The tap's own pace; the API allows 100 a minute for a key.",
+        ),
+        th.Property(
+            "request_timeout",
+            th.NumberType(exclusive_minimum=0),
+            default=300,
+            title="Request timeout",
+            description="Seconds that the API or the storage may stay silent.",
+        ),
+        th.Property(
+            "allow_private_download_hosts",
+            th.BooleanType,
+            default=False,
+            title="Allow private download hosts",
+            description="Whether files may be downloaded from this machine or a private network.",
+        ),
+    ).to_dict()
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """Every stream; needs no call."""
+        return [stream(self) for stream in STREAMS]
+
+    @cached_property
+    def client(self) -> ExportClient:
+        """The export API behind these settings. Raises: SettingError."""
+        key = self.config.get("api_key") or os.environ.get("CANAI_API_KEY")
+        if not key:
+            raise SettingError("The setting 'api_key' is missing.", "Set it, or CANAI_API_KEY, to a key with export permission.")
+        url = str(self.config["api_url"]).rstrip("/")
+        scheme, _, rest = url.partition("://")
+        host = re.sub(r":\d+$", "", rest.split("/")[0])
+        if scheme not in ("http", "https") or not host:
+            raise SettingError("api_url is no http(s) URL.", "Give the host without version.")
+        if scheme == "http" and host not in LOOPBACK:
+            raise SettingError("api_url uses plain http to a host that is not this machine.", "Use https://.")
+        return ExportClient(
+            api_url=url,
+            api_version=str(self.config["api_version"]),
+            api_key=str(key),
+            user_agent=f"{self.name}/{self.plugin_version}",
+            requests_per_minute=int(self.config["requests_per_minute"]),
+            timeout_s=float(self.config["request_timeout"]),
+            allow_private_hosts=bool(self.config["allow_private_download_hosts"]),
+        )
+
+    @cached_property
+    def start_date(self) -> datetime:
+        """The earliest moment that is read. Raises: SettingError."""
+        return self._moment("start_date")
+
+    @cached_property
+    def end_date(self) -> datetime:
+        """The end of every stream's range: the setting, or the API's clock. Raises: TapError."""
+        return self._moment("end_date") if self.config.get("end_date") else self.client.now()
+
+    def _moment(self, name: str) -> datetime:
+        try:
+            return parse_utc(str(self.config[name]))
+        except ValueError:
+            raise SettingError(f"{name} is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z.") from None
+
+    def sync_all(self) -> None:
+        """Read every selected stream; one that fails does not keep the others from being read. Raises: StreamsFailed."""
+        self._reset_state_progress_markers()
+        self._set_compatible_replication_methods()
+        failed: dict[str, TapError] = {}
+        for stream in (self.streams[stream_class.name] for stream_class in STREAMS):  # people before what links to them
+            if not stream.selected:
+                continue
+            try:
+                stream.sync()
+                stream.finalize_state_progress_markers()
+            except TapError as error:
+                failed[stream.name] = error
+                self.logger.error("%s: %s", stream.name, error)  # noqa: TRY400
+        if failed:
+            first = next(iter(failed.values()))
+            raise first if len(failed) == 1 else StreamsFailed(f"Streams failed: {', '.join(failed)}.", "Look at the messages above.")
+
+
+def bad_setting(message: str) -> str:
+    """A validation error without the value it quotes, which may be a secret."""
+    match = SETTING_NAME.search(message)
+    name = next((group for group in match.groups() if group), None) if match else None
+    if name is None:
+        return "A setting is not valid. Compare your settings with the README."
+    return f"The setting {name!r} is {'missing' if 'required' in message else 'not valid'}. See the README for what it takes."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `tap-canai`: errors a person can act on are one line, without a traceback."""
+    log = logging.getLogger("tap-canai")
+    arguments: list[Any] = list(sys.argv[1:] if argv is None else argv)
+    try:
+        TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
+    except ConfigValidationError as error:
+        for one in error.errors:
+            log.error("%s", bad_setting(one))  # noqa: TRY400
+        return 1
+    except TapError as error:
+        log.error("%s", error)  # noqa: TRY400
+        return 1
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 1
+    return 0
