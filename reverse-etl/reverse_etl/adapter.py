@@ -57,6 +57,8 @@ class ObjectSpec:
     """Whether the CRM keeps the key field unique."""
     find_rows_a_call: int
     """Look-ups that one read can hold, for the least number of calls."""
+    finds_match_apart: bool = False
+    """Whether match fields take reads of their own, after those by key."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
     required: Mapping[str, str] = field(default_factory=dict)
     """Fields every new record needs, and why."""

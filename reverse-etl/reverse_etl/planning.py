@@ -133,6 +133,8 @@ class Planner:
         found = resolve(rule, misses, self.adapter, self.ledger, exact=any(record.key in pending for record in misses))
         for record in misses:
             verdict = found[record.key]
+            if not (isinstance(verdict, Found) and not verdict.adopt) and any(record.fields.get(name) for name in rule.rule.match_by):
+                tally.matched += 1
             references = self._references(rule, record, parents)
             if isinstance(verdict, RowFault):
                 plan.fates.append(Fate(record, "dead", fault=verdict, stage="plan"))

@@ -31,6 +31,8 @@ class ObjectTally:
     fates: Counter[str] = field(default_factory=Counter)
     fields_kept_back: int = 0
     looked_up: int = 0
+    matched: int = 0
+    """Of those looked up, how many were not there by key and had match values to try."""
     read: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     """Rows sent, by kind of write."""
@@ -53,6 +55,8 @@ class ObjectTally:
     def least_calls(self, spec: ObjectSpec) -> int:
         """Calls that the least would have taken for what was looked up, sent and linked."""
         calls = math.ceil(self.looked_up / spec.find_rows_a_call) + math.ceil(self.read / spec.find_rows_a_call)
+        if spec.finds_match_apart:
+            calls += math.ceil(self.matched / spec.find_rows_a_call)
         for rows in self.sent.values():
             lane = max((one for one in spec.lanes if one.rows_from <= rows), key=lambda one: one.rows_from, default=spec.lanes[0])
             calls += math.ceil(rows / lane.rows_a_call)

@@ -13,7 +13,7 @@ ASSOCIATION_TYPES = {("deals", "contacts"): 3}
 BATCH = (Lane("batch", 1, BATCH_LIMIT),)
 
 OBJECTS = {
-    "contacts": ObjectSpec("contacts", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT),
+    "contacts": ObjectSpec("contacts", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT, finds_match_apart=True),
     "deals": ObjectSpec(
         "deals",
         BATCH,

