@@ -25,6 +25,7 @@ class CrmSink(BatchSink):
     def __init__(self, target: Any, stream_name: str, schema: dict[str, Any], key_properties: Any) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self.target = target
+        self.is_open = False
         self.first_pending: int | None = None
         """Position, among all records of the run, of the first one that is not settled."""
 
@@ -49,10 +50,11 @@ class CrmSink(BatchSink):
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
         """A missing key is a dead letter, not the end of the run."""
 
-    def setup(self) -> None:
-        """Compile the stream's rules before its first record."""
-        super().setup()
-        self.target.open_stream(self.stream_name, self.original_schema, list(self.key_properties))
+    def open(self) -> None:
+        """Compile the stream's rules before its first record; in `setup` the SDK would log a line of its own over ours."""
+        if not self.is_open:
+            self.target.open_stream(self.stream_name, self.original_schema, list(self.key_properties))
+            self.is_open = True
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Collect a raw record."""

@@ -160,6 +160,12 @@ class CrmTarget(Target):
 
     # Messages
 
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_schema_message(message_dict)
+        for sink in list(self._sinks_active.values()):
+            if isinstance(sink, CrmSink):
+                sink.open()
+
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.position += 1
         self._tally.received[str(message_dict.get("stream"))] += 1

@@ -85,7 +85,7 @@ class Session:
         if answer.status_code != 200 or "access_token" not in body:
             code = body.get("error", "") if isinstance(body, dict) else ""
             hint = "Check `client_id`, `client_secret` and `login_url`, and that the app allows client credentials."
-            raise CrmError(f"Salesforce does not accept the sign-in ({answer.status_code} {code}).".replace(" )", ")"), hint)
+            raise CrmError(f"Salesforce refuses the sign-in ({answer.status_code} {code}).".replace(" )", ")"), hint)
         self.access_token = body["access_token"]
         self.instance_url = str(body.get("instance_url") or self.instance_url).rstrip("/")
         self.identity_url = str(body.get("id", ""))
