@@ -131,8 +131,8 @@ def sync(at: int, *, full: bool) -> int:
 
 def table() -> str:
     """What the last runs did, per CRM and object."""
-    rows = [("CRM", "object", *COLUMNS)]
-    notes = []
+    rows: list[tuple[str, ...]] = [("CRM", "object", *COLUMNS)]
+    notes: list[str] = []
     for crm in CRMS:
         path = RUN / f"target-{crm}" / "reports" / "latest.json"
         if not path.exists():
@@ -150,9 +150,15 @@ def table() -> str:
             rows.append((crm, "nothing new", *("0" for _ in COLUMNS)))
         links = report["links"]
         if links["wanted"]:
-            notes.append(f"{crm}: {links['wanted']:,} links: {links['made']:,} made, {links['kept']:,} kept, {links['waiting']:,} waiting, {links['dead']:,} dead")  # noqa: E501
+            told = ", ".join(f"{links[name]:,} {name}" for name in ("made", "kept", "waiting", "dead"))
+            notes.append(f"{crm}: {links['wanted']:,} links: {told}")
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows]  # noqa: E501
+    lines = [
+        "  ".join(
+            cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
     return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], *notes, ""])
 
 

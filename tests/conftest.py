@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import Box, sandbox  # noqa: E402
+from support import Box, sandbox
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reverse_etl import commands
 from tap_canai import tap as canai_tap
 from target_hubspot.target import TargetHubSpot
 from target_pipedrive.target import TargetPipedrive
 from target_salesforce.target import TargetSalesforce
-
-from reverse_etl import commands
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -145,7 +144,9 @@ def written(folder: Path, name: str, content: object) -> Path:
 def deliver(box: Box, crm: str, messages: Iterable[object] | Path, folder: Path, caplog: Any = None, **config: Any) -> Result:
     """Run a target in this process over messages, or over a file of them."""
     config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
-    lines = messages if isinstance(messages, Path) else written(folder, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in messages))
+    lines = (
+        messages if isinstance(messages, Path) else written(folder, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in messages))
+    )
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         code = commands.main(TARGETS[crm], ["--config", str(config_file), "--input", str(lines)])

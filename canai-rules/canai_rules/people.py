@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from canai_rules.values import half_up, local_part, number, stage_number
 
-LifecycleStage = Literal["Subscriber", "Lead", "Marketing Qualified Lead", "Sales Qualified Lead", "Opportunity", "Customer", "Evangelist", "Other"]  # noqa: E501
+LifecycleStage = Literal[
+    "Subscriber", "Lead", "Marketing Qualified Lead", "Sales Qualified Lead", "Opportunity", "Customer", "Evangelist", "Other"
+]
 LeadStatus = Literal["NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "CONNECTED"]
 Segment = Literal["champion", "customer", "qualified", "engaged", "prospect"]
 

@@ -76,7 +76,9 @@ def bad_setting(message: str) -> str:
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--config FILE`, besides the environment."""
-    return click.option("--config", "config_files", multiple=True, type=click.Path(exists=True), help="Settings file, or the environment.")(command)
+    return click.option("--config", "config_files", multiple=True, type=click.Path(exists=True), help="Settings file, or the environment.")(
+        command
+    )
 
 
 def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:

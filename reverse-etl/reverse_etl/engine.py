@@ -151,7 +151,9 @@ class Engine:
         """Try what waits for a link's other end; expire what waited too long."""
         run_id = self.ledger.scope.run_id
         waiting = [one for one in self.ledger.waiting(rule.name) if one.record is not None]
-        parents = {to: self.ledger.crm_ids(to, (one.to_key for one in waiting if one.to_object == to)) for to in {one.to_object for one in waiting}}  # noqa: E501
+        parents = {
+            to: self.ledger.crm_ids(to, (one.to_key for one in waiting if one.to_object == to)) for to in {one.to_object for one in waiting}
+        }
         ready = [one for one in waiting if one.to_key in parents[one.to_object]]
         if ready:
             tally = self.tally.of(rule.object)

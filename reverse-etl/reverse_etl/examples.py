@@ -41,7 +41,14 @@ def outcome(rule: Rule, example: Example, functions: Mapping[str, Function]) -> 
     compiler = RuleCompiler(functions, EXAMPLE_FACTS)
     compiler.check_properties(rule, properties)
     infos = {one.name: example_info(compiler, rule, one.name) for one in rule.fields}
-    spec = ObjectSpec(rule.object, (), upserts=True, unique_keys=False, find_rows_a_call=1, links={link.to: LinkForm(link.to, "association") for link in rule.links})  # noqa: E501
+    spec = ObjectSpec(
+        rule.object,
+        (),
+        upserts=True,
+        unique_keys=False,
+        find_rows_a_call=1,
+        links={link.to: LinkForm(link.to, "association") for link in rule.links},
+    )
     compiled = compiler.compile(rule, spec, properties, infos)
     try:
         record = compiled.map(SourceRecord(rule.stream, "example", example.record, 0))

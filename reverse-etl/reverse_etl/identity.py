@@ -30,7 +30,10 @@ def resolve(
 ) -> dict[str, Found | RowFault | None]:
     """By key: what was found, a conflict, or None for a record to be created."""
     match_by = rule.rule.match_by
-    lookups = [Lookup(record.key, {name: str(record.fields[name]) for name in match_by if record.fields.get(name) is not None}) for record in records]  # noqa: E501
+    lookups = [
+        Lookup(record.key, {name: str(record.fields[name]) for name in match_by if record.fields.get(name) is not None})
+        for record in records
+    ]
     fields = [*rule.fields, *rule.reference_infos]
     hits = adapter.find(rule.object, rule.rule.upsert_key, lookups, fields, exact=exact, known=ledger.count(rule.object))
     candidates = [hit.crm_id for found in hits.values() for hit in found]

@@ -138,5 +138,3 @@ class Linker:
 def waiting_source(rule: CompiledRule, one: Waiting) -> SourceRecord:
     """The source record of a waiting write."""
     return SourceRecord(rule.rule.stream, one.source_key, one.record or {}, one.observed_us)
-
-

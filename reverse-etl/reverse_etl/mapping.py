@@ -212,7 +212,9 @@ class RuleCompiler:
         """One field. Raises: MappingError."""
         at = f"fields/{field.name}"
         if not info.writable:
-            raise rule.error(f"{field.name} of {rule.object} cannot be written.", at, "Map onto a writable field, or grant the right to edit it.")
+            raise rule.error(
+                f"{field.name} of {rule.object} cannot be written.", at, "Map onto a writable field, or grant the right to edit it."
+            )
         kind, options, _ = self.source_kind(field, properties)
         if kind is not None and kind not in ACCEPTS[info.kind]:
             raise rule.error(f"{field.name} takes a {info.kind}, the rule gives a {kind}.", at, "Use a function (`as`) that converts it.")
@@ -264,7 +266,10 @@ class RuleCompiler:
             parsed = simpleeval.SimpleEval.parse(text)
         except (simpleeval.InvalidExpression, SyntaxError) as error:
             raise rule.error(f"where: {text!r} is no expression ({type(error).__name__}).", "where") from None
-        functions = {**simpleeval.DEFAULT_FUNCTIONS, **{name: bind(one, self.facts) for name, one in self.functions.items() if set(one.facts) <= set(self.facts)}}  # noqa: E501
+        functions = {
+            **simpleeval.DEFAULT_FUNCTIONS,
+            **{name: bind(one, self.facts) for name, one in self.functions.items() if set(one.facts) <= set(self.facts)},
+        }
         known = {*properties, "record", "_", *functions, *simpleeval.DEFAULT_NAMES}
         for name in expression_names(parsed):
             if name not in known:
@@ -311,4 +316,3 @@ def plain(value: object) -> str:
 def expression_names(parsed: Any) -> set[str]:
     """Names an expression uses."""
     return {node.id for node in ast.walk(parsed) if isinstance(node, ast.Name)}
-

@@ -161,7 +161,7 @@ class Planner:
         if missing is not None:
             plan.fates.append(Fate(record, "waiting", missing=missing))
             return
-        values = {name: value for name, value in {**record.fields, **references}.items() if value is not None}
+        values: dict[str, Value] = {name: value for name, value in {**record.fields, **references}.items() if value is not None}
         plan.writes.append(Write(record, "create", values))
 
 
@@ -255,9 +255,7 @@ class Draft:
     def write(self) -> Write:
         """The write of what changed."""
         current = self.hit.current if self.hit else None
-        return Write(
-            self.record, "update", self.changed, self.crm_id, self.accepted, current, self.kept_back, recovered=self.recovered
-        )
+        return Write(self.record, "update", self.changed, self.crm_id, self.accepted, current, self.kept_back, recovered=self.recovered)
 
     def fate(self) -> Fate:
         """The fate where nothing is left to send."""
@@ -265,4 +263,3 @@ class Draft:
         if self.record.leaving:
             name = "filtered"
         return Fate(self.record, name, self.crm_id, self.accepted)  # type: ignore[arg-type]
-

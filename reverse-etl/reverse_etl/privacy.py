@@ -14,7 +14,9 @@ LONGEST_MESSAGE = 400
 
 def scrub(message: str, record: Mapping[str, Any]) -> str:
     """A vendor's message without the record's values, e-mail addresses and long numbers."""
-    values = sorted({str(value) for value in record.values() if isinstance(value, str) and len(value) >= SHORTEST_VALUE}, key=len, reverse=True)  # noqa: E501
+    values = sorted(
+        {str(value) for value in record.values() if isinstance(value, str) and len(value) >= SHORTEST_VALUE}, key=len, reverse=True
+    )
     for value in values:
         message = re.sub(re.escape(value), "<value>", message, flags=re.IGNORECASE)
     message = NUMBER.sub("<number>", EMAIL.sub("<e-mail>", message))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -137,9 +137,9 @@ def load_rule(file: Path) -> Rule:
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise MappingError(f"no YAML: {problem}.", file=file.name, line=mark.line + 1 if mark else None) from None
     lines = line_numbers(node) if node is not None else {}
-    error = best_match(Draft202012Validator(schema()).iter_errors(data))
-    if error is not None:
-        raise shape_error(file.name, lines, error)
+    wrong = best_match(Draft202012Validator(schema()).iter_errors(data))
+    if wrong is not None:
+        raise shape_error(file.name, lines, wrong)
     return build_rule(file, data, lines)
 
 
@@ -150,16 +150,17 @@ def shape_error(file: str, lines: Mapping[str, int], error: ValidationError) -> 
         deepest = max(deepest.context, key=lambda one: (len(one.absolute_path), one.validator == "additionalProperties"))
     path = [str(part) for part in deepest.absolute_path]
     at = "/".join(path)
+    allowed: Any = deepest.validator_value
     if deepest.validator == "additionalProperties" and isinstance(deepest.instance, dict):
-        known = deepest.schema.get("properties", {})
+        known = cast(Mapping[str, Any], deepest.schema).get("properties", {})
         word = next(name for name in deepest.instance if name not in known)
         where = "/".join([*path, word])
         return MappingError(f"unknown word {word!r}.", file=file, line=lines.get(where), hint=nearest(word, known))
     if deepest.validator == "required":
-        missing = [name for name in deepest.validator_value if name not in deepest.instance]
+        missing = [name for name in allowed if name not in cast(dict[str, Any], deepest.instance)]
         return MappingError(f"{missing[0]!r} is missing{f' in {at}' if at else ''}.", file=file, line=lines.get(at, 1))
     if deepest.validator == "enum":
-        words = [str(one) for one in deepest.validator_value]
+        words = [str(one) for one in allowed]
         hint = nearest(str(deepest.instance), words) or f"It is one of: {', '.join(words)}."
         return MappingError(f"{at}: unknown word {deepest.instance!r}.", file=file, line=lines.get(at), hint=hint)
     return MappingError(f"{at or 'the rule'}: {deepest.message}.", file=file, line=lines.get(at, 1))
@@ -231,7 +232,9 @@ def check_rules(rules: list[Rule], linkable: Mapping[str, Iterable[str]]) -> lis
     for rule in rules:
         names = [one.name for one in rule.fields]
         if rule.object not in linkable:
-            raise rule.error(f"unknown object {rule.object!r}.", "object", nearest(rule.object, linkable) or f"Known: {', '.join(linkable)}.")
+            raise rule.error(
+                f"unknown object {rule.object!r}.", "object", nearest(rule.object, linkable) or f"Known: {', '.join(linkable)}."
+            )
         if rule.upsert_key not in names:
             raise rule.error(f"the upsert_key {rule.upsert_key!r} is not among the fields.", "upsert_key", nearest(rule.upsert_key, names))
         for name in rule.match_by:

@@ -143,7 +143,9 @@ class Sender:
                 error = again
                 continue
             return fates + [fate_of(write, result) for write, result in zip(left, results, strict=True)]
-        raise CrmError(f"The fate of a write stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts ({error}).", "Run again: it will be looked up first.")  # noqa: E501
+        raise CrmError(
+            f"The fate of a write stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts ({error}).", "Run again: it will be looked up first."
+        )
 
 
 def dead(write: Write, fault: RowFault) -> Fate:

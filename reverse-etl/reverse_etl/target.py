@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-
 import sys
 import threading
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from types import FrameType
@@ -57,7 +57,6 @@ class CrmTarget(Target):
         self._states: deque[tuple[int, Any]] = deque()
         self._in_block = False
         self._said_unmapped: set[str] = set()
-        self._rules: list[Rule] = []
 
     @abstractmethod
     def build_adapter(self) -> Adapter:
@@ -91,12 +90,29 @@ class CrmTarget(Target):
 
     # The run
 
-    def listen(self, file_input: IO[str] | None = None) -> None:
-        """Read everything, deliver it, write the report. Raises: FatalError, Stopped."""
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """The mapping in use. Raises: MappingError."""
+        return self.load_mapping()
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls, *, about: bool = False, about_format: str | None = None, config: Any = None, file_input: IO[str] | None = None
+    ) -> None:
+        """Read everything from the command line, deliver it, write the report. Raises: FatalError, Stopped."""
+        if about:
+            cls.print_about(output_format=about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        target = cls(config=config.config if config else None, parse_env_config=bool(config and config.parse_env))
+        target.run(file_input)
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """One run, with its report whatever the end. Raises: FatalError, Stopped."""
         exit_code, message = 1, "ended by an unexpected error"
         try:
-            self._rules = self.load_mapping()
-            super().listen(file_input)
+            self.rules  # noqa: B018  # a wrong rule is told before anything is read
+            self.listen(file_input)
             exit_code, message = 0, ""
         except Stopped as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
@@ -122,12 +138,12 @@ class CrmTarget(Target):
                 link_wait_days=float(self.config.get("link_wait_days", 7)),
             )
             ledger.begin_run()
-            self.engine = Engine(adapter, ledger, self._rules, functions, settings, self._tally)
+            self.engine = Engine(adapter, ledger, self.rules, functions, settings, self._tally)
         return self.engine
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """A sink that delivers, or one that only counts. Raises: SettingError where unmapped streams must not come."""
-        if any(rule.stream == stream_name for rule in self._rules):
+        if any(rule.stream == stream_name for rule in self.rules):
             return CrmSink
         if self.config.get("on_unmapped_stream") == "fail":
             hint = "Add a rule, deselect the stream, or set on_unmapped_stream: skip."
@@ -246,5 +262,3 @@ class CrmTarget(Target):
         report.save(built, report_dir(self.config, self.name))
         self.engine.ledger.end_run(exit_code, built, self._tally.outcomes())
         self.logger.info("%s: %s", self.name, report.summary(built))
-
-

@@ -9,9 +9,7 @@ import asyncio
 import json
 import os
 import signal
-
 from collections import defaultdict
-
 
 import psutil
 from aiohttp import web
@@ -173,7 +171,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     full_path = request.raw_path
     if found is None:
         return web.json_response({"error": f"nothing is emulated at {request.path}"}, status=501)
-    emulator, prefix, path = found
+    emulator, prefix, _ = found
     body = await request.read()
     raw = full_path.split("?", 1)[0]
     call = Call(
@@ -209,5 +207,3 @@ def build_app(sandbox: Sandbox) -> web.Application:
     control_routes(app)
     app.router.add_route("*", "/{path:.*}", serve)
     return app
-
-

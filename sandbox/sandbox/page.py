@@ -32,10 +32,7 @@ def sample(rows: list[dict[str, Any]]) -> str:
         return ""
     names = list(dict.fromkeys(name for row in flat for name in row))[:SAMPLE_FIELDS]
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(row.get(name, '')))[:80]}</td>" for name in names) + "</tr>"
-        for row in flat
-    )
+    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(row.get(name, '')))[:80]}</td>" for name in names) + "</tr>" for row in flat)
     return f"<table><tr>{head}</tr>{lines}</table>"
 
 

@@ -97,9 +97,13 @@ class ExportClient:
                 parse_utc(meta["export_created_at"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ExportBroken(f"The export API's answer is not an ExportResponse ({error}).", "Check `api_url` and `api_version`.") from None
+            raise ExportBroken(
+                f"The export API's answer is not an ExportResponse ({error}).", "Check `api_url` and `api_version`."
+            ) from None
         if data.get("format") != request["format"]:
-            raise ExportBroken(f"Asked for {request['format']}, the export is {data.get('format')!r}.", "Tell CanAI's support, with the export's id.")
+            raise ExportBroken(
+                f"Asked for {request['format']}, the export is {data.get('format')!r}.", "Tell CanAI's support, with the export's id."
+            )
         return export
 
     @contextmanager
@@ -129,8 +133,12 @@ class ExportClient:
                 if response.status_code == 429 or response.status_code >= 500:
                     self._wait(attempt, response.headers, f"The storage answered {response.status_code}")
                     continue
-                raise ExportBroken(f"The storage answered {response.status_code} to a download.", "Run again; if it stays, tell CanAI's support.")
-        raise ApiUnavailable(f"The storage did not give a file in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window.")
+                raise ExportBroken(
+                    f"The storage answered {response.status_code} to a download.", "Run again; if it stays, tell CanAI's support."
+                )
+        raise ApiUnavailable(
+            f"The storage did not give a file in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window."
+        )
 
     def _check_host(self, url: str) -> None:
         """Raises: SettingError for a download from this machine or a private network."""
@@ -181,7 +189,9 @@ class ExportClient:
                 self._wait(attempt, response.headers, f"The export API answered {response.status_code}")
                 continue
             raise refusal(response)
-        raise ApiUnavailable(f"The export API did not answer well in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window.")
+        raise ApiUnavailable(
+            f"The export API did not answer well in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window."
+        )
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
         if self._api_time is None and headers.get("Date"):
@@ -230,7 +240,9 @@ def refusal(response: requests.Response) -> ApiRefused:
         if unknown:
             names = ", ".join(map(str, unknown))
             return ApiRefused(f"The export API does not know the fields {names} (400).", "Deselect them, or update tap-canai.")
-        return ApiRefused(f"The export API refuses the request (400 {code}): {error.get('message', '')}", "Check start_date, end_date and the selection.")
+        return ApiRefused(
+            f"The export API refuses the request (400 {code}): {error.get('message', '')}", "Check start_date, end_date and the selection."
+        )
     if status == 401:
         return ApiRefused("The export API does not accept the API key (401).", "Set `api_key`, or CANAI_API_KEY, to a valid key.")
     if status == 403 and "address" in code:

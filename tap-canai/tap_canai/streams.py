@@ -7,7 +7,7 @@ at the bookmark less the lookback and ends at the API's clock, never at this mac
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib import resources
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     from tap_canai.tap import TapCanAI
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,), "integer": (int,), "number": (int, float), "array": (list,), "object": (dict,), "boolean": (bool,), "null": (type(None),),
-}  # fmt: skip
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "array": (list,),
+    "object": (dict,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
 DAY_S = 86_400
 
 
@@ -114,7 +120,7 @@ class ExportStream(Stream):
             created_at = yield from self._window(start, end)
             self._advance(min(end, created_at))
 
-    def _window(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+    def _window(self, start: datetime, end: datetime) -> Generator[dict[str, Any], None, datetime]:
         """Records of one window; asks for the export once more where its file is gone. Returns export_created_at."""
         for attempt in (1, 2):
             export = self.client.create(self.request(start, end))
@@ -145,7 +151,9 @@ class ExportStream(Stream):
                 raise ExportBroken(f"The download of {self.name} broke off.", "Run again: the state stands at the last window.") from None
         if count != export.records or reader.bytes != export.bytes:
             told = f"{export.records} records in {export.bytes} bytes were announced, {count} in {reader.bytes} came"
-            raise ExportBroken(f"The export {export.export_id} of {self.name} is not whole: {told}.", "Run again; if it stays, tell CanAI's support.")
+            raise ExportBroken(
+                f"The export {export.export_id} of {self.name} is not whole: {told}.", "Run again; if it stays, tell CanAI's support."
+            )
 
     def post_process(self, row: dict[str, Any], context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The record with empty strings as null, unknown properties dropped, types checked. Raises: SchemaDrift."""
@@ -169,7 +177,10 @@ class ExportStream(Stream):
             fits = False
         if not fits:
             wanted = " or ".join(types)
-            raise SchemaDrift(f"{self.name}.{name} should be {wanted}, the API gives {type(value).__name__}.", "Update tap-canai, or tell CanAI's support.")
+            raise SchemaDrift(
+                f"{self.name}.{name} should be {wanted}, the API gives {type(value).__name__}.",
+                "Update tap-canai, or tell CanAI's support.",
+            )
 
     # State
 
@@ -186,7 +197,7 @@ class ExportStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def _generate_record_messages(self, record: dict[str, Any]) -> Iterator[RecordMessage]:
+    def _generate_record_messages(self, record: dict[str, Any]) -> Generator[RecordMessage, None, None]:
         """Messages whose `time_extracted` is the moment the export was made: the time of observation."""
         for message in super()._generate_record_messages(record):
             message.time_extracted = self._observed
@@ -236,3 +247,5 @@ class Analytics(ExportStream):
 
 
 STREAMS: tuple[type[ExportStream], ...] = (Users, Payments, Deliverables, Analytics)
+STREAM_ORDER = ("users", "payments", "deliverables", "analytics")
+"""People come before what links to them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 import click
 from singer_sdk import Stream, Tap
@@ -18,7 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_canai.errors import SettingError, TapError
 from tap_canai.exports import ExportClient
-from tap_canai.streams import STREAMS
+from tap_canai.streams import STREAM_ORDER, STREAMS
 from tap_canai.times import parse_utc
 
 DEFAULT_URL = "https://canai-router.onrender.com"
@@ -26,7 +27,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 SETTING_NAME = re.compile(r"in config\['?(\w+)'?\]|'(\w+)' is a required property")
 
 
-class StreamsFailed(TapError):
+class StreamsFailedError(TapError):
     """Some streams failed; the others were read."""
 
 
@@ -44,7 +45,9 @@ class TapCanAI(Tap):
             description="A key with export permission; also read from CANAI_API_KEY.",
         ),
         th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of the export API, without version."),
-        th.Property("api_version", th.StringType, default="v1", title="API version", description="Version in the path and the X-API-Version header."),
+        th.Property(
+            "api_version", th.StringType, default="v1", title="API version", description="Version in the path and the X-API-Version header."
+        ),
         th.Property(
             "start_date",
             th.DateTimeType,
@@ -133,12 +136,12 @@ class TapCanAI(Tap):
         except ValueError:
             raise SettingError(f"{name} is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z.") from None
 
-    def sync_all(self) -> None:
-        """Read every selected stream; one that fails does not keep the others from being read. Raises: StreamsFailed."""
+    def sync_streams(self) -> None:
+        """Read every selected stream; one that fails does not keep the others from being read. Raises: TapError."""
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()
         failed: dict[str, TapError] = {}
-        for stream in (self.streams[stream_class.name] for stream_class in STREAMS):  # people before what links to them
+        for stream in (self.streams[name] for name in STREAM_ORDER):
             if not stream.selected:
                 continue
             try:
@@ -146,10 +149,34 @@ class TapCanAI(Tap):
                 stream.finalize_state_progress_markers()
             except TapError as error:
                 failed[stream.name] = error
-                self.logger.error("%s: %s", stream.name, error)  # noqa: TRY400
+                self.logger.error("%s: %s", stream.name, error)
+        if len(failed) == 1:
+            raise next(iter(failed.values()))
         if failed:
-            first = next(iter(failed.values()))
-            raise first if len(failed) == 1 else StreamsFailed(f"Streams failed: {', '.join(failed)}.", "Look at the messages above.")
+            raise StreamsFailedError(f"Streams failed: {', '.join(failed)}.", "Look at the messages above.")
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+    ) -> None:
+        """Read the streams from the command line. Raises: TapError."""
+        if about:
+            cls.print_about(output_format=about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else None,
+            state=json.load(state) if state else None,
+            catalog=json.load(catalog) if catalog else None,
+            parse_env_config=bool(config and config.parse_env),
+        )
+        tap.sync_streams()
 
 
 def bad_setting(message: str) -> str:
@@ -169,10 +196,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
     except ConfigValidationError as error:
         for one in error.errors:
-            log.error("%s", bad_setting(one))  # noqa: TRY400
+            log.error("%s", bad_setting(one))
         return 1
     except TapError as error:
-        log.error("%s", error)  # noqa: TRY400
+        log.error("%s", error)
         return 1
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -6,15 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, RowResult
+from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
 from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+
 from target_hubspot.api import Paths, check, row_fault
 from target_hubspot.objects import ASSOCIATION_TYPES, BATCH_LIMIT, EXTRA_EMAILS, FOLDS_CASE, GROUP, OBJECTS
 
-KINDS: dict[str, Kind] = {"string": "text", "number": "number", "datetime": "datetime", "date": "date", "enumeration": "choice", "bool": "boolean"}
+KINDS: dict[str, Kind] = {
+    "string": "text",
+    "number": "number",
+    "datetime": "datetime",
+    "date": "date",
+    "enumeration": "choice",
+    "bool": "boolean",
+}
 WANTED: dict[Kind, tuple[str, str]] = {
     "text": ("string", "text"), "integer": ("number", "number"), "number": ("number", "number"), "boolean": ("bool", "booleancheckbox"),
     "date": ("date", "date"), "datetime": ("datetime", "date"), "choice": ("enumeration", "select"), "choices": ("enumeration", "checkbox"),
@@ -28,7 +36,7 @@ class HubSpotAdapter:
     """One HubSpot account."""
 
     crm = "hubspot"
-    objects = OBJECTS
+    objects: Mapping[str, ObjectSpec] = OBJECTS
 
     def __init__(self, http: CrmHttp, version: str) -> None:
         self.http, self.paths = http, Paths(version)
@@ -69,7 +77,9 @@ class HubSpotAdapter:
         answer = check(self.http.call("POST", path, SETUP, json=body))
         if answer.status not in good:
             told = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
-            raise CrmError(f"HubSpot could not provision ({answer.status}): {told}", "Create the properties by hand, or grant the schema scopes.")
+            raise CrmError(
+                f"HubSpot could not provision ({answer.status}): {told}", "Create the properties by hand, or grant the schema scopes."
+            )
 
     def find(
         self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
@@ -107,7 +117,10 @@ class HubSpotAdapter:
                 body["idProperty"] = id_property
             answer = check(self.http.call("POST", self.paths.objects(object_name, "batch/read"), Purpose(object_name, purpose), json=body))
             if not answer.ok or not isinstance(answer.body, dict) or "results" not in answer.body:
-                raise CrmError(f"HubSpot answered {answer.status} to a batch read of {object_name}.", "Run again; if it stays, check the token's read scopes.")  # noqa: E501
+                raise CrmError(
+                    f"HubSpot answered {answer.status} to a batch read of {object_name}.",
+                    "Run again; if it stays, check the token's read scopes.",
+                )
             yield from answer.body["results"]
 
     def _hit(self, object_name: str, record: Mapping[str, Any], fields: Sequence[str]) -> Hit:
@@ -120,7 +133,11 @@ class HubSpotAdapter:
         inputs = []
         for index, write in enumerate(writes):
             properties = {name: to_wire(value) for name, value in write.fields.items()}
-            one: dict[str, Any] = {"id": write.key if creating else write.crm_id, "properties": properties, "objectWriteTraceId": f"row-{index}"}
+            one: dict[str, Any] = {
+                "id": write.key if creating else write.crm_id,
+                "properties": properties,
+                "objectWriteTraceId": f"row-{index}",
+            }
             if creating:
                 one["idProperty"] = key_field
             inputs.append(one)
@@ -155,11 +172,13 @@ class HubSpotAdapter:
         """Associations of HubSpot's own type; making one twice changes nothing."""
         spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ASSOCIATION_TYPES[(object_name, form.to)]}
         inputs = [{"from": {"id": one}, "to": {"id": other}, "types": [spec]} for one, other in pairs]
-        answer = check(self.http.call("POST", self.paths.associations(object_name, form.to), Purpose(object_name, "link"), json={"inputs": inputs}))
+        answer = check(
+            self.http.call("POST", self.paths.associations(object_name, form.to), Purpose(object_name, "link"), json={"inputs": inputs})
+        )
         body = answer.body if isinstance(answer.body, dict) else {}
         if not answer.ok or not (body.get("results") or body.get("errors")):
             raise CrmError(f"HubSpot answered {answer.status} to an association batch.", "Run again: links that are missing are made then.")
-        failed = {}
+        failed: dict[tuple[str, str], RowFault] = {}
         for item in body.get("errors") or []:
             context = item.get("context") or {}
             failed |= dict.fromkeys(zip(context.get("fromObjectId", []), context.get("toObjectId", []), strict=False), row_fault(item))

@@ -12,7 +12,10 @@ DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
 RESERVE = 4
 """Calls of a burst that are left unused, for those in flight."""
-RUN_CODES = {"PROPERTY_DOESNT_EXIST": "create the property or set `provision: true`", "READ_ONLY_VALUE": "take the property out of the rule"}
+RUN_CODES = {
+    "PROPERTY_DOESNT_EXIST": "create the property or set `provision: true`",
+    "READ_ONLY_VALUE": "take the property out of the rule",
+}
 
 
 class Paths:
@@ -63,10 +66,14 @@ def row_fault(body: Mapping[str, Any]) -> RowFault:
         names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
         raise CrmError(f"HubSpot refuses a property ({code}{': ' + ', '.join(names) if names else ''}).", f"To do: {RUN_CODES[code]}.")
     if body.get("category") == "CONFLICT" or "already exists" in message:
-        return RowFault("identity_conflict", message, "another record of HubSpot holds its email or key: merge the two, or change one of them")
+        return RowFault(
+            "identity_conflict", message, "another record of HubSpot holds its email or key: merge the two, or change one of them"
+        )
     names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
     field = f" {names[0]}" if names else ""
-    return RowFault(code or "rejected", message, f"mend the value of{field or ' the field that the message names'} at the source or in the rule")
+    return RowFault(
+        code or "rejected", message, f"mend the value of{field or ' the field that the message names'} at the source or in the rule"
+    )
 
 
 def check(answer: Answer) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from singer_sdk import typing as th
+from typing import ClassVar
 
 from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
@@ -10,6 +10,8 @@ from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
+from singer_sdk import typing as th
+
 from target_hubspot.adapter import HubSpotAdapter
 from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
 from target_hubspot.objects import OBJECTS
@@ -26,7 +28,7 @@ class TargetHubSpot(CrmTarget):
     objects = OBJECTS
     function_modules = ("canai_rules",)
     default_concurrency = 4
-    secret_env = {"access_token": "HUBSPOT_API_KEY"}  # noqa: S105
+    secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
     config_jsonschema = th.PropertiesList(
         th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of HubSpot's API, without version."),
         th.Property(
@@ -43,7 +45,9 @@ class TargetHubSpot(CrmTarget):
         """HubSpot behind these settings. Raises: SettingError."""
         token = self.setting("access_token")
         if not token:
-            raise SettingError("The setting 'access_token' is missing.", "Set it, or HUBSPOT_API_KEY, to a service key or private-app token.")
+            raise SettingError(
+                "The setting 'access_token' is missing.", "Set it, or HUBSPOT_API_KEY, to a service key or private-app token."
+            )
         http = CrmHttp(
             checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url"),
             "HubSpot",

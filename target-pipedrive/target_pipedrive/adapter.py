@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, RowResult
+from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
+
 from target_pipedrive.api import check, message_of, row_fault
 from target_pipedrive.objects import (
     IDS_LIMIT,
@@ -23,7 +24,14 @@ from target_pipedrive.objects import (
     VARCHAR_LENGTH,
 )
 
-FIELD_KINDS: dict[str, Kind] = {"double": "number", "int": "integer", "date": "date", "enum": "choice", "set": "choices", "boolean": "boolean"}
+FIELD_KINDS: dict[str, Kind] = {
+    "double": "number",
+    "int": "integer",
+    "date": "date",
+    "enum": "choice",
+    "set": "choices",
+    "boolean": "boolean",
+}
 WANTED: dict[Kind, str] = {"integer": "double", "number": "double", "date": "date", "choice": "enum", "choices": "set"}
 """Pipedrive has no integer, boolean or date-time field: the first is a double, the others text."""
 
@@ -32,7 +40,7 @@ class PipedriveAdapter:
     """One Pipedrive company."""
 
     crm = "pipedrive"
-    objects = OBJECTS
+    objects: Mapping[str, ObjectSpec] = OBJECTS
 
     def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = ()) -> None:
         self.http = http
@@ -44,7 +52,9 @@ class PipedriveAdapter:
     def _get(self, path: str, purpose: Purpose = SETUP) -> Mapping[str, Any]:
         answer = check(self.http.call("GET", path, purpose))
         if not answer.ok or not isinstance(answer.body, dict):
-            raise CrmError(f"Pipedrive answered {answer.status} to GET {path.split('?')[0]}.", "Check `api_url` and the token's permissions.")
+            raise CrmError(
+                f"Pipedrive answered {answer.status} to GET {path.split('?')[0]}.", "Check `api_url` and the token's permissions."
+            )
         return answer.body
 
     def _pages(self, path: str, purpose: Purpose = SETUP) -> Iterator[Mapping[str, Any]]:
@@ -108,7 +118,10 @@ class PipedriveAdapter:
             answer = check(self.http.call("POST", f"/api/v2/{KINDS[object_name].fields}", SETUP, json=body, repeatable=False))
             if not answer.ok:
                 told = message_of(answer.body)
-                raise CrmError(f"Pipedrive could not create the field {one.name} ({answer.status}): {told}", "Create it by hand, or use an admin's token.")  # noqa: E501
+                raise CrmError(
+                    f"Pipedrive could not create the field {one.name} ({answer.status}): {told}",
+                    "Create it by hand, or use an admin's token.",
+                )
 
     # Records
 
@@ -196,7 +209,9 @@ class PipedriveAdapter:
         creating = write.kind == "create"
         path = f"/api/v2/{KINDS[object_name].path}" + ("" if creating else f"/{write.crm_id}")
         body = self._body(object_name, write)
-        answer = check(self.http.call("POST" if creating else "PATCH", path, Purpose(object_name, "write"), json=body, repeatable=not creating))
+        answer = check(
+            self.http.call("POST" if creating else "PATCH", path, Purpose(object_name, "write"), json=body, repeatable=not creating)
+        )
         if not answer.ok:
             raise BatchRejected(row_fault(answer))
         return [self._result(answer, creating)]

@@ -36,8 +36,13 @@ def check(answer: Answer) -> Answer:
         raise CrmError("Pipedrive does not accept the API token (401).", "Set `api_token` to a valid token.")
     if answer.status in (402, 403):
         if answer.body is None:
-            raise CrmError("Pipedrive's edge blocks these calls (403 without JSON).", "Too many calls were refused for pace: wait some minutes, then run again.")  # noqa: E501
-        raise CrmError(f"Pipedrive refuses permission ({answer.status}).", "Check the token's permissions and the plan's limits on records.")
+            raise CrmError(
+                "Pipedrive's edge blocks these calls (403 without JSON).",
+                "Too many calls were refused for pace: wait some minutes, then run again.",
+            )
+        raise CrmError(
+            f"Pipedrive refuses permission ({answer.status}).", "Check the token's permissions and the plan's limits on records."
+        )
     if answer.status in (404, 405, 501) and not isinstance(answer.body, dict):
         raise CrmError(f"Pipedrive knows no such call ({answer.status}).", "Check `api_url`.")
     return answer
@@ -47,6 +52,10 @@ def row_fault(answer: Answer) -> RowFault:
     """A row's fault. Raises: CrmError for a cause that is every row's."""
     message = message_of(answer.body)
     if "does not exist" in message and "field" in message:
-        raise CrmError("Pipedrive knows no such field.", "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be.")
+        raise CrmError(
+            "Pipedrive knows no such field.", "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be."
+        )
     code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
-    return RowFault(code, message or f"Pipedrive answered {answer.status}", "mend the field that the message names at the source or in the rule")
+    return RowFault(
+        code, message or f"Pipedrive answered {answer.status}", "mend the field that the message names at the source or in the rule"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from singer_sdk import typing as th
+from typing import ClassVar
 
 from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
@@ -10,6 +10,8 @@ from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
+from singer_sdk import typing as th
+
 from target_pipedrive.adapter import PipedriveAdapter
 from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
 from target_pipedrive.objects import OBJECTS
@@ -26,9 +28,11 @@ class TargetPipedrive(CrmTarget):
     objects = OBJECTS
     function_modules = ("canai_rules",)
     default_concurrency = 4
-    secret_env = {"api_token": "PIPEDRIVE_API_TOKEN"}  # noqa: S105
+    secret_env: ClassVar = {"api_token": "PIPEDRIVE_API_TOKEN"}
     config_jsonschema = th.PropertiesList(
-        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of Pipedrive's API, without version."),
+        th.Property(
+            "api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of Pipedrive's API, without version."
+        ),
         th.Property(
             "api_token",
             th.StringType,

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, RowResult
+from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
 from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
+
 from target_salesforce.api import PASSING, Session, check, errors_of, in_list, quoted, row_fault
 from target_salesforce.objects import COLLECTION_LIMIT, COMPOSITE_QUERIES, KEYS_A_QUERY, OBJECTS, PERMISSION_SET
 
@@ -29,7 +30,7 @@ class SalesforceAdapter:
     """One Salesforce org."""
 
     crm = "salesforce"
-    objects = OBJECTS
+    objects: Mapping[str, ObjectSpec] = OBJECTS
 
     def __init__(self, http: CrmHttp, session: Session, version: str) -> None:
         self.http, self.session = http, session
@@ -64,7 +65,9 @@ class SalesforceAdapter:
         """Fields that the running user sees."""
         answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP)
         if not answer.ok or not isinstance(answer.body, dict):
-            raise CrmError(f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access.")
+            raise CrmError(
+                f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access."
+            )
         self._infos[object_name] = {one["name"]: field_info(one) for one in answer.body["fields"]}
         return self._infos[object_name]
 
@@ -74,12 +77,17 @@ class SalesforceAdapter:
         """Create fields by the Tooling API, and grant the running user access by a permission set."""
         for one in wanted:
             if not one.name.endswith("__c"):
-                raise CrmError(f"{object_name} has no field {one.name}, and only custom fields (…__c) can be created.", "Check its name in the rule.")
+                raise CrmError(
+                    f"{object_name} has no field {one.name}, and only custom fields (…__c) can be created.", "Check its name in the rule."
+                )
             body = {"FullName": f"{object_name}.{one.name}", "Metadata": field_metadata(one)}
             answer = self._call("POST", "/tooling/sobjects/CustomField", SETUP, body)
             codes = {str(error.get("errorCode")) for error in errors_of(answer.body)}
             if not answer.ok and "DUPLICATE_DEVELOPER_NAME" not in codes:  # it may be there and only be hidden
-                raise CrmError(f"Salesforce could not create {object_name}.{one.name} ({', '.join(codes)}).", "Create it by hand, or grant Customize Application.")
+                raise CrmError(
+                    f"Salesforce could not create {object_name}.{one.name} ({', '.join(codes)}).",
+                    "Create it by hand, or grant Customize Application.",
+                )
         self._grant(object_name, [one.name for one in wanted])
 
     def _grant(self, object_name: str, names: Sequence[str]) -> None:
@@ -87,7 +95,9 @@ class SalesforceAdapter:
         permission_set = self._query_one(f"SELECT Id FROM PermissionSet WHERE Name = {quoted(PERMISSION_SET['Name'])}")
         if permission_set is None:
             permission_set = self._create("PermissionSet", dict(PERMISSION_SET))
-        assigned = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = {quoted(permission_set)} AND AssigneeId = {quoted(user_id)}"
+        assigned = (
+            f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = {quoted(permission_set)} AND AssigneeId = {quoted(user_id)}"
+        )
         if self._query_one(assigned) is None:
             self._create("PermissionSetAssignment", {"PermissionSetId": permission_set, "AssigneeId": user_id})
         rows = [
@@ -102,7 +112,10 @@ class SalesforceAdapter:
             answer = self._call("POST", "/composite/sobjects", SETUP, body)
             for one in answer.body if isinstance(answer.body, list) else []:
                 if not one.get("success") and one["errors"][0]["statusCode"] != "DUPLICATE_VALUE":
-                    raise CrmError(f"Salesforce could not grant access to fields of {object_name} ({one['errors'][0]['statusCode']}).", "Grant it by hand.")  # noqa: E501
+                    raise CrmError(
+                        f"Salesforce could not grant access to fields of {object_name} ({one['errors'][0]['statusCode']}).",
+                        "Grant it by hand.",
+                    )
 
     def _user_id(self) -> str:
         parts = self.session.identity_url.rstrip("/").split("/")
@@ -118,7 +131,9 @@ class SalesforceAdapter:
         answer = self._call("POST", f"/sobjects/{object_name}", SETUP, body)
         if not answer.ok or not isinstance(answer.body, dict):
             codes = ", ".join(str(one.get("errorCode")) for one in errors_of(answer.body))
-            raise CrmError(f"Salesforce could not create a {object_name} ({codes}).", "Grant Manage Profiles and Permission Sets, or do it by hand.")
+            raise CrmError(
+                f"Salesforce could not create a {object_name} ({codes}).", "Grant Manage Profiles and Permission Sets, or do it by hand."
+            )
         return str(answer.body["id"])
 
     # Records
@@ -168,7 +183,9 @@ class SalesforceAdapter:
             answer = self._call("POST", "/composite", purpose, {"allOrNone": False, "compositeRequest": requests})
             parts = answer.body.get("compositeResponse") if isinstance(answer.body, dict) else None
             if not answer.ok or not isinstance(parts, list) or len(parts) != len(part):
-                raise CrmError(f"Salesforce answered {answer.status} to a composite of queries.", "Run again; if it stays, check the user's access.")
+                raise CrmError(
+                    f"Salesforce answered {answer.status} to a composite of queries.", "Run again; if it stays, check the user's access."
+                )
             for one in parts:
                 yield from self._pages(check(Answer(one["httpStatusCode"], one["body"], {})), purpose)
 

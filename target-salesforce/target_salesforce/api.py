@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-
 from reverse_etl.errors import CrmError, RowFault
 from reverse_etl.http import Answer
 
@@ -134,8 +133,13 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
     code, message = str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"), str(error.get("message", ""))
     fields = ", ".join(error.get("fields") or [])
     if code in RUN_CODES and code != "NOT_FOUND":
-        raise CrmError(f"Salesforce refuses every row ({code}{': ' + (fields or field_named(message)) if fields or field_named(message) else ''}).", RUN_CODES[code])  # noqa: E501
+        raise CrmError(
+            f"Salesforce refuses every row ({code}{': ' + (fields or field_named(message)) if fields or field_named(message) else ''}).",
+            RUN_CODES[code],
+        )
     if code in ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID"):
-        return RowFault("identity_conflict", f"{code}: {message}", "another record of Salesforce is the same: merge the two, or change one of them")
+        return RowFault(
+            "identity_conflict", f"{code}: {message}", "another record of Salesforce is the same: merge the two, or change one of them"
+        )
     hint = f"mend {fields} at the source or in the rule" if fields else "mend the record at the source or in the rule"
     return RowFault(code, message, hint)

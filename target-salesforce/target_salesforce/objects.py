@@ -29,8 +29,12 @@ OBJECTS = {
         unique_keys=True,
         find_rows_a_call=FIND_ROWS,
         links={"Contact": LinkForm("Contact", "reference", field="ContactId", on_create=True)},
-        required={name: "Salesforce requires it" for name in ("Name", "StageName", "CloseDate")},
+        required=dict.fromkeys(("Name", "StageName", "CloseDate"), "Salesforce requires it"),
     ),
 }
-PERMISSION_SET = {"Name": "CanAI_Sync", "Label": "CanAI Sync", "Description": "Read and edit access to the fields that the CanAI sync writes."}
+PERMISSION_SET = {
+    "Name": "CanAI_Sync",
+    "Label": "CanAI Sync",
+    "Description": "Read and edit access to the fields that the CanAI sync writes.",
+}
 """Grants field-level security on provisioned fields: a new field is invisible until it is granted."""

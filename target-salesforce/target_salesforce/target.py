@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from singer_sdk import typing as th
-
 from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
 from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
+from singer_sdk import typing as th
+
 from target_salesforce.adapter import SalesforceAdapter
 from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, Session
 from target_salesforce.objects import OBJECTS
@@ -42,9 +42,13 @@ class TargetSalesforce(CrmTarget):
             title="Instance URL",
             description="The org's own URL; needed with access_token, else the sign-in tells it.",
         ),
-        th.Property("client_id", th.StringType, title="Client id", description="Consumer key of an External Client App (client credentials)."),
+        th.Property(
+            "client_id", th.StringType, title="Client id", description="Consumer key of an External Client App (client credentials)."
+        ),
         th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Consumer secret of that app."),
-        th.Property("access_token", th.StringType, secret=True, title="Access token", description="A session's token instead of signing in."),
+        th.Property(
+            "access_token", th.StringType, secret=True, title="Access token", description="A session's token instead of signing in."
+        ),
         *COMMON,
     ).to_dict()
 

@@ -93,7 +93,11 @@ def test_calls_for_a_thousand_new_people_are_the_least(big_box: Box, crm: str, t
     messages = extract(big_box, tmp_path, streams=["users"])
     result = deliver(big_box, crm, messages, tmp_path)
     assert result.counts(PEOPLE[crm])["created"] == 1000
-    people = [line for line in big_box.log(crm) if f"/{PEOPLE[crm]}" in line["path"] and "/associations/" not in line["path"] or "/composite" in line["path"]]
+    people = [
+        line
+        for line in big_box.log(crm)
+        if (f"/{PEOPLE[crm]}" in line["path"] and "/associations/" not in line["path"]) or "/composite" in line["path"]
+    ]
     writes = [line for line in big_box.writes(crm) if line in people]
     reads = [line for line in people if line["kind"] == "read" and "describe" not in line["path"] and "properties" not in line["path"]]
     assert len(writes) == {"hubspot": 10, "salesforce": 5, "pipedrive": 1000}[crm]
@@ -183,9 +187,19 @@ def test_a_name_edited_by_hand_stays_until_the_sources_name_changes(box: Box, cr
     person = box.objects(crm, PEOPLE[crm])[0]
     key, crm_id = person["properties"][PERSON_KEY[crm]], str(person["id"])
     name, path, body, headers = {
-        "hubspot": ("firstname", f"/hubspot/crm/v3/objects/contacts/{crm_id}", {"properties": {"firstname": "Edited"}}, {"Authorization": "Bearer sandbox-token"}),  # noqa: E501
+        "hubspot": (
+            "firstname",
+            f"/hubspot/crm/v3/objects/contacts/{crm_id}",
+            {"properties": {"firstname": "Edited"}},
+            {"Authorization": "Bearer sandbox-token"},
+        ),
         "pipedrive": ("name", f"/pipedrive/api/v2/persons/{crm_id}", {"name": "Edited"}, {"x-api-token": "sandbox-token"}),
-        "salesforce": ("FirstName", f"/salesforce/services/data/v67.0/sobjects/Contact/{crm_id}", {"FirstName": "Edited"}, {"Authorization": "Bearer sandbox"}),  # noqa: E501
+        "salesforce": (
+            "FirstName",
+            f"/salesforce/services/data/v67.0/sobjects/Contact/{crm_id}",
+            {"FirstName": "Edited"},
+            {"Authorization": "Bearer sandbox"},
+        ),
     }[crm]
     box.call("PATCH", path, body, headers)
 

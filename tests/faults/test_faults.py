@@ -48,9 +48,7 @@ def test_a_passing_fault_costs_no_row_and_makes_no_duplicate(box: Box, crm: str,
     assert len(box.objects(crm, PEOPLE[crm])) == 12
 
 
-def test_a_call_without_an_answer_is_looked_up_before_it_is_sent_again(
-    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_without_an_answer_is_looked_up_before_it_is_sent_again(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target_pipedrive.target.TIMEOUT_S", 0.5)
     box.fault("pipedrive", "timeout", match="/persons", after=3)
     result = deliver(box, "pipedrive", people(6), tmp_path)
@@ -68,7 +66,12 @@ def test_one_bad_row_in_a_hundred_costs_one_row(box: Box, trace_ids: bool, tmp_p
     upserts = [line for line in box.log("hubspot") if "contacts/batch/upsert" in line["path"]]
     assert len(upserts) <= (1 if trace_ids else 15)
     (letter,) = result.report["dead_letters"]
-    assert (letter["key"], letter["rule"], letter["stage"], letter["code"]) == ("user-37", "users.contact", "send", "INVALID_EMAIL") or trace_ids
+    assert (letter["key"], letter["rule"], letter["stage"], letter["code"]) == (
+        "user-37",
+        "users.contact",
+        "send",
+        "INVALID_EMAIL",
+    ) or trace_ids
     assert "no address" not in str(letter)
 
 
@@ -162,13 +165,15 @@ def test_an_expired_download_is_asked_for_once_more(box: Box, tmp_path: Path) ->
 def test_a_deal_whose_person_is_missing_waits_and_is_linked_when_the_person_comes(box: Box, crm: str, tmp_path: Path) -> None:
     from_sandbox = extract(box, tmp_path)
     lines = [json.loads(line) for line in from_sandbox.read_text().splitlines()]
-    bad = next(
-        one["record"]["user_id"]
+    users = [one["record"] for one in lines if one["type"] == "RECORD" and one["stream"] == "users"]
+    late = [one for one in users if one["current_journey_stage"] == "F9" and one["total_spent"] > 0]
+    bad = next(one["user_id"] for one in late if one["trust_delta_average"] >= 4)
+    broken = [
+        dict(one, record=dict(one["record"], email="no address"))
+        if one.get("record", {}).get("user_id") == bad and one["stream"] == "users"
+        else one
         for one in lines
-        if one["type"] == "RECORD" and one["stream"] == "users" and one["record"]["current_journey_stage"] == "F9" and one["record"]["total_spent"] > 0
-        and one["record"]["trust_delta_average"] >= 4
-    )  # fmt: skip
-    broken = [dict(one, record=dict(one["record"], email="no address")) if one.get("record", {}).get("user_id") == bad and one["stream"] == "users" else one for one in lines]  # noqa: E501
+    ]
     first = deliver(box, crm, broken, tmp_path)
     assert first.code == 0
     assert first.counts(PEOPLE[crm])["dead"] == 1

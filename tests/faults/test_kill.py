@@ -39,9 +39,7 @@ def record_path(crm: str) -> str:
 
 @pytest.mark.parametrize("kill", KILLS)
 @pytest.mark.parametrize("crm", CRMS)
-def test_target_killed_after_a_commit(
-    box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]
-) -> None:
+def test_target_killed_after_a_commit(box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]) -> None:
     expected, calls = undisturbed[crm]
     assert calls >= len(KILLS)
     lift_limit(box)

@@ -189,7 +189,9 @@ class Ledger:
             migrate(engine)
         except SQLAlchemyError as error:
             reason = type(getattr(error, "orig", error)).__name__
-            raise LedgerError(f"The ledger cannot be opened ({reason}).", "Check ledger_url, and that the database can be reached and written.") from None  # noqa: E501
+            raise LedgerError(
+                f"The ledger cannot be opened ({reason}).", "Check ledger_url, and that the database can be reached and written."
+            ) from None
         return engine
 
     def now(self) -> str:
@@ -211,7 +213,16 @@ class Ledger:
             session.execute(update(RunRow).where(RunRow.id == self.scope.run_id).values(values))
             for (object_name, outcome), rows in outcomes.items():
                 if rows:
-                    session.add(OutcomeRow(run_id=self.scope.run_id, crm=self.scope.crm, account=self.scope.account, object=object_name, outcome=outcome, rows=rows))  # noqa: E501
+                    session.add(
+                        OutcomeRow(
+                            run_id=self.scope.run_id,
+                            crm=self.scope.crm,
+                            account=self.scope.account,
+                            object=object_name,
+                            outcome=outcome,
+                            rows=rows,
+                        )
+                    )
 
     def entries(self, object_name: str, keys: Iterable[str]) -> dict[str, Entry]:
         """Entries by key; a key that is not known is left out."""
@@ -247,7 +258,11 @@ class Ledger:
 
     def count(self, object_name: str) -> int:
         """Settled entries of an object."""
-        query = select(func.count()).select_from(EntryRow).where(*self._scope(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled")  # noqa: E501
+        query = (
+            select(func.count())
+            .select_from(EntryRow)
+            .where(*self._scope(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled")
+        )
         with Session(self.engine) as session:
             return session.scalar(query) or 0
 
@@ -279,7 +294,7 @@ class Ledger:
         known = {one.key: one for one in self._states(session, changes.object, [one.key for one in changes.entries])}
         rows = []
         for one in changes.entries:
-            before: State | None = known[one.key].state if one.key in known else None  # type: ignore[assignment]
+            before: State | None = known[one.key].state if one.key in known else None
             if one.state not in TRANSITIONS[before]:
                 raise LedgerError(f"{changes.object}: an entry cannot go from {before} to {one.state}.", "This is a bug: please report it.")
             rows.append(
@@ -297,7 +312,9 @@ class Ledger:
         found: list[Any] = []
         for start in range(0, len(keys), KEYS_A_QUERY):
             part = keys[start : start + KEYS_A_QUERY]
-            query = select(EntryRow.key, EntryRow.state).where(*self._scope(EntryRow), EntryRow.object == object_name, EntryRow.key.in_(part))
+            query = select(EntryRow.key, EntryRow.state).where(
+                *self._scope(EntryRow), EntryRow.object == object_name, EntryRow.key.in_(part)
+            )
             found += session.execute(query).all()
         return found
 

@@ -88,8 +88,7 @@ def one_day(start: datetime, users: list[Any], payments: list[Any]) -> dict[str,
         "user_paths": [{"path": list(STAGES[:index]), "users": len(by_stage[STAGES[index - 1]])} for index in range(1, 10)],
         "engagement_patterns": [{"pattern": "returning", "users": sum(1 for row in known if row["total_sessions"] > 2)}],
         "satisfaction_by_stage": {
-            stage: mean([row["average_rating"] for row in rows if row["average_rating"] is not None])
-            for stage, rows in by_stage.items()
+            stage: mean([row["average_rating"] for row in rows if row["average_rating"] is not None]) for stage, rows in by_stage.items()
         },
         "trust_delta_progression": {stage: mean([row["trust_delta_average"] for row in rows]) for stage, rows in by_stage.items()},
         "emotional_resonance_journey": {

@@ -13,10 +13,73 @@ from sandbox.clock import CLOCK_START, Clock, iso
 
 STAGES = tuple(f"F{n}" for n in range(1, 10))
 TRACK_PRICES = {"business_builder": 99, "social_email": 49, "site_audit": 79}
-FIRST_NAMES = "Ada Ben Chloé Diego Eva Farid Grace Hugo Ines Jonas Kemi Liam Mia Noor Olga Pavel Quinn Rosa Sven Tara Uma Victor Wen Yara Zoë".split()  # noqa: E501
-LAST_NAMES = "Adler Brown Castillo Dubois Eriksen Fischer García Hansen Ito Jensen Kowalski Lopez Müller Nguyen O'Brien Petrov Quist Rossi Silva Tanaka Usman Vega Wójcik Young Zhang".split()  # noqa: E501
-BUSINESS_TYPES = ("bakery", "consulting", "e-commerce", "fitness studio", "food truck", "landscaping", "nonprofit", "photography", "software", "tutoring")  # noqa: E501
-LOCATIONS = ("Austin, TX", "Berlin, DE", "Denver, CO", "Lisbon, PT", "London, UK", "Portland, OR", "Seattle, WA", "Zürich, CH")  # noqa: E501
+FIRST_NAMES = [
+    "Ada",
+    "Ben",
+    "Chloé",
+    "Diego",
+    "Eva",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kemi",
+    "Liam",
+    "Mia",
+    "Noor",
+    "Olga",
+    "Pavel",
+    "Quinn",
+    "Rosa",
+    "Sven",
+    "Tara",
+    "Uma",
+    "Victor",
+    "Wen",
+    "Yara",
+    "Zoë",
+]
+LAST_NAMES = [
+    "Adler",
+    "Brown",
+    "Castillo",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Hansen",
+    "Ito",
+    "Jensen",
+    "Kowalski",
+    "Lopez",
+    "Müller",
+    "Nguyen",
+    "O'Brien",
+    "Petrov",
+    "Quist",
+    "Rossi",
+    "Silva",
+    "Tanaka",
+    "Usman",
+    "Vega",
+    "Wójcik",
+    "Young",
+    "Zhang",
+]
+BUSINESS_TYPES = (
+    "bakery",
+    "consulting",
+    "e-commerce",
+    "fitness studio",
+    "food truck",
+    "landscaping",
+    "nonprofit",
+    "photography",
+    "software",
+    "tutoring",
+)
+LOCATIONS = ("Austin, TX", "Berlin, DE", "Denver, CO", "Lisbon, PT", "London, UK", "Portland, OR", "Seattle, WA", "Zürich, CH")
 DAYS_OF_DATA = 60
 OLDEST_LOOKBACK = timedelta(days=8)
 """Deliverables end this long before the clock's start, so that no lookback of the tap reaches them."""
@@ -54,7 +117,7 @@ class Source:
         created = CLOCK_START - timedelta(days=rng.uniform(20, DAYS_OF_DATA - 1))
         active = CLOCK_START - timedelta(seconds=rng.uniform(3600, (CLOCK_START - created).total_seconds()))
         shown = stage <= 2 or rng.random() < 0.9
-        user = dict.fromkeys(RECORD_SETS["users"])
+        user: dict[str, Any] = dict.fromkeys(RECORD_SETS["users"])
         user |= {
             "user_id": user_id,
             "email": f"{ascii_name}.{number}@example.com",
@@ -91,9 +154,7 @@ class Source:
                 self._add_payment(rng, user, (number, index), own)
         self._settle_user(user, own)
 
-    def _add_payment(
-        self, rng: random.Random, user: dict[str, Any], place: tuple[int, int], own: dict[str, list[dict[str, Any]]]
-    ) -> None:
+    def _add_payment(self, rng: random.Random, user: dict[str, Any], place: tuple[int, int], own: dict[str, list[dict[str, Any]]]) -> None:
         track = rng.choice(list(TRACK_PRICES))
         amount = TRACK_PRICES[track] + rng.choice([0, 0, 0.5])
         status = rng.choices(["succeeded", "partially_refunded", "refunded", "failed"], [82, 7, 6, 5])[0]
@@ -118,9 +179,7 @@ class Source:
         if status == "succeeded" and user["current_journey_stage"] >= "F7":
             own["deliverables"].append(self._add_deliverable(rng, user, payment, made))
 
-    def _add_deliverable(
-        self, rng: random.Random, user: dict[str, Any], payment: dict[str, Any], made: datetime
-    ) -> dict[str, Any]:
+    def _add_deliverable(self, rng: random.Random, user: dict[str, Any], payment: dict[str, Any], made: datetime) -> dict[str, Any]:
         deliverable_id = stable_uuid(self.seed, "deliverable", payment["payment_id"])
         latest = CLOCK_START - OLDEST_LOOKBACK
         deliverable = {

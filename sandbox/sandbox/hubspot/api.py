@@ -85,7 +85,9 @@ class HubSpot(Emulator):
     def handle(self, call: Call) -> Reply:
         """Check token and pace, then answer."""
         if call.path.endswith("/oauth/v1/token") or re.match(r"^/oauth/\d{4}-\d{2}/token", call.path):
-            return Reply(200, {"access_token": self.main_token, "expires_in": 1800, "token_type": "bearer", "refresh_token": "sandbox-refresh"})  # noqa: E501
+            return Reply(
+                200, {"access_token": self.main_token, "expires_in": 1800, "token_type": "bearer", "refresh_token": "sandbox-refresh"}
+            )
         name = self.account_name(call.bearer)
         if name is None:
             return self.error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
@@ -130,7 +132,9 @@ class HubSpot(Emulator):
         """HubSpot's error body."""
         body: dict[str, Any] = {"status": "error", "message": message, "correlationId": str(uuid.uuid4()), "category": category}
         if row and row.code:
-            body["message"] = f'Property values were not valid: [{{"isValid":false,"message":"{row.message}","error":"{row.code}","name":"{row.prop}"}}]'  # noqa: E501
+            body["message"] = (
+                f'Property values were not valid: [{{"isValid":false,"message":"{row.message}","error":"{row.code}","name":"{row.prop}"}}]'
+            )
             body["errors"] = [{"message": row.message, "code": row.code, "context": {"propertyName": [row.prop]}}]
         return Reply(status, body)
 
@@ -246,7 +250,9 @@ def plan_row(portal: Portal, kind: str, one: dict[str, Any], mode: str) -> tuple
         portal.check_id_property(kind, id_property)
     record = portal.find(kind, str(one.get("id", "")), id_property)
     if record is None and mode == "update":
-        raise RowError("OBJECT_NOT_FOUND", f"Could not get some {kind} objects, they may be deleted or not exist: {one.get('id')}", status=404)  # noqa: E501
+        raise RowError(
+            "OBJECT_NOT_FOUND", f"Could not get some {kind} objects, they may be deleted or not exist: {one.get('id')}", status=404
+        )
     if record is None and id_property:
         given.setdefault(id_property, str(one["id"]))
     portal.check(kind, given, record)
@@ -331,7 +337,7 @@ def search(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
         tests = {"EQ": value == one.get("value"), "IN": value in one.get("values", []), "HAS_PROPERTY": bool(value)}
         if one.get("operator") not in tests:
             raise RowError("VALIDATION_ERROR", f"operator {one.get('operator')} is not emulated")
-        return tests[one["operator"]]
+        return bool(tests[one["operator"]])
 
     groups = given.get("filterGroups") or [{"filters": []}]
     live = [one for one in portal.records[kind].values() if not one["archived"]]
@@ -572,11 +578,34 @@ def list_pipelines(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply
 def list_owners(api: HubSpot, call: Call, portal: Portal) -> Reply:
     """The one owner of a sandbox portal."""
     now = iso(api.clock.now(), 3)
-    owner = {"id": "1", "email": "owner@example.com", "type": "PERSON", "firstName": "Sam", "lastName": "Owner", "userId": 1, "createdAt": now, "updatedAt": now, "archived": False}  # noqa: E501
+    owner = {
+        "id": "1",
+        "email": "owner@example.com",
+        "type": "PERSON",
+        "firstName": "Sam",
+        "lastName": "Owner",
+        "userId": 1,
+        "createdAt": now,
+        "updatedAt": now,
+        "archived": False,
+    }
     return Reply(200, {"results": [owner]}, rows=1)
 
 
 @route("GET", "/account-info/v3/details")
 def account_details(api: HubSpot, call: Call, portal: Portal) -> Reply:
     """Which portal the token opens."""
-    return Reply(200, {"portalId": portal.portal_id, "accountType": "STANDARD", "timeZone": "US/Eastern", "companyCurrency": "USD", "additionalCurrencies": [], "utcOffset": "-05:00", "uiDomain": "app.hubspot.com", "dataHostingLocation": "na1"}, rows=1)  # noqa: E501
+    return Reply(
+        200,
+        {
+            "portalId": portal.portal_id,
+            "accountType": "STANDARD",
+            "timeZone": "US/Eastern",
+            "companyCurrency": "USD",
+            "additionalCurrencies": [],
+            "utcOffset": "-05:00",
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+        },
+        rows=1,
+    )

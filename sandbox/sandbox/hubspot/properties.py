@@ -14,10 +14,25 @@ OBJECT_TYPES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
 TYPE_NAMES = {number: name for name, number in OBJECT_TYPES.items()} | {name: name for name in OBJECT_TYPES} | {
     "contact": "contacts", "company": "companies", "deal": "deals"
 }  # fmt: skip
-LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")  # noqa: E501
-LEAD_STATUS = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")  # noqa: E501
-DEAL_STAGES = ("appointmentscheduled", "qualifiedtobuy", "presentationscheduled", "decisionmakerboughtin", "contractsent", "closedwon", "closedlost")  # noqa: E501
-ASSOCIATIONS = {("deals", "contacts"): 3, ("contacts", "deals"): 4, ("contacts", "companies"): 279, ("companies", "contacts"): 280, ("deals", "companies"): 341, ("companies", "deals"): 342}  # noqa: E501
+LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")
+LEAD_STATUS = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")
+DEAL_STAGES = (
+    "appointmentscheduled",
+    "qualifiedtobuy",
+    "presentationscheduled",
+    "decisionmakerboughtin",
+    "contractsent",
+    "closedwon",
+    "closedlost",
+)
+ASSOCIATIONS = {
+    ("deals", "contacts"): 3,
+    ("contacts", "deals"): 4,
+    ("contacts", "companies"): 279,
+    ("companies", "contacts"): 280,
+    ("deals", "companies"): 341,
+    ("companies", "deals"): 342,
+}
 MAX_TEXT = 65_536
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 EPOCH_MS = re.compile(r"^-?\d{1,14}$")
@@ -55,7 +70,24 @@ def default_properties() -> dict[str, dict[str, dict[str, Any]]]:
         definition("hubspot_owner_id", "enumeration"),
     ]
     contacts = [
-        *[definition(name) for name in ("email", "firstname", "lastname", "phone", "company", "jobtitle", "website", "city", "state", "country", "zip", "address", "hs_additional_emails")],  # noqa: E501
+        *[
+            definition(name)
+            for name in (
+                "email",
+                "firstname",
+                "lastname",
+                "phone",
+                "company",
+                "jobtitle",
+                "website",
+                "city",
+                "state",
+                "country",
+                "zip",
+                "address",
+                "hs_additional_emails",
+            )
+        ],
         definition("lifecyclestage", "enumeration", options=LIFECYCLE),
         definition("hs_lead_status", "enumeration", options=LEAD_STATUS),
     ]

@@ -36,7 +36,12 @@ class Portal:
         self.associations: dict[tuple[str, str], dict[tuple[str, str], set[int]]] = {}
         self._next_id = 100
         for name in OBJECT_TYPES:
-            self.groups[name]["contactinformation"] = {"name": "contactinformation", "label": "Information", "displayOrder": 0, "archived": False}  # noqa: E501
+            self.groups[name]["contactinformation"] = {
+                "name": "contactinformation",
+                "label": "Information",
+                "displayOrder": 0,
+                "archived": False,
+            }
 
     def stage_options(self) -> list[dict[str, Any]]:
         """The pipelines of deals."""
@@ -49,7 +54,17 @@ class Portal:
             }
             for order, stage in enumerate(DEAL_STAGES)
         ]  # fmt: skip
-        return [{"id": "default", "label": "Sales Pipeline", "displayOrder": 0, "archived": False, "createdAt": began, "updatedAt": began, "stages": stages}]  # noqa: E501
+        return [
+            {
+                "id": "default",
+                "label": "Sales Pipeline",
+                "displayOrder": 0,
+                "archived": False,
+                "createdAt": began,
+                "updatedAt": began,
+                "stages": stages,
+            }
+        ]
 
     def find(self, kind: str, value: str, id_property: str | None) -> dict[str, Any] | None:
         """A live record by id or by a unique property."""
@@ -73,7 +88,9 @@ class Portal:
             known = self.properties[kind].get(name)
             if known is None:
                 raise RowError("VALIDATION_ERROR", f'Property "{name}" does not exist', code="PROPERTY_DOESNT_EXIST", prop=name)
-            text = "" if value is None else value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)  # noqa: E501
+            text = (
+                "" if value is None else value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+            )
             error = value_error(known, text)
             if error:
                 raise RowError("VALIDATION_ERROR", error[1], code=error[0], prop=name)
@@ -96,7 +113,13 @@ class Portal:
         if record is None:
             self._next_id += 1
             record_id = str(self._next_id)
-            record = {"id": record_id, "properties": {"hs_object_id": record_id, "createdate": now}, "createdAt": now, "updatedAt": now, "archived": False}  # noqa: E501
+            record = {
+                "id": record_id,
+                "properties": {"hs_object_id": record_id, "createdate": now},
+                "createdAt": now,
+                "updatedAt": now,
+                "archived": False,
+            }
             self.records[kind][record_id] = record
         for name, value in kept.items():
             self._set(kind, record, name, value)

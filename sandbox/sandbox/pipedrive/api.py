@@ -47,7 +47,7 @@ class Pipedrive(Emulator):
             own = {key: value for key, value in record.items() if key not in ("id", "custom_fields")}
             for key, value in record["custom_fields"].items():
                 labels = {one["id"]: one["label"] for one in known[key].get("options", [])}
-                own[known[key]["field_name"]] = labels.get(value, value) if not isinstance(value, list) else [labels[one] for one in value]  # noqa: E501
+                own[known[key]["field_name"]] = labels.get(value, value) if not isinstance(value, list) else [labels[one] for one in value]
             person = record.get("person_id")
             links = [{"object": "persons", "id": person, "type": "person_id"}] if person else []
             rows.append({"id": record["id"], "properties": own, "links": links})
@@ -79,7 +79,14 @@ class Pipedrive(Emulator):
 
     def error(self, status: int, message: str, info: str = "") -> Reply:
         """Pipedrive's envelope for an error."""
-        body = {"success": False, "error": message, "error_info": info or "Please check developers.pipedrive.com", "errorCode": status, "data": None, "additional_data": None}  # noqa: E501
+        body = {
+            "success": False,
+            "error": message,
+            "error_info": info or "Please check developers.pipedrive.com",
+            "errorCode": status,
+            "data": None,
+            "additional_data": None,
+        }
         return Reply(status, body)
 
     def too_many(self, wait_s: float, retry_after_s: float | None = None) -> Reply:
@@ -295,12 +302,33 @@ def list_stages(api: Pipedrive, call: Call, company: Company) -> Reply:
 def list_pipelines(api: Pipedrive, call: Call, company: Company) -> Reply:
     """The one pipeline."""
     now = company.now()
-    found = [{"id": 1, "name": "Pipeline", "order_nr": 1, "is_deleted": False, "is_deal_probability_enabled": False, "add_time": now, "update_time": now}]  # noqa: E501
+    found = [
+        {
+            "id": 1,
+            "name": "Pipeline",
+            "order_nr": 1,
+            "is_deleted": False,
+            "is_deal_probability_enabled": False,
+            "add_time": now,
+            "update_time": now,
+        }
+    ]
     return done(found, rows=1, paged=True)
 
 
 @route("GET", "/api/v1/users/me")
 def me(api: Pipedrive, call: Call, company: Company) -> Reply:
     """Whose token this is."""
-    data = {"id": 1, "name": "Sam Owner", "email": "owner@example.com", "default_currency": "USD", "company_id": company.company_id, "company_name": f"Sandbox {company.name}", "company_domain": f"sandbox-{company.company_id}", "is_admin": 1, "active_flag": True, "language": {"language_code": "en", "country_code": "US"}}  # noqa: E501
+    data = {
+        "id": 1,
+        "name": "Sam Owner",
+        "email": "owner@example.com",
+        "default_currency": "USD",
+        "company_id": company.company_id,
+        "company_name": f"Sandbox {company.name}",
+        "company_domain": f"sandbox-{company.company_id}",
+        "is_admin": 1,
+        "active_flag": True,
+        "language": {"language_code": "en", "country_code": "US"},
+    }
     return done(data, rows=1)

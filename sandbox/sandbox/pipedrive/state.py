@@ -49,7 +49,18 @@ class Company:
         self.records: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in KINDS}
         self.fields: dict[str, list[dict[str, Any]]] = {kind: self._standard_fields(kind) for kind in KINDS}
         self.stages = [
-            {"id": number, "order_nr": number, "name": name, "is_deleted": False, "deal_probability": 100, "pipeline_id": 1, "is_deal_rot_enabled": False, "days_to_rotten": None, "add_time": self.now(), "update_time": self.now()}  # noqa: E501
+            {
+                "id": number,
+                "order_nr": number,
+                "name": name,
+                "is_deleted": False,
+                "deal_probability": 100,
+                "pipeline_id": 1,
+                "is_deal_rot_enabled": False,
+                "days_to_rotten": None,
+                "add_time": self.now(),
+                "update_time": self.now(),
+            }
             for number, name in enumerate(STAGE_NAMES, 1)
         ]
         self._next_id, self._next_option = 0, 0
@@ -61,7 +72,13 @@ class Company:
     @staticmethod
     def _standard_fields(kind: str) -> list[dict[str, Any]]:
         return [
-            {"field_name": code.replace("_", " ").capitalize(), "field_code": code, "field_type": field_type, "is_custom_field": False, "is_optional_response_field": False}  # noqa: E501
+            {
+                "field_name": code.replace("_", " ").capitalize(),
+                "field_code": code,
+                "field_type": field_type,
+                "is_custom_field": False,
+                "is_optional_response_field": False,
+            }
             for code, field_type in STANDARD[kind].items()
         ]
 
@@ -183,10 +200,31 @@ class Company:
         return record
 
     def _blank(self, kind: str, number: int) -> dict[str, Any]:
-        common = {"id": number, "owner_id": 1, "add_time": self.now(), "update_time": self.now(), "is_deleted": False, "visible_to": 3, "label_ids": [], "custom_fields": {}}  # noqa: E501
+        common = {
+            "id": number,
+            "owner_id": 1,
+            "add_time": self.now(),
+            "update_time": self.now(),
+            "is_deleted": False,
+            "visible_to": 3,
+            "label_ids": [],
+            "custom_fields": {},
+        }
         if kind == "persons":
             return {**common, "name": "", "emails": [], "phones": []}
-        return {**common, "title": "", "pipeline_id": 1, "stage_id": self.stages[0]["id"], "value": 0, "currency": "USD", "status": "open", "is_archived": False, "probability": None, "lost_reason": None, "close_time": None}  # noqa: E501
+        return {
+            **common,
+            "title": "",
+            "pipeline_id": 1,
+            "stage_id": self.stages[0]["id"],
+            "value": 0,
+            "currency": "USD",
+            "status": "open",
+            "is_archived": False,
+            "probability": None,
+            "lost_reason": None,
+            "close_time": None,
+        }
 
     def shown(self, kind: str, record: dict[str, Any]) -> dict[str, Any]:
         """A record as answered: every custom field, null where unset."""

@@ -124,7 +124,9 @@ class Salesforce(Emulator):
             raise TopError(404, "NOT_FOUND", "The requested resource does not exist")
         found = self.router.find(call.method, path)
         if found is None:
-            return Reply(501, [{"errorCode": "NOT_EMULATED", "message": f"the sandbox does not emulate {call.method} {call.path} of Salesforce"}])  # noqa: E501
+            return Reply(
+                501, [{"errorCode": "NOT_EMULATED", "message": f"the sandbox does not emulate {call.method} {call.path} of Salesforce"}]
+            )
         handler, params = found
         try:
             return handler(self, call, org, **params)
@@ -136,7 +138,7 @@ class Salesforce(Emulator):
             raise TopError(error.status, error.code, error.message, error.fields) from error
 
     def sign_in(self, call: Call) -> Reply:
-        """Client credentials, JWT bearer or refresh token, as Basic header or form. """
+        """Client credentials, JWT bearer or refresh token, as Basic header or form."""
         form = {key: values[0] for key, values in parse_qs(call.body.decode()).items()}
         client, secret = form.get("client_id"), form.get("client_secret")
         scheme, _, basic = call.headers.get("Authorization", "").partition(" ")
@@ -188,7 +190,9 @@ class Salesforce(Emulator):
             return Reply(200, [])
         if fault == "401" and "/oauth2/" in call.path:
             return Reply(401, {"error": "invalid_client", "error_description": "invalid client credentials"})
-        status, code, message = known.get(fault, (int(fault) if fault.isdigit() else 500, "UNKNOWN_EXCEPTION", "An unexpected error occurred"))  # noqa: E501
+        status, code, message = known.get(
+            fault, (int(fault) if fault.isdigit() else 500, "UNKNOWN_EXCEPTION", "An unexpected error occurred")
+        )
         reply = top(TopError(status, code, message))
         if fault == "429" and "retry_after_s" in args:
             reply.headers["Retry-After"] = str(args["retry_after_s"])
@@ -237,7 +241,9 @@ route = Salesforce.router.add
 @route("GET", "/services/oauth2/userinfo")
 def userinfo(api: Salesforce, call: Call, org: Org) -> Reply:
     """Who is signed in, and where."""
-    return Reply(200, {"sub": f"{call.base_url}/id/{org.org_id}/{org.user_id}", "user_id": org.user_id, "organization_id": org.org_id}, rows=1)
+    return Reply(
+        200, {"sub": f"{call.base_url}/id/{org.org_id}/{org.user_id}", "user_id": org.user_id, "organization_id": org.org_id}, rows=1
+    )
 
 
 @route("GET", "/")
@@ -263,7 +269,15 @@ def global_describe(api: Salesforce, call: Call, org: Org) -> Reply:
 def describe(api: Salesforce, call: Call, org: Org, sobject: str) -> Reply:
     """Fields that the running user sees."""
     visible = org.visible(known_object(org, sobject))
-    body = {"name": sobject, "label": sobject, "custom": sobject.endswith("__c"), "createable": True, "updateable": True, "queryable": True, "fields": list(visible.values())}  # noqa: E501
+    body = {
+        "name": sobject,
+        "label": sobject,
+        "custom": sobject.endswith("__c"),
+        "createable": True,
+        "updateable": True,
+        "queryable": True,
+        "fields": list(visible.values()),
+    }
     return Reply(200, body, rows=len(visible))
 
 
@@ -314,7 +328,9 @@ def by_external_id(org: Org, sobject: str, name: str, value: str) -> dict[str, A
         raise TopError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}")
     found = [org.rows[sobject][value]] if name == "Id" and value in org.rows[sobject] else org.find(sobject, name, value)
     if len(found) > 1:
-        raise RowError("DUPLICATE_EXTERNAL_ID", f"{name}: more than one record found for external id field: {[one['Id'] for one in found]}", status=300)  # noqa: E501
+        raise RowError(
+            "DUPLICATE_EXTERNAL_ID", f"{name}: more than one record found for external id field: {[one['Id'] for one in found]}", status=300
+        )
     return found[0] if found else None
 
 

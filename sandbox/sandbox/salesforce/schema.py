@@ -7,8 +7,29 @@ from __future__ import annotations
 
 from typing import Any
 
-STAGES = ("Prospecting", "Qualification", "Needs Analysis", "Value Proposition", "Id. Decision Makers", "Perception Analysis", "Proposal/Price Quote", "Negotiation/Review", "Closed Won", "Closed Lost")  # noqa: E501
-PREFIXES = {"Contact": "003", "Opportunity": "006", "Account": "001", "OpportunityContactRole": "00K", "PermissionSet": "0PS", "PermissionSetAssignment": "0Pa", "FieldPermissions": "01k", "User": "005", "Organization": "00D"}  # noqa: E501
+STAGES = (
+    "Prospecting",
+    "Qualification",
+    "Needs Analysis",
+    "Value Proposition",
+    "Id. Decision Makers",
+    "Perception Analysis",
+    "Proposal/Price Quote",
+    "Negotiation/Review",
+    "Closed Won",
+    "Closed Lost",
+)
+PREFIXES = {
+    "Contact": "003",
+    "Opportunity": "006",
+    "Account": "001",
+    "OpportunityContactRole": "00K",
+    "PermissionSet": "0PS",
+    "PermissionSetAssignment": "0Pa",
+    "FieldPermissions": "01k",
+    "User": "005",
+    "Organization": "00D",
+}
 
 
 def field(

@@ -13,7 +13,21 @@ EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 TEXT_TYPES = {"string", "textarea", "email", "phone", "url", "picklist", "reference", "id"}
-TOOLING_TYPES = {"Text": "string", "Number": "double", "Currency": "currency", "Percent": "percent", "DateTime": "datetime", "Date": "date", "Checkbox": "boolean", "Picklist": "picklist", "LongTextArea": "textarea", "TextArea": "textarea", "Email": "email", "Phone": "phone", "Url": "url"}  # noqa: E501
+TOOLING_TYPES = {
+    "Text": "string",
+    "Number": "double",
+    "Currency": "currency",
+    "Percent": "percent",
+    "DateTime": "datetime",
+    "Date": "date",
+    "Checkbox": "boolean",
+    "Picklist": "picklist",
+    "LongTextArea": "textarea",
+    "TextArea": "textarea",
+    "Email": "email",
+    "Phone": "phone",
+    "Url": "url",
+}
 LARGEST = 10**18
 
 
@@ -54,11 +68,13 @@ class Org:
 
     def visible(self, sobject: str) -> dict[str, dict[str, Any]]:
         """Fields the running user sees: standard ones, and custom ones a permission set of theirs grants."""
-        assigned = {row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id}  # noqa: E501
-        granted = {row["Field"] for row in self.rows["FieldPermissions"].values() if row.get("ParentId") in assigned and row.get("PermissionsRead")}  # noqa: E501
-        return {
-            name: one for name, one in self.objects[sobject].items() if not one["custom"] or f"{sobject}.{name}" in granted
+        assigned = {
+            row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id
         }
+        granted = {
+            row["Field"] for row in self.rows["FieldPermissions"].values() if row.get("ParentId") in assigned and row.get("PermissionsRead")
+        }
+        return {name: one for name, one in self.objects[sobject].items() if not one["custom"] or f"{sobject}.{name}" in granted}
 
     def add_custom_field(self, full_name: str, metadata: dict[str, Any]) -> str:
         """A field by the Tooling API; nobody sees it until it is granted. Raises: RowError."""
@@ -99,12 +115,18 @@ class Org:
             if known is None:
                 raise RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject}", [name])
             if not known["createable" if row is None else "updateable"]:
-                raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.", [name])  # noqa: E501
+                raise RowError(
+                    "INVALID_FIELD_FOR_INSERT_UPDATE",
+                    f"Unable to create/update fields: {name}. Please check the security settings of this field.",
+                    [name],
+                )
             kept[name] = self._value(known, value)
             if known["unique"] and kept[name] is not None:
                 others = [one for one in self.find(sobject, name, kept[name]) if row is None or one["Id"] != row["Id"]]
                 if others:
-                    raise RowError("DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {others[0]['Id']}", [])  # noqa: E501
+                    raise RowError(
+                        "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {others[0]['Id']}", []
+                    )
         if row is None:
             missing = [name for name, one in fields.items() if not one["nillable"] and one["createable"] and kept.get(name) is None]
             if missing:
@@ -147,7 +169,9 @@ class Org:
         if known["length"] and len(value) > known["length"]:
             raise RowError("STRING_TOO_LONG", f"{known['label']}: data value too large: {value} (max length={known['length']})", [name])
         if known["type"] == "picklist" and known["restrictedPicklist"] and value not in {one["value"] for one in known["picklistValues"]}:
-            raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{known['label']}: bad value for restricted picklist field: {value}", [name])  # noqa: E501
+            raise RowError(
+                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{known['label']}: bad value for restricted picklist field: {value}", [name]
+            )
         if known["type"] == "reference":
             target = known["referenceTo"][0]
             if value not in self.rows[target]:
@@ -161,7 +185,7 @@ class Org:
         if row is None:
             self._next += 1
             row_id = long_id(PREFIXES[sobject], self._next)
-            row = {name: None for name in self.objects[sobject]}
+            row = dict.fromkeys(self.objects[sobject])
             row |= {"Id": row_id, "IsDeleted": False, "CreatedDate": now}
             if "OwnerId" in row:
                 row["OwnerId"] = self.user_id

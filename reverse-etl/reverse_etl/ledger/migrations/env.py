@@ -1,7 +1,6 @@
 """Alembic's environment: runs on the connection that the ledger gives it."""
 
 from alembic import context
-
 from reverse_etl.ledger.tables import Base
 
 context.configure(
