@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from singer_sdk.exceptions import ConfigValidationError, InvalidInputLine, RecordsWithoutSchemaException
+from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,7 +23,6 @@ from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.settings import ledger_url
 from reverse_etl.target import CrmTarget
 
-SETTING_NAME = re.compile(r"in config\['?(\w+)'?\]|'(\w+)' is a required property|\('(\w+)' was unexpected\)")
 COMMANDS = ("dead-letters", "ledger", "mapping")
 
 
@@ -33,45 +31,25 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         if arguments and arguments[0] in COMMANDS:
-            commands(target)(args=arguments, prog_name=target.name, standalone_mode=False)
+            code = commands(target)(args=arguments, prog_name=target.name, standalone_mode=False)
         else:
-            target.cli(args=arguments, prog_name=target.name, standalone_mode=False)
-    except ConfigValidationError as error:
-        return failed(target, [bad_setting(one) for one in error.errors])
+            code = target.cli(args=arguments, prog_name=target.name, standalone_mode=False)
     except (FatalError, RecordsWithoutSchemaException, InvalidInputLine) as error:
-        return failed(target, [str(error)])
+        return failed(target, str(error))
     except Stopped as stopped:
         logging.getLogger(target.name).info("%s", stopped)
         return 128 + stopped.signal_number
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         error.show()
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
-def failed(target: type[CrmTarget], messages: Sequence[str]) -> int:
+def failed(target: type[CrmTarget], message: str) -> int:
     """Say what is wrong; 1."""
-    for message in messages:
-        logging.getLogger(target.name).error("%s", message)
+    logging.getLogger(target.name).error("%s", message)
     logging.getLogger(target.name).error("exit code 1")
     return 1
-
-
-def bad_setting(message: str) -> str:
-    """A validation error without the value it quotes, which may be a secret."""
-    match = SETTING_NAME.search(message)
-    if match is None:
-        return "A setting is not valid. Compare your settings with the README."
-    name = next(group for group in match.groups() if group)
-    if "required" in message:
-        return f"The setting {name!r} is missing."
-    if "unexpected" in message:
-        return f"There is no setting {name!r}."
-    expected = re.search(r"is not (of type .*|one of .*|valid under.*|a multiple.*)|(less|greater) than the (min|max)imum of .*", message)
-    told = f" It {expected.group(0).split(' in config')[0]}." if expected else ""
-    return f"The setting {name!r} is not valid.{told} See the README for what it takes."
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

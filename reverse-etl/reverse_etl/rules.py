@@ -22,6 +22,7 @@ from reverse_etl.errors import MappingError
 
 WritePolicy = Literal["always", "on_create", "if_empty", "forward_only"]
 Mode = Literal["upsert", "update_only", "create_only"]
+SHORT_WORD = 3
 SCHEMA_FILE = Path(__file__).with_name("mapping.schema.json")
 
 
@@ -89,7 +90,7 @@ class Rule:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`Did you mean …?`, or nothing where no known word is near."""
-    found = difflib.get_close_matches(word, list(known), n=1)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5 if len(word) <= SHORT_WORD else 0.6)
     return f"Did you mean {found[0]!r}?" if found else ""
 
 
@@ -147,6 +148,11 @@ def shape_error(file: str, lines: Mapping[str, int], error: ValidationError) -> 
     """An error of the schema in words a person can act on."""
     deepest = error
     while deepest.context:
+        if deepest.validator == "oneOf" and isinstance(deepest.instance, dict):
+            last = 1 if "value" in deepest.instance else max(int(one.relative_schema_path[0]) for one in deepest.context)
+            own = [one for one in deepest.context if one.relative_schema_path[0] == last]  # the branch that was meant
+            deepest = own[0] if own else deepest.context[0]
+            continue
         deepest = max(deepest.context, key=lambda one: (len(one.absolute_path), one.validator == "additionalProperties"))
     path = [str(part) for part in deepest.absolute_path]
     at = "/".join(path)
@@ -155,7 +161,9 @@ def shape_error(file: str, lines: Mapping[str, int], error: ValidationError) -> 
         known = cast(Mapping[str, Any], deepest.schema).get("properties", {})
         word = next(name for name in deepest.instance if name not in known)
         where = "/".join([*path, word])
-        return MappingError(f"unknown word {word!r}.", file=file, line=lines.get(where), hint=nearest(word, known))
+        return MappingError(
+            f"unknown word {word!r}.", file=file, line=lines.get(where), hint=nearest(word, known) or f"Known: {', '.join(known)}."
+        )
     if deepest.validator == "required":
         missing = [name for name in allowed if name not in cast(dict[str, Any], deepest.instance)]
         return MappingError(f"{missing[0]!r} is missing{f' in {at}' if at else ''}.", file=file, line=lines.get(at, 1))

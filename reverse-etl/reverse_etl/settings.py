@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,22 @@ COMMON: list[th.Property[Any]] = [
         description="Seconds that calls in flight are given after SIGTERM.",
     ),
 ]
+
+
+SETTING_NAME = re.compile(r"in config\['?(\w+)'?\]|'(\w+)' is a required property")
+EXPECTED = re.compile(r"is not (of type|one of) [^$]*?(?= in config)|is (less|greater) than the (minimum|maximum) of [\d.]+")
+
+
+def bad_setting(messages: Sequence[str]) -> SettingError:
+    """The SDK's validation errors as one, without the values they quote, which may be secrets."""
+    told = []
+    for message in messages:
+        match = SETTING_NAME.search(message)
+        name = next((group for group in match.groups() if group), "") if match else ""
+        expected = EXPECTED.search(message)
+        why = f": it {expected.group()}" if expected else ""
+        told.append(f"The setting {name!r} is not valid{why}." if name else "A setting is not valid.")
+    return SettingError(" ".join(told), "The README says what each setting takes.")
 
 
 def run_folder(target: str) -> Path | None:

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import IO, Any, ClassVar
 
 from singer_sdk import Sink, Target
+from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl import report
 from reverse_etl.adapter import Account, Adapter, ObjectSpec
@@ -30,7 +31,7 @@ from reverse_etl.functions import load_functions
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.reading import MessageReader
 from reverse_etl.rules import Rule, check_rules, load_rules
-from reverse_etl.settings import ledger_url, report_dir
+from reverse_etl.settings import bad_setting, ledger_url, report_dir
 from reverse_etl.sink import CrmSink, UnmappedSink
 from reverse_etl.tally import Tally
 
@@ -104,7 +105,10 @@ class CrmTarget(Target):
             cls.print_about(output_format=about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        target = cls(config=config.config if config else None, parse_env_config=bool(config and config.parse_env))
+        try:
+            target = cls(config=config.config if config else None, parse_env_config=bool(config and config.parse_env))
+        except ConfigValidationError as error:
+            raise bad_setting(error.errors) from None
         target.run(file_input)
 
     def run(self, file_input: IO[str] | None = None) -> None:

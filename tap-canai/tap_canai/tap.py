@@ -170,22 +170,23 @@ class TapCanAI(Tap):
             cls.print_about(output_format=about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
-        tap = cls(
-            config=config.config if config else None,
-            state=json.load(state) if state else None,
-            catalog=json.load(catalog) if catalog else None,
-            parse_env_config=bool(config and config.parse_env),
-        )
+        try:
+            tap = cls(
+                config=config.config if config else None,
+                state=json.load(state) if state else None,
+                catalog=json.load(catalog) if catalog else None,
+                parse_env_config=bool(config and config.parse_env),
+            )
+        except ConfigValidationError as error:
+            raise bad_setting(error.errors) from None
         tap.sync_streams()
 
 
-def bad_setting(message: str) -> str:
-    """A validation error without the value it quotes, which may be a secret."""
-    match = SETTING_NAME.search(message)
-    name = next((group for group in match.groups() if group), None) if match else None
-    if name is None:
-        return "A setting is not valid. Compare your settings with the README."
-    return f"The setting {name!r} is {'missing' if 'required' in message else 'not valid'}. See the README for what it takes."
+def bad_setting(messages: Sequence[str]) -> SettingError:
+    """The SDK's validation errors as one, without the values they quote, which may be secrets."""
+    names = [next((group for group in match.groups() if group), "") for one in messages if (match := SETTING_NAME.search(one))]
+    told = f"Not valid: {', '.join(names)}." if names else "A setting is not valid."
+    return SettingError(told, "The README says what each setting takes.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -193,17 +194,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = logging.getLogger("tap-canai")
     arguments: list[Any] = list(sys.argv[1:] if argv is None else argv)
     try:
-        TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
-    except ConfigValidationError as error:
-        for one in error.errors:
-            log.error("%s", bad_setting(one))
-        return 1
+        code = TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
     except TapError as error:
         log.error("%s", error)
         return 1
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         error.show()
         return 1
-    return 0
+    return code if isinstance(code, int) else 0

@@ -24,7 +24,7 @@ STANDARD = {
         "phones": "phone", "visible_to": "int", "label_ids": "set", "marketing_status": "enum",
     },
     "deals": {
-        "title": "varchar", "owner_id": "user", "person_id": "people", "org_id": "org", "pipeline_id": "pipeline",
+        "title": "varchar", "owner_id": "user", "person_id": "people", "org_id": "org", "pipeline_id": "int",
         "stage_id": "stage", "value": "double", "currency": "varchar", "is_deleted": "boolean", "is_archived": "boolean",
         "archive_time": "date", "status": "status", "probability": "double", "lost_reason": "varchar", "visible_to": "int",
         "close_time": "date", "won_time": "date", "lost_time": "date", "expected_close_date": "date", "label_ids": "set",
@@ -78,6 +78,7 @@ class Company:
                 "field_type": field_type,
                 "is_custom_field": False,
                 "is_optional_response_field": False,
+                "description": "",
             }
             for code, field_type in STANDARD[kind].items()
         ]
@@ -96,6 +97,7 @@ class Company:
             "field_type": field_type,
             "is_custom_field": True,
             "is_optional_response_field": False,
+            "description": "",
         }
         if given.get("options"):
             made["options"] = self.new_options(given["options"])

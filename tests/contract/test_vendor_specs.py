@@ -1,0 +1,171 @@
+"""Requests and answers of HubSpot and Pipedrive against the vendors' specifications.
+
+The specifications lie in `CRM_SPECS_DIR`; where they are not there, these tests skip and say so. 2026-09 paths are
+validated as their v3/v4 twins, with unknown keys allowed and 200 for 201.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import yaml
+from openapi_schema_validator import OAS30Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT4
+from support import PEOPLE, Box, deliver, extract
+
+SPECS = Path(os.environ.get("CRM_SPECS_DIR", "/nonexistent"))
+pytestmark = pytest.mark.skipif(not SPECS.is_dir(), reason="CRM_SPECS_DIR names no folder of vendor specifications")
+
+HUBSPOT_FILES = (
+    "crm-contacts",
+    "crm-deals",
+    "crm-objects-generic",
+    "crm-associations-v4",
+    "crm-properties",
+    "crm-pipelines",
+)
+TWINS = (
+    (r"^/crm/objects/\d{4}-\d{2}/", "/crm/v3/objects/"),
+    (r"^/crm/associations/\d{4}-\d{2}/", "/crm/v4/associations/"),
+    (r"^/crm/properties/\d{4}-\d{2}/", "/crm/v3/properties/"),
+)
+NOT_IN_SPEC = ("/account-info/",)
+Exchange = tuple[str, str, Any, int, Any]
+
+
+class Spec:
+    """One OpenAPI document."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.registry = Registry().with_resource("urn:spec", Resource(document, DRAFT4))
+
+    def operation(self, method: str, path: str) -> dict[str, Any] | None:
+        """The operation for a path; one without parameters wins."""
+        for template in sorted(self.document["paths"], key=lambda one: one.count("{")):
+            pattern = "^" + re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)) + "/?$"
+            if re.match(pattern, path) and method.lower() in self.document["paths"][template]:
+                found: dict[str, Any] = self.document["paths"][template][method.lower()]
+                return found
+        return None
+
+    def errors(self, schema: dict[str, Any], value: Any) -> list[str]:
+        """What is wrong with a value."""
+        text = json.dumps(schema).replace('"#/', '"urn:spec#/')
+        validator = OAS30Validator(json.loads(text), registry=self.registry)
+        return [f"{'/'.join(map(str, one.absolute_path))}: {one.message[:150]}" for one in validator.iter_errors(value)]
+
+
+@pytest.fixture(scope="session")
+def hubspot_specs() -> list[Spec]:
+    folder = SPECS / "hubspot" / "derived-from-api-client"
+    return [Spec(json.loads((folder / f"{name}.openapi.json").read_text())) for name in HUBSPOT_FILES]
+
+
+@pytest.fixture(scope="session")
+def pipedrive_specs() -> list[Spec]:
+    folder = SPECS / "pipedrive"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    documents = [yaml.load((folder / f"pipedrive-{one}-openapi.yml").read_text(), Loader=loader) for one in ("v2", "v1")]  # noqa: S506
+    return [Spec(document) for document in documents]
+
+
+@pytest.fixture
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
+    """Everything that goes over the wire."""
+    seen: list[Exchange] = []
+    real: Callable[..., requests.Response] = requests.Session.request
+
+    def record(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
+        answer = real(self, method, url, **more)
+        if more.get("stream"):
+            return answer
+        body = answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+        seen.append((method, urlsplit(url).path, more.get("json"), answer.status_code, body))
+        return answer
+
+    monkeypatch.setattr(requests.Session, "request", record)
+    return seen
+
+
+def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> list[str]:
+    """What the vendor's specification has against one exchange."""
+    method, path, request, status, answer = exchange
+    path = path.removeprefix(prefix)
+    if any(part in path for part in NOT_IN_SPEC):
+        return []
+    if twin:
+        for pattern, replacement in TWINS:
+            path = re.sub(pattern, replacement, path)
+    else:
+        path = re.sub(r"^/api/v2|^/api/v1|^/v1", "", path)
+    found = [(spec, one) for spec in specs if (one := spec.operation(method, path)) is not None]
+    if not found:
+        return [f"{method} {path}: the vendor has no such call"]
+    spec, operation = found[0]
+    wrong = []
+    if request is not None:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        wrong += [f"request {method} {path}: {one}" for one in spec.errors(schema, request)]
+    responses = operation["responses"]
+    given = responses.get(str(status)) or (responses.get("201") if status == 200 else None) or responses.get("default")
+    if given is None:
+        return [*wrong, f"{method} {path}: the vendor never answers {status}"]
+    schema = (given.get("content") or {}).get("application/json", {}).get("schema")
+    if schema is not None:
+        wrong += [f"answer {status} {method} {path}: {one}" for one in spec.errors(schema, answer)]
+    return wrong
+
+
+@pytest.mark.parametrize("version", ["2026-09", "v3"])
+def test_hubspot_exchanges_are_as_hubspot_specifies(
+    box: Box, version: str, tmp_path: Path, exchanges: list[Exchange], hubspot_specs: list[Spec]
+) -> None:
+    messages = extract(box, tmp_path)
+    exchanges.clear()
+    lines = [json.loads(line) for line in messages.read_text().splitlines()]
+    first = next(one for one in lines if one["type"] == "RECORD")
+    first["record"]["email"] = "no address"
+    first_run = deliver(box, "hubspot", lines, tmp_path, api_version=version)
+    changed = [
+        dict(one, record=dict(one["record"], business_type="museum"), time_extracted="2027-01-01T00:00:00Z")
+        if one["type"] == "RECORD"
+        else one
+        for one in lines[:20]
+    ]
+    second_run = deliver(box, "hubspot", changed, tmp_path, api_version=version)
+    assert first_run.code == second_run.code == 0
+    assert second_run.counts(PEOPLE["hubspot"])["updated"]
+    assert {one[3] for one in exchanges} >= {200, 207}
+    wrong = [problem for one in exchanges for problem in problems(hubspot_specs, one, "/hubspot", twin=True)]
+    assert "\n".join(sorted(set(wrong))) == ""
+
+
+def test_pipedrive_exchanges_are_as_pipedrive_specifies(
+    box: Box, tmp_path: Path, exchanges: list[Exchange], pipedrive_specs: list[Spec]
+) -> None:
+    messages = extract(box, tmp_path, streams=["users"])
+    exchanges.clear()
+    lines = [json.loads(line) for line in messages.read_text().splitlines()]
+    next(one for one in lines if one["type"] == "RECORD")["record"]["email"] = "no address"
+    first_run = deliver(box, "pipedrive", lines, tmp_path)
+    changed = [
+        dict(one, record=dict(one["record"], business_type="museum", phone="+1 555 1"), time_extracted="2027-01-01T00:00:00Z")
+        if one["type"] == "RECORD"
+        else one
+        for one in lines[:20]
+    ]
+    second_run = deliver(box, "pipedrive", changed, tmp_path)
+    assert first_run.code == second_run.code == 0
+    assert second_run.counts("persons")["updated"]
+    wrong = [problem for one in exchanges if one[3] < 400 for problem in problems(pipedrive_specs, one, "/pipedrive", twin=False)]
+    assert "\n".join(sorted(set(wrong))) == ""

@@ -1,0 +1,109 @@
+"""The ledger, in SQLite and in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import stat
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from reverse_etl.errors import LedgerError
+from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
+from reverse_etl.ledger.store import Changes
+from reverse_etl.ledger.tables import Base
+from support import Box, contents, deliver, extract
+
+
+def ledger(url: str, account: str | None = None) -> Ledger:
+    return Ledger(Ledger.open(url), Scope("crm", account or str(uuid.uuid4())))
+
+
+def entry(key: str, state: str = "settled", crm_id: str | None = "1") -> Entry:
+    return Entry(key, state, crm_id, {"rule": b"12345678"}, {"name": FieldMark(b"abcdefgh", 5)})  # type: ignore[arg-type]
+
+
+def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
+    with Ledger.open(ledger_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_entries_come_back_as_they_were_and_only_in_their_account(ledger_url: str) -> None:
+    one, other = ledger(ledger_url), ledger(ledger_url)
+    one.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
+    found = one.entries("person", ["a", "b", "c"])
+    assert found["a"] == entry("a")
+    assert found["b"].state == "pending"
+    assert set(found) == {"a", "b"}
+    assert other.entries("person", ["a"]) == {}
+    assert one.crm_ids("person", ["a", "b"]) == {"a": "1"}
+    assert one.holders("person", ["1"]) == {"1": "a"}
+    assert one.count("person") == 1
+
+
+def test_a_settled_entry_never_becomes_pending(ledger_url: str) -> None:
+    one = ledger(ledger_url)
+    one.apply(Changes("person", entries=[entry("a")]))
+    with pytest.raises(LedgerError, match="settled to pending"):
+        one.apply(Changes("person", entries=[entry("a", "pending")]))
+    assert one.entries("person", ["a"])["a"].state == "settled"
+
+
+def letter(key: str, code: str = "bad") -> DeadLetter:
+    return DeadLetter("rule", key, "users", "person", "send", code, "why", "do that", {"n": Decimal("1.5"), "s": "ü"}, 7)
+
+
+def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_url: str) -> None:
+    one = ledger(ledger_url)
+    one.apply(Changes("person", dead=[letter("a"), letter("b")]))
+    one.apply(Changes("person", dead=[letter("a", "worse")]))
+    letters = {one.key: one for one in one.open_letters()}
+    assert letters["a"].times == 2
+    assert letters["a"].code == "worse"
+    assert letters["a"].record == {"n": 1.5, "s": "ü"}
+    assert one.dead_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    one.apply(Changes("person", closed=[("rule", "a")]))
+    assert [two.key for two in one.open_letters()] == ["b"]
+
+
+def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
+    one = ledger(ledger_url)
+    waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
+    one.apply(Changes("deal", waiting=[waiting]))
+    (found,) = one.waiting("rule")
+    assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, one.scope.run_id)
+    one.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
+    assert one.waiting() == []
+
+
+def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
+    one = ledger(ledger_url)
+    one.apply(Changes("person", entries=[entry("a")]))
+    with pytest.raises(LedgerError):
+        one.apply(Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")]))
+    assert set(one.entries("person", ["a", "new"])) == {"a"}
+    assert one.open_letters() == []
+
+
+def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:
+    Ledger.open(f"sqlite:///{tmp_path}/deep/ledger.db")
+    assert stat.S_IMODE((tmp_path / "deep" / "ledger.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql+psycopg://nobody@127.0.0.1:9/none"])
+def test_a_bad_ledger_url_is_a_clear_error(url: str) -> None:
+    with pytest.raises(LedgerError) as error:
+        Ledger.open(url)
+    assert error.value.hint or "SQLite or PostgreSQL" in str(error.value)
+
+
+def test_a_sync_with_its_ledger_in_postgresql(box: Box, tmp_path: Path, postgres_url: str) -> None:
+    messages = extract(box, tmp_path)
+    assert deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url).counts("contacts")["created"] == 60
+    before = contents(box, "hubspot")
+    again = deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url)
+    assert again.counts("contacts") == {"planned": 60, "unchanged": 60}
+    assert contents(box, "hubspot") == before
