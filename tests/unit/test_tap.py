@@ -1,0 +1,237 @@
+"""The tap: windows, state, the API's clock, integrity, pace, and errors a person can act on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import Box, catalog, extract, tap_config, written
+from tap_canai import tap as canai_tap
+from tap_canai.errors import TapError
+from tap_canai.exports import Export, ExportClient
+
+ALL = ("users", "payments", "deliverables", "analytics")
+
+
+def run(box: Box, folder: Path, *more: str, streams: tuple[str, ...] = ("users",), **config: Any) -> tuple[int, list[dict[str, Any]]]:
+    arguments = ["--config", str(written(folder, "tap.json", tap_config(box, **config))), "--catalog", str(catalog(folder, streams)), *more]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = canai_tap.main(arguments)
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def records(messages: list[dict[str, Any]], stream: str = "users") -> list[dict[str, Any]]:
+    return [one["record"] for one in messages if one["type"] == "RECORD" and one["stream"] == stream]
+
+
+def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(box: Box, tmp_path: Path) -> None:
+    code, messages = run(box, tmp_path, streams=ALL, window_days=7)
+    assert code == 0
+    for stream in ALL:
+        truth = [row["properties"] for row in box.objects("canai", stream)]
+        if stream == "analytics":
+            truth = [row for row in truth if row["period_end"] >= "2025-12-01T00:00:00"]
+        read = records(messages, stream)
+        assert sorted(map(json.dumps, read)) == sorted(json.dumps({name: None if row[name] == "" else row[name] for name in read[0]}) for row in truth)
+
+
+def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_path: Path) -> None:
+    _, messages = run(box, tmp_path, window_days=10)
+    states = [one["value"]["bookmarks"]["users"]["replication_key_value"] for one in messages if one["type"] == "STATE"]
+    assert len(set(states)) == 7
+    assert states == sorted(states)
+    exports = [line for line in box.log("canai") if line["method"] == "POST"]
+    assert len(exports) == 7
+
+
+def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_less_the_lookback(box: Box, tmp_path: Path) -> None:
+    box.call("POST", "/_sandbox/clock", {"advance_s": 3600})
+    _, messages = run(box, tmp_path)
+    state = messages[-1]["value"]
+    bookmark = datetime.fromisoformat(state["bookmarks"]["users"]["replication_key_value"])
+    assert abs(bookmark - datetime(2026, 1, 31, 1, tzinfo=UTC)) < timedelta(seconds=60)
+    changed = box.call("POST", "/_sandbox/mutate", {"users": 1, "late_s": 240})
+    box.call("POST", "/_sandbox/clock", {"advance_s": 5})
+    _, again = run(box, tmp_path, "--state", str(written(tmp_path, "state.json", state)))
+    assert [one["user_id"] for one in records(again)] == changed
+
+
+@pytest.mark.parametrize("notation", ["2026-01-20T00:00:00Z", "2026-01-20T01:00:00+01:00", "2026-01-20T00:00:00", "2026-01-20"])
+def test_an_old_state_in_another_notation_is_understood(box: Box, tmp_path: Path, notation: str) -> None:
+    state = {"bookmarks": {"users": {"replication_key": "last_active_at", "replication_key_value": notation}}}
+    _, messages = run(box, tmp_path, "--state", str(written(tmp_path, "state.json", state)))
+    expected = {row["id"] for row in box.objects("canai", "users") if row["properties"]["last_active_at"] >= "2026-01-19T23:55:00"}
+    assert {one["user_id"] for one in records(messages)} == expected
+    assert expected
+
+
+def test_only_selected_properties_and_keys_are_asked_for(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    real = ExportClient.create
+
+    def note(self: ExportClient, request: Any) -> Export:
+        asked.append(dict(request))
+        return real(self, request)
+
+    monkeypatch.setattr(ExportClient, "create", note)
+    entries = json.loads(catalog(tmp_path, ["payments"]).read_text())
+    payments = next(one for one in entries["streams"] if one["tap_stream_id"] == "payments")
+    for metadata in payments["metadata"]:
+        if len(metadata["breadcrumb"]) == 2 and metadata["breadcrumb"][1] not in ("amount",):
+            metadata["metadata"]["selected"] = False
+    arguments = ["--config", str(written(tmp_path, "tap.json", tap_config(box))), "--catalog", str(written(tmp_path, "c.json", entries))]
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert canai_tap.main(arguments) == 0
+    assert {tuple(one["data_fields"]) for one in asked} == {("payments.payment_id", "payments.amount", "payments.updated_at")}
+    assert asked[0]["export_type"] == "full_platform"
+
+
+@pytest.mark.parametrize(
+    ("fault", "match", "told"),
+    [
+        ("401", "/export", "does not accept the API key (401). Set `api_key`"),
+        ("403_permission", "/export", "no export permission (403)"),
+        ("403_address", "/export", "this machine's address (403)"),
+        ("unnamed_400", "/v1/export", "refuses the request (400"),
+    ],
+)
+def test_a_refusal_is_one_line_that_says_what_to_do(
+    box: Box, tmp_path: Path, fault: str, match: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.fault("canai", fault, match=match, times=99)
+    code, messages = run(box, tmp_path)
+    assert code == 1
+    assert told in caplog.text
+    assert "Traceback" not in caplog.text
+    assert "sandbox-key" not in caplog.text
+    assert records(messages) == []
+
+
+def test_limits_and_outages_are_waited_out(box: Box, tmp_path: Path) -> None:
+    box.fault("canai", "429", match="/v1/export", times=1, args={"retry_after_s": 1})
+    box.fault("canai", "503", match="/v1/export", after=2, times=1)
+    box.fault("canai", "500", match="/storage", times=1)
+    code, messages = run(box, tmp_path)
+    assert code == 0
+    assert len(records(messages)) == 60
+
+
+def test_an_api_that_is_not_there_is_a_clear_error(tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture) -> None:
+    code, _ = run(box, tmp_path, api_url="http://127.0.0.1:9")
+    assert code == 1
+    assert "cannot be reached" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_downloads_from_private_hosts_are_refused_unless_allowed(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code, messages = run(box, tmp_path, allow_private_download_hosts=False)
+    assert code == 1
+    assert records(messages) == []
+    assert "https" in caplog.text
+
+
+@pytest.mark.parametrize(("field", "off"), [("records", 1), ("bytes", -1)])
+def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_state(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, off: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = ExportClient.create
+
+    def wrong(self: ExportClient, request: Any) -> Export:
+        export = real(self, request)
+        values = {name: getattr(export, name) for name in Export.__slots__}
+        return Export(**{**values, field: values[field] + off})
+
+    monkeypatch.setattr(ExportClient, "create", wrong)
+    code, messages = run(box, tmp_path)
+    assert code == 1
+    assert "is not whole" in caplog.text
+    assert not [one for one in messages if one["type"] == "STATE" and "replication_key_value" in one["value"]["bookmarks"].get("users", {})]
+
+
+def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    box.call("POST", "/_sandbox/mutate", {"stream": "users", "n": 1, "set": {"total_sessions": "many"}})
+    box.call("POST", "/_sandbox/clock", {"advance_s": 5})
+    code, messages = run(box, tmp_path, streams=("users", "payments"))
+    assert code == 1
+    assert "users.total_sessions should be integer or null, the API gives str" in caplog.text
+    assert len(records(messages, "payments")) == len(box.objects("canai", "payments"))
+
+
+def test_the_key_goes_to_the_api_alone(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import requests
+
+    sent: list[tuple[str, bool]] = []
+    real = requests.Session.send
+
+    def note(self: requests.Session, request: Any, **more: Any) -> Any:
+        sent.append((request.path_url, "Authorization" in request.headers))
+        return real(self, request, **more)
+
+    monkeypatch.setattr(requests.Session, "send", note)
+    run(box, tmp_path)
+    assert {with_key for path, with_key in sent if path.startswith("/canai/")} == {True}
+    assert {with_key for path, with_key in sent if path.startswith("/storage/")} == {False}
+
+
+def client(**more: Any) -> tuple[ExportClient, list[float]]:
+    """A client whose clock and sleep are ours."""
+    slept: list[float] = []
+    moment = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        moment[0] += seconds
+
+    made = ExportClient("http://127.0.0.1:9", "v1", "key", "tap", 2, 1.0, sleep=sleep, monotonic=lambda: moment[0], jitter=lambda: 1.0, **more)
+    return made, slept
+
+
+def test_the_tap_keeps_to_its_own_pace() -> None:
+    made, slept = client()
+    for _ in range(5):
+        made._keep_pace()
+    assert slept == [60.0, 60.0]
+
+
+def test_waiting_grows_and_keeps_retry_after() -> None:
+    made, slept = client()
+    for attempt in (1, 2, 3):
+        made._wait(attempt, {}, "why")
+    made._wait(1, {"Retry-After": "17"}, "why")
+    assert slept == [1.0, 2.0, 4.0, 17.0]
+
+
+def test_settings_that_make_no_sense_are_told(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for bad in ({"api_key": ""}, {"window_days": 0}, {"start_date": "soon"}, {"api_url": "http://canai.example.com"}, {"api_key": 12345}):
+        caplog.clear()
+        code, _ = run(box, tmp_path, **bad)
+        assert code == 1, bad
+        assert next(iter(bad)) in caplog.text
+        assert "12345" not in caplog.text
+        assert "Traceback" not in caplog.text
+
+
+def test_discovery_needs_no_call_and_schemas_are_described() -> None:
+    for stream in canai_tap.TapCanAI(config={"api_key": "none"}).streams.values():
+        for name, schema in stream.schema["properties"].items():
+            assert schema["description"], name
+            assert schema["type"], name
+        for key in stream.primary_keys:
+            assert stream.schema["properties"][key]["type"] == "string"
+
+
+def test_an_extract_of_nothing_new_is_empty(box: Box, tmp_path: Path) -> None:
+    first = extract(box, tmp_path)
+    state = [json.loads(line) for line in first.read_text().splitlines()][-1]["value"]
+    again = [json.loads(line) for line in extract(box, tmp_path, state=state).read_text().splitlines()]
+    assert [one for one in again if one["type"] == "RECORD"] == []
+
+
+def test_errors_are_of_one_tree() -> None:
+    assert issubclass(canai_tap.StreamsFailedError, TapError)
