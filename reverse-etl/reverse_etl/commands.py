@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import stat
 import sys
+import time
 from collections.abc import Callable, Sequence
+from select import select as readable
 from typing import Any
 
 import click
@@ -23,6 +27,9 @@ from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.settings import ledger_url
 from reverse_etl.target import CrmTarget
 
+DRAIN_S = 60.0
+"""How long a failed target goes on reading its input; a tap that writes for longer gets a broken pipe."""
+DRAIN_BYTES = 1024 * 1024
 COMMANDS = ("dead-letters", "ledger", "mapping")
 
 
@@ -48,8 +55,31 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
 def failed(target: type[CrmTarget], message: str) -> int:
     """Say what is wrong; 1."""
     logging.getLogger(target.name).error("%s", message)
+    read_to_the_end(stdin_handle())
     logging.getLogger(target.name).error("exit code 1")
     return 1
+
+
+def stdin_handle() -> int:
+    """The descriptor of standard input; -1 where there is none."""
+    try:
+        return sys.stdin.fileno()
+    except (AttributeError, ValueError, OSError):
+        return -1
+
+
+def read_to_the_end(handle: int) -> None:
+    """Read and drop what a tap still writes: Meltano 4.4 buries our message under a broken pipe's traceback otherwise."""
+    deadline = time.monotonic() + DRAIN_S
+    try:
+        mode = os.fstat(handle).st_mode if handle >= 0 else 0
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):  # Meltano's pipes are sockets
+            return
+        while (left := deadline - time.monotonic()) > 0 and readable([handle], [], [], left)[0]:
+            if not os.read(handle, DRAIN_BYTES):
+                return
+    except OSError:
+        return
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,9 @@ from reverse_etl.mapping import CompiledRule
 from reverse_etl.records import Fate, Write
 
 EXTRA_CALLS_A_BATCH = 7
-"""A batch of n rows costs at most n + 7 calls: the worst case of SPEC 4.4 (107 for 100)."""
+"""A batch of n rows costs at most n + 7 calls: never more than 107 for 100 rows."""
+SMALLEST_PART = 4
+"""A part this small is sent row by row, since halving it on would save nothing."""
 AMBIGUOUS_ATTEMPTS = 4
 LOCKED_ATTEMPTS = 6
 SETTLE_DELAY_S = 1.0
@@ -72,31 +74,7 @@ class Sender:
 
     def send_batch(self, rule: CompiledRule, batch: Sequence[Write]) -> list[Fate]:
         """Fates of one batch, whatever it takes. Raises: CrmError."""
-        fates: list[Fate] = []
-        queue: list[list[Write]] = [list(batch)]
-        calls, unresolved, allowed = 0, len(batch), len(batch) + EXTRA_CALLS_A_BATCH
-        while queue:
-            part = queue.pop(0)
-            if len(part) > 1 and calls and calls + 1 + unresolved > allowed:
-                queue = [[write] for write in part] + queue
-                continue
-            calls += 1
-            try:
-                fates += self._one_call(rule, part)
-                unresolved -= len(part)
-            except BatchRejected as rejected:
-                named = {index: fault for index, fault in rejected.named.items() if 0 <= index < len(part)}
-                if len(part) == 1:
-                    named = {0: named.get(0, rejected.fault)}
-                fates += [dead(part[index], fault) for index, fault in named.items()]
-                unresolved -= len(named)
-                rest = [write for index, write in enumerate(part) if index not in named]
-                if named:
-                    queue = [rest, *queue] if rest else queue
-                else:
-                    middle = (len(rest) + 1) // 2
-                    queue = [rest[:middle], rest[middle:], *queue]
-        return fates
+        return BatchSearch(lambda part: self._one_call(rule, part), list(batch)).run()
 
     def _one_call(self, rule: CompiledRule, part: list[Write]) -> list[Fate]:
         """One call, and what it takes to know its outcome. Raises: BatchRejected, CrmError."""
@@ -146,6 +124,73 @@ class Sender:
         raise CrmError(
             f"The fate of a write stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts ({error}).", "Run again: it will be looked up first."
         )
+
+
+@dataclass(slots=True)
+class BatchSearch:
+    """Finds the rows that make the CRM refuse a batch, by halving.
+
+    A part that is known to hold a bad row is tested by its first half: if that is taken, the bad row is in the second
+    half, which needs no test; if not, the second half is put off until the first is done. A call that may fail in vain is
+    only made while even the worst case, one call for every row left, stays within the bound.
+    """
+
+    call: Callable[[list[Write]], list[Fate]]
+    batch: list[Write]
+    fates: list[Fate] = field(default_factory=list)
+    put_off: list[list[Write]] = field(default_factory=list)
+    calls: int = 0
+
+    def run(self) -> list[Fate]:
+        """A fate for each row. Raises: CrmError."""
+        self.put_off.append(self.batch)
+        while self.put_off:
+            part = max(self.put_off, key=len)
+            self.put_off.remove(part)
+            if not self._may_fail(part):
+                self._one_by_one(part)
+            elif not self._taken(part):
+                self._search(part)
+        return self.fates
+
+    def _may_fail(self, part: Sequence[Write]) -> bool:
+        left = len(self.batch) - len(self.fates)
+        return len(part) == 1 or self.calls + 1 + left <= len(self.batch) + EXTRA_CALLS_A_BATCH
+
+    def _taken(self, part: list[Write]) -> bool:
+        """Whether the fates of a part are known after one call; False where a row of it is bad and not named."""
+        self.calls += 1
+        try:
+            self.fates += self.call(part)
+        except BatchRejected as rejected:
+            named = {index: fault for index, fault in rejected.named.items() if 0 <= index < len(part)}
+            if len(part) == 1:
+                named = {0: named.get(0, rejected.fault)}
+            if not named:
+                return False
+            self.fates += [dead(part[index], fault) for index, fault in named.items()]
+            rest = [write for index, write in enumerate(part) if index not in named]
+            if rest:
+                self.put_off.append(rest)
+        return True
+
+    def _search(self, part: list[Write]) -> None:
+        """A part that is known to hold a bad row."""
+        while len(part) > SMALLEST_PART:
+            middle = (len(part) + 1) // 2
+            first, second = part[:middle], part[middle:]
+            if not self._may_fail(first):
+                break
+            if self._taken(first):
+                part = second
+            else:
+                self.put_off.append(second)
+                part = first
+        self._one_by_one(part)
+
+    def _one_by_one(self, part: Sequence[Write]) -> None:
+        for write in part:
+            self._taken([write])
 
 
 def dead(write: Write, fault: RowFault) -> Fate:

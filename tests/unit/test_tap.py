@@ -38,7 +38,9 @@ def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(
         if stream == "analytics":
             truth = [row for row in truth if row["period_end"] >= "2025-12-01T00:00:00"]
         read = records(messages, stream)
-        assert sorted(map(json.dumps, read)) == sorted(json.dumps({name: None if row[name] == "" else row[name] for name in read[0]}) for row in truth)
+        assert sorted(map(json.dumps, read)) == sorted(
+            json.dumps({name: None if row[name] == "" else row[name] for name in read[0]}) for row in truth
+        )
 
 
 def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_path: Path) -> None:
@@ -188,7 +190,9 @@ def client(**more: Any) -> tuple[ExportClient, list[float]]:
         slept.append(seconds)
         moment[0] += seconds
 
-    made = ExportClient("http://127.0.0.1:9", "v1", "key", "tap", 2, 1.0, sleep=sleep, monotonic=lambda: moment[0], jitter=lambda: 1.0, **more)
+    made = ExportClient(
+        "http://127.0.0.1:9", "v1", "key", "tap", 2, 1.0, sleep=sleep, monotonic=lambda: moment[0], jitter=lambda: 1.0, **more
+    )
     return made, slept
 
 

@@ -1,0 +1,54 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from reverse_etl.examples import check_examples
+from reverse_etl.functions import load_functions
+from reverse_etl.rules import load_rules
+from support import ROOT, TARGETS, Box, deliver
+
+MARKDOWN = [path for path in ROOT.rglob("*.md") if not {".venv", ".meltano", "node_modules"} & set(path.parts)]
+
+
+def test_generated_files_are_up_to_date() -> None:
+    done = subprocess.run([sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        if not link.startswith("http"):
+            assert (path.parent / link).exists(), link
+
+
+def test_the_readme_names_make_targets_that_are_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        assert set(re.findall(r"make ([a-z-]+)(?=[ \n`,;])", path.read_text())) - {"the"} <= targets
+
+
+@pytest.mark.parametrize("crm", sorted(TARGETS))
+def test_examples_in_shipped_rules_are_right(crm: str) -> None:
+    plugin = TARGETS[crm](config={}, validate_config=False)
+    rules = plugin.load_mapping()
+    assert check_examples(rules, plugin.load_functions()) >= 3
+
+
+def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -> None:
+    folder = ROOT / "examples" / "foreign"
+    assert check_examples(load_rules(folder / "rules"), load_functions([str(folder / "shop.py")])) == 2
+    settings = json.loads((folder / "settings.json").read_text())
+    config = {name: str(ROOT / settings[name]) for name in ("mapping", "transforms")}
+    result = deliver(box, "hubspot", folder / "customers.jsonl", tmp_path, **config)
+    assert result.counts("contacts") == {"planned": 2, "created": 1, "filtered": 1}
+    (contact,) = box.objects("hubspot", "contacts")
+    assert contact["properties"]["shop_shelf"] == "poetry 3"
+    assert result.states == [{"customers": 8}]

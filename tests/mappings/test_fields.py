@@ -1,0 +1,129 @@
+"""The guide's fields for people and deals: every one is mapped, onto the field it is decided for."""
+
+from __future__ import annotations
+
+import pytest
+from reverse_etl.rules import Rule
+from support import TARGETS
+
+SALESFORCE_CONTACT = [
+    "FirstName",
+    "LastName",
+    "Email",
+    "Phone",
+    "CanAI_User_ID__c",
+    "Journey_Stage__c",
+    "Subscription_Tier__c",
+    "Total_Spent__c",
+    "Last_Activity__c",
+    "Trust_Delta_Average__c",
+    "Emotional_Resonance_Score__c",
+    "Deliverables_Created__c",
+    "Sessions_Count__c",
+    "Spark_Generations__c",
+    "Referrals_Made__c",
+    "NPS_Score__c",
+    "Overall_Satisfaction__c",
+    "Business_Type__c",
+    "Funding_Goal__c",
+    "Location__c",
+    "Lead_Score__c",
+    "Lifecycle_Stage__c",
+]
+SALESFORCE_OPPORTUNITY = ["ContactId", "Amount", "StageName", "CloseDate", "Name", "CanAI_Payment_ID__c"]
+HUBSPOT_CONTACT = [
+    "email",
+    "firstname",
+    "lastname",
+    "phone",
+    "canai_user_id",
+    "canai_journey_stage",
+    "canai_subscription_tier",
+    "canai_total_spent",
+    "canai_trust_delta",
+    "canai_emotional_resonance",
+    "canai_deliverables_count",
+    "canai_business_type",
+    "canai_funding_goal",
+    "canai_product_track",
+    "canai_sessions_count",
+    "canai_spark_generations",
+    "canai_last_activity",
+    "canai_nps_score",
+    "canai_satisfaction_rating",
+    "lifecyclestage",
+    "hs_lead_status",
+]
+HUBSPOT_DEAL = [
+    "dealname",
+    "amount",
+    "dealstage",
+    "pipeline",
+    "canai_product_track",
+    "canai_trust_delta",
+    "canai_deliverables",
+    "canai_deal_id",
+]
+PIPEDRIVE_PERSON = [
+    "name",
+    "emails",
+    "phones",
+    "canai_user_id",
+    "canai_journey_stage",
+    "canai_business_type",
+    "canai_trust_delta",
+    "canai_emotional_resonance",
+    "canai_total_value",
+    "canai_deliverables_count",
+    "canai_satisfaction_score",
+    "canai_referrals_made",
+    "lead_score",
+    "customer_segment",
+    "revenue_potential",
+]
+PIPEDRIVE_DEAL = [
+    "title",
+    "value",
+    "currency",
+    "stage_id",
+    "person_id",
+    "canai_product_track",
+    "canai_trust_delta",
+    "canai_funding_goal",
+    "canai_business_description",
+    "expected_close_date",
+    "canai_deal_id",
+]
+
+
+def rule(crm: str, name: str) -> Rule:
+    plugin = TARGETS[crm](config={}, validate_config=False)
+    return next(one for one in plugin.load_mapping() if one.object == name)
+
+
+@pytest.mark.parametrize(
+    ("crm", "name", "fields", "guide"),
+    [
+        ("salesforce", "Contact", SALESFORCE_CONTACT, 22),
+        ("salesforce", "Opportunity", SALESFORCE_OPPORTUNITY, 5),
+        ("hubspot", "contacts", HUBSPOT_CONTACT, 21),
+        ("hubspot", "deals", HUBSPOT_DEAL, 7),
+        ("pipedrive", "persons", PIPEDRIVE_PERSON, 15),
+        ("pipedrive", "deals", PIPEDRIVE_DEAL, 10),
+    ],
+)
+def test_every_field_of_the_guide_is_mapped(crm: str, name: str, fields: list[str], guide: int) -> None:
+    found = rule(crm, name)
+    spec = TARGETS[crm].objects[name]
+    mapped = {field.name for field in found.fields} | {spec.links[link.to].field for link in found.links} - {""}
+    assert mapped == set(fields)
+    keys_of_ours = {"CanAI_Payment_ID__c", "canai_deal_id"}
+    assert len(mapped - keys_of_ours) == guide
+
+
+@pytest.mark.parametrize(
+    ("crm", "name", "fields"),
+    [("hubspot", "deals", {"dealstage", "pipeline"}), ("pipedrive", "deals", {"stage_id", "expected_close_date"})],
+)
+def test_what_sales_moves_is_written_on_creation_only(crm: str, name: str, fields: set[str]) -> None:
+    assert {field.name for field in rule(crm, name).fields if field.write == "on_create"} == fields

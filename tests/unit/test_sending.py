@@ -1,0 +1,66 @@
+"""Halving: what a refused batch costs, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from reverse_etl.adapter import Lane, ObjectSpec, RowResult
+from reverse_etl.batching import batches, choose_lane
+from reverse_etl.errors import BatchRejected, RowFault
+from reverse_etl.mapping import CompiledRule
+from reverse_etl.records import CrmRecord, SourceRecord, Write
+from reverse_etl.rules import FieldRule, Rule
+from reverse_etl.sending import Sender
+
+SPEC = ObjectSpec("thing", (Lane("few", 1, 100), Lane("many", 1000, 500)), upserts=True, unique_keys=True, find_rows_a_call=100)
+RULE = CompiledRule(Rule("r", "r.yml", "s", "thing", "k", (FieldRule("k", 1),)), SPEC, {}, None, {}, (), {})
+
+
+def write(number: int, kind: str = "create") -> Write:
+    record = CrmRecord(RULE, f"k{number}", {}, (), SourceRecord("s", f"k{number}", {}, 0), b"")
+    return Write(record, kind, {"k": f"k{number}"}, None if kind == "create" else "id")  # type: ignore[arg-type]
+
+
+class Picky:
+    """Refuses every batch that holds a bad row, and names none."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.bad, self.calls = {f"k{number}" for number in bad}, 0
+
+    def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
+        self.calls += 1
+        if any(one.key in self.bad for one in writes):
+            raise BatchRejected(RowFault("bad", "something is wrong"))
+        return [RowResult(f"id-{one.key}") for one in writes]
+
+
+@pytest.mark.parametrize("bad", [{0}, {99}, {50}, {0, 99}, {1, 2, 3, 50, 51, 98}, set(range(0, 100, 2)), set(range(100))])
+def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14_more(bad: set[int]) -> None:
+    adapter: Any = Picky(bad)
+    fates = Sender(adapter, 1, threading.Event()).send_batch(RULE, [write(number) for number in range(100)])
+    assert {fate.record.key for fate in fates if fate.name == "dead"} == {f"k{number}" for number in bad}
+    assert {fate.record.key for fate in fates if fate.name == "created"} == {f"k{number}" for number in range(100) if number not in bad}
+    assert len(fates) == 100
+    assert adapter.calls <= 107
+    if len(bad) == 1:
+        assert adapter.calls <= 15
+
+
+def test_after_a_stop_nothing_is_sent() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    adapter: Any = Picky(set())
+    fates = [fate for part in Sender(adapter, 2, stopping).send(RULE, iter([[write(1)], [write(2)]])) for fate in part]
+    assert [fate.name for fate in fates] == ["not_attempted", "not_attempted"]
+    assert adapter.calls == 0
+
+
+def test_creates_and_updates_go_apart_in_the_lane_for_their_number() -> None:
+    writes = [write(number, "create" if number % 3 else "update") for number in range(250)]
+    sizes = [(batch[0].kind, len(batch)) for batch in batches(SPEC, writes)]
+    assert sizes == [("create", 100), ("create", 66), ("update", 84)]
+    assert choose_lane(SPEC, 999).name == "few"
+    assert choose_lane(SPEC, 1000).name == "many"

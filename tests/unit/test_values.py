@@ -1,0 +1,94 @@
+"""Canonical values: one form for what is sent and what a CRM gives back."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reverse_etl.errors import NotRepresentable
+from reverse_etl.privacy import scrub
+from reverse_etl.values import FieldInfo, canonical, hash_value, hash_values, parse_utc, plain_number, same, utc_text
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_value", "expected"),
+    [
+        ("text", "", None),
+        ("text", 5, "5"),
+        ("text", Decimal("99.50"), "99.5"),
+        ("number", "1.500", Decimal("1.5")),
+        ("number", 1e3, 1000),
+        ("integer", 7.0, 7),
+        ("boolean", "TRUE", True),
+        ("date", "2026-01-31", "2026-01-31"),
+        ("date", "2026-01-31T23:30:00-02:00", "2026-02-01"),
+        ("date", date(2026, 1, 31), "2026-01-31"),
+        ("datetime", "2026-01-31T01:00:00+01:00", "2026-01-31T00:00:00.000000Z"),
+        ("choices", ["a", "b"], ("a", "b")),
+    ],
+)
+def test_canonical(kind: Any, given_value: object, expected: object) -> None:
+    assert canonical(FieldInfo("f", kind), given_value) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        ("number", "many"),
+        ("number", "NaN"),
+        ("integer", 1.5),
+        ("boolean", 2),
+        ("date", "soon"),
+        ("datetime", "2026-13-01T00:00:00"),
+        ("text", [1]),
+    ],
+)
+def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(kind: Any, bad: object) -> None:
+    with pytest.raises(NotRepresentable) as error:
+        canonical(FieldInfo("score", kind), bad)
+    assert "score" in error.value.message
+    assert str(bad) not in error.value.message
+
+
+def test_digits_are_those_the_crm_keeps() -> None:
+    assert canonical(FieldInfo("f", "datetime", scale=0), "2026-01-31T00:00:00.987654Z") == "2026-01-31T00:00:00Z"
+    assert canonical(FieldInfo("f", "number", scale=2), "2.005") == Decimal("2.01")
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6))
+def test_a_number_and_its_text_are_the_same(number: Decimal) -> None:
+    info = FieldInfo("f", "number")
+    assert canonical(info, number) == canonical(info, plain_number(number))
+    assert "E" not in plain_number(number)
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)))
+def test_a_moment_and_its_text_are_the_same(moment: datetime) -> None:
+    assert parse_utc(utc_text(moment)) == moment
+
+
+@given(st.text(), st.text())
+def test_hashes_tell_values_apart(one: str, other: str) -> None:
+    assert (hash_value(one) == hash_value(other)) == (one == other)
+    assert len(hash_value(one)) == 8
+
+
+def test_hashes_tell_kinds_and_names_apart() -> None:
+    assert len({hash_value(value) for value in (None, "", "1", 1, True, ("1",))}) == 6
+    assert hash_value(1) == hash_value(Decimal("1.0"))
+    assert hash_values([("a", "bc"), ("d", "e")]) != hash_values([("a", "b"), ("cd", "e")])
+
+
+def test_case_is_folded_where_the_crm_does() -> None:
+    assert same(FieldInfo("e", "text", folds_case=True), "A@b.co", "a@B.co")
+    assert not same(FieldInfo("n", "text"), "A", "a")
+
+
+def test_scrubbing_takes_out_values_addresses_and_numbers() -> None:
+    message = "Ann Lee <ann@example.com> and bob@x.org at +1 555 000 1234: value Ann Lee is wrong in field email"
+    told = scrub(message, {"name": "Ann Lee", "n": 5})
+    assert told == "<value> <<e-mail>> and <e-mail> at <number>: value <value> is wrong in field email"
