@@ -47,7 +47,7 @@ stop: $(VENV_READY) ## Stop the sandbox that make demo left running
 	@$(BIN)/python scripts/demo.py stop
 
 test: $(PLUGINS_READY) ## Run every test that needs no account
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist=loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 check: $(VENV_READY) ## Lint, types, and whether generated files are up to date
 	$(BIN)/ruff check .

@@ -174,12 +174,22 @@ def demo() -> int:
     return code
 
 
+def candidates() -> list[int]:
+    """Where the sandbox may be: PORT alone where it is set, else where it was started or last used, else 8765."""
+    if os.environ.get("PORT"):
+        return [port()]
+    found = [json.loads(PID_FILE.read_text())["port"]] if PID_FILE.exists() else []
+    if (ROOT / ".env").exists():
+        lines = (ROOT / ".env").read_text().splitlines()
+        found += [int(line.split("=", 1)[1]) for line in lines if line.startswith("CANAI_SANDBOX_PORT=")]
+    return [*found, port()]
+
+
 def sync_running() -> int:
     """The jobs on the running sandbox. Raises: DemoError where there is none."""
-    at = port()
-    if not os.environ.get("PORT") and PID_FILE.exists():
-        at = json.loads(PID_FILE.read_text())["port"]
-    if not ours(at):
+    at = next((one for one in candidates() if ours(one)), None)
+    if at is None:
+        at = port()
         raise DemoError(f"No sandbox answers on port {at}. Run `make demo`, or `make sandbox` in another terminal.")
     remember_port(at)
     return sync(at, full=os.environ.get("FULL", "") not in ("", "0"))

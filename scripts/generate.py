@@ -32,7 +32,6 @@ ENV_ALIASES = {
     ("target-hubspot", "access_token"): "HUBSPOT_API_KEY",
     ("target-pipedrive", "api_token"): "PIPEDRIVE_API_TOKEN",
 }
-KINDS = {"integer": "integer", "number": "decimal", "boolean": "boolean", "object": "object", "array": "array"}
 COMMANDS = {
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
@@ -50,13 +49,16 @@ def settings(plugin: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def kind_of(given: dict[str, Any]) -> str:
-    """Meltano's kind of a setting."""
+    """Meltano's kind of a setting.
+
+    Numbers, booleans and objects are text to Meltano, and the plugins convert them: Meltano 4.4 answers a number it cannot
+    read with a traceback, and takes any word for true.
+    """
     if given.get("enum"):
         return "options"
     if given.get("format") == "date-time":
         return "date_iso8601"
-    types = given["type"] if isinstance(given["type"], list) else [given["type"]]
-    return next((KINDS[one] for one in types if one in KINDS), "string")
+    return "string"
 
 
 def meltano_settings(plugin: Any) -> list[dict[str, Any]]:

@@ -5,24 +5,33 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverse_etl.adapter import Account, Adapter
+from reverse_etl.adapter import Account, CallCount, ObjectSpec
 from reverse_etl.ledger import DeadLetter
 from reverse_etl.tally import Tally
 
 
 def build(
-    *, target: str, run_id: str, exit_code: int, account: Account, adapter: Adapter, tally: Tally, letters: list[DeadLetter], message: str
+    *,
+    target: str,
+    run_id: str,
+    exit_code: int,
+    account: Account,
+    objects: Mapping[str, ObjectSpec],
+    calls: CallCount,
+    tally: Tally,
+    letters: Sequence[DeadLetter],
+    message: str,
 ) -> dict[str, Any]:
     """The report as data; its shape is fixed by SPEC section 10."""
     per_object = {}
     for name, one in tally.objects.items():
-        made = sum(calls for (of, _), calls in adapter.calls.by_purpose.items() if of == name)
-        per_object[name] = {"made": made, "least": one.least_calls(adapter.objects[name])}
-    setup = sum(calls for (of, _), calls in adapter.calls.by_purpose.items() if not of)
+        made = sum(count for (of, _), count in calls.by_purpose.items() if of == name)
+        per_object[name] = {"made": made, "least": one.least_calls(objects[name])}
+    setup = sum(count for (of, _), count in calls.by_purpose.items() if not of)
     return {
         "target": target,
         "run_id": run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,27 @@ def bad_setting(messages: Sequence[str]) -> SettingError:
         why = f": it {expected.group()}" if expected else ""
         told.append(f"The setting {name!r} is not valid{why}." if name else "A setting is not valid.")
     return SettingError(" ".join(told), "The README says what each setting takes.")
+
+
+def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with numbers, booleans, lists and objects that came as text (from the environment, or Meltano) converted.
+
+    Text that is none of these stays as it is, and the validation that follows tells it by name.
+    """
+    made = dict(config)
+    for name, value in config.items():
+        types = schema["properties"].get(name, {}).get("type", [])
+        wanted = {types} if isinstance(types, str) else set(types)
+        if not isinstance(value, str) or "string" in wanted:
+            continue
+        if not value.strip():
+            made.pop(name)
+            continue
+        try:
+            made[name] = json.loads(value.lower() if "boolean" in wanted else value)
+        except ValueError:
+            continue
+    return made
 
 
 def run_folder(target: str) -> Path | None:

@@ -24,14 +24,14 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl import report
-from reverse_etl.adapter import Account, Adapter, ObjectSpec
+from reverse_etl.adapter import Account, Adapter, CallCount, ObjectSpec
 from reverse_etl.engine import Engine, EngineSettings
 from reverse_etl.errors import ReverseEtlError, SettingError, Stopped
 from reverse_etl.functions import load_functions
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.reading import MessageReader
 from reverse_etl.rules import Rule, check_rules, load_rules
-from reverse_etl.settings import bad_setting, ledger_url, report_dir
+from reverse_etl.settings import bad_setting, coerced, ledger_url, report_dir
 from reverse_etl.sink import CrmSink, UnmappedSink
 from reverse_etl.tally import Tally
 
@@ -105,8 +105,10 @@ class CrmTarget(Target):
             cls.print_about(output_format=about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
+        environment = cls._env_var_config if config and config.parse_env else {}
+        given = {**(config.config or {}), **environment} if config else {}
         try:
-            target = cls(config=config.config if config else None, parse_env_config=bool(config and config.parse_env))
+            target = cls(config=coerced(given, cls.config_jsonschema))
         except ConfigValidationError as error:
             raise bad_setting(error.errors) from None
         target.run(file_input)
@@ -250,19 +252,19 @@ class CrmTarget(Target):
 
     def _report(self, exit_code: int, message: str) -> None:
         """Write the report, tell it in a line, close the run in the ledger."""
-        if self.engine is None:
-            self.logger.info("exit code %d", exit_code)
-            return
+        ledger = self.engine.ledger if self.engine else None
         built = report.build(
             target=self.name,
-            run_id=self.engine.ledger.scope.run_id,
+            run_id=ledger.scope.run_id if ledger else "",
             exit_code=exit_code,
             account=self._account,
-            adapter=self.engine.adapter,
+            objects=self.objects,
+            calls=self.engine.adapter.calls if self.engine else CallCount(),
             tally=self._tally,
-            letters=self.engine.ledger.open_letters(),
+            letters=ledger.open_letters() if ledger else [],
             message=message,
         )
         report.save(built, report_dir(self.config, self.name))
-        self.engine.ledger.end_run(exit_code, built, self._tally.outcomes())
+        if ledger:
+            ledger.end_run(exit_code, built, self._tally.outcomes())
         self.logger.info("%s: %s", self.name, report.summary(built))

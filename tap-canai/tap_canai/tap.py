@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import IO, Any
@@ -170,16 +170,37 @@ class TapCanAI(Tap):
             cls.print_about(output_format=about_format)
             return
         cls.print_version(print_fn=cls.logger.info)
+        environment = cls._env_var_config if config and config.parse_env else {}
         try:
             tap = cls(
-                config=config.config if config else None,
+                config=coerced({**(config.config or {}), **environment} if config else {}, cls.config_jsonschema),
                 state=json.load(state) if state else None,
                 catalog=json.load(catalog) if catalog else None,
-                parse_env_config=bool(config and config.parse_env),
             )
         except ConfigValidationError as error:
             raise bad_setting(error.errors) from None
         tap.sync_streams()
+
+
+def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with numbers, booleans, lists and objects that came as text (from the environment, or Meltano) converted.
+
+    Text that is none of these stays as it is, and the validation that follows tells it by name.
+    """
+    made = dict(config)
+    for name, value in config.items():
+        types = schema["properties"].get(name, {}).get("type", [])
+        wanted = {types} if isinstance(types, str) else set(types)
+        if not isinstance(value, str) or "string" in wanted:
+            continue
+        if not value.strip():
+            made.pop(name)
+            continue
+        try:
+            made[name] = json.loads(value.lower() if "boolean" in wanted else value)
+        except ValueError:
+            continue
+    return made
 
 
 def bad_setting(messages: Sequence[str]) -> SettingError:

@@ -211,6 +211,8 @@ def test_a_line_cut_off_by_a_killed_tap_is_told_without_its_content(box: Box, tm
     ("setting", "value", "told"),
     [
         ("max_concurrency", "four", "'max_concurrency' is not valid"),
+        ("provision", "perhaps", "'provision' is not valid"),
+        ("link_wait_days", "-1", "'link_wait_days' is not valid"),
         ("on_unmapped_stream", "explode", "'on_unmapped_stream' is not valid"),
         ("access_token", 12345, "'access_token' is not valid"),
         ("api_url", "http://crm.example.com", "plain http"),
@@ -230,6 +232,11 @@ def test_a_bad_setting_is_one_clear_line(
     assert "Traceback" not in caplog.text
     assert "12345" not in caplog.text
     assert "sandbox-token" not in caplog.text
+
+
+def test_settings_that_come_as_text_are_converted(box: Box, tmp_path: Path) -> None:
+    text: dict[str, Any] = {"max_concurrency": "2", "provision": "True", "batch_size_rows": "1", "link_wait_days": "0.5", "force": ""}
+    assert deliver(box, "hubspot", [schema_message(), user(1)], tmp_path, **text).code == 0
 
 
 def test_the_guides_environment_variable_gives_the_token(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ TWINS = (
     (re.compile(r"^/crm/owners/\d{4}-\d{2}"), "/crm/v3/owners"),
     (re.compile(r"^/oauth/\d{4}-\d{2}/"), "/oauth/v1/"),
 )
+WITHOUT_ROWS = ("notes", "tasks", "leads", "files")
+"""Standard objects that the control plane knows and nothing can be written to yet."""
 READS = re.compile(r"/batch/read/?$|/search/?$")
 
 
@@ -74,7 +76,7 @@ class HubSpot(Emulator):
         """Live records of a portal."""
         kind = TYPE_NAMES.get(name)
         if kind is None:
-            return None
+            return [] if name in WITHOUT_ROWS else None
         portal: Portal = self.account(account)
         return [
             {"id": one["id"], "properties": one["properties"], "links": portal.links(kind, one["id"])}

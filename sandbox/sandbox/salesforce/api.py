@@ -79,7 +79,7 @@ class Salesforce(Emulator):
         """Rows of an org, every custom field shown; look-ups and contact roles as links."""
         org: Org = self.account(account)
         if name not in org.objects:
-            return None
+            return None if name.endswith("__c") else []
         return [
             {"id": row["Id"], "properties": {key: value for key, value in row.items() if key != "Id"}, "links": self.links(org, name, row)}
             for row in org.rows[name].values()
