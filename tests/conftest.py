@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -22,10 +24,16 @@ def shared_box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def box(shared_box: Box) -> Box:
-    """The worker's sandbox, as at start."""
+def box(shared_box: Box, request: pytest.FixtureRequest) -> Box:
+    """The worker's sandbox, as at start; half of the tests meet a HubSpot that ignores trace ids."""
     shared_box.reset()
+    shared_box.call("POST", "/_sandbox/limits", {"crm": "hubspot", "trace_ids": crc32(request.node.nodeid.encode()) % 2 == 0})
     return shared_box
+
+
+def pytest_unconfigure() -> None:
+    """The PostgreSQL wheel logs at exit, when the streams are closed: keep pytest's closing line the last."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ ACCEPTS: dict[Kind, set[Kind]] = {
     "datetime": {"date", "datetime"},
 }
 """Kinds of value that a kind of field takes."""
+LONGEST_KEY = 255
+"""Characters of a key in the ledger."""
 BAD_RECORD = (TypeError, ValueError, ArithmeticError, KeyError, AttributeError, simpleeval.InvalidExpression)
 """What a function or an expression raises over a value it was not made for."""
 
@@ -83,6 +85,10 @@ class CompiledRule:
         key = self._value(self.fields[self.rule.upsert_key], source)
         if key is None:
             raise RowFault("no_key", f"{self.rule.upsert_key} is empty", "the record needs a value for its upsert key")
+        if len(str(key)) > LONGEST_KEY:
+            raise RowFault(
+                "too_long", f"{self.rule.upsert_key} has more than {LONGEST_KEY} characters", "the ledger keeps shorter keys only"
+            )
         if leaving:
             values = dict(self.leave_fields)
         else:

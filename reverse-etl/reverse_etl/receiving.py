@@ -18,6 +18,8 @@ from reverse_etl.errors import FatalError, RowFault
 from reverse_etl.records import SourceRecord
 from reverse_etl.values import microseconds, parse_utc
 
+LONGEST_KEY = 255
+"""Characters of a primary key in the dead letters."""
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps a RECORD's `time_extracted`."""
 
@@ -60,6 +62,8 @@ class Receiver:
 
     def fault(self, values: Mapping[str, Any]) -> RowFault | None:
         """Why a record is not valid, naming the property and never its value."""
+        if len("/".join(str(values.get(name)) for name in self.key_properties)) > LONGEST_KEY:
+            return RowFault("invalid_record", f"the primary key has more than {LONGEST_KEY} characters", "shorten it at the source")
         missing = [name for name in self.key_properties if values.get(name) in (None, "")]
         if missing:
             return RowFault("invalid_record", f"primary key {missing[0]} is empty", "mend the record at the source")
@@ -73,8 +77,9 @@ class Receiver:
     def key(self, values: Mapping[str, Any]) -> str:
         """The primary key; a hash of the whole record where it has none."""
         parts = [values.get(name) for name in self.key_properties]
-        if parts and all(part not in (None, "") for part in parts):
-            return "/".join(str(part) for part in parts)
+        key = "/".join(str(part) for part in parts)
+        if parts and all(part not in (None, "") for part in parts) and len(key) <= LONGEST_KEY:
+            return key
         text = json.dumps(values, sort_keys=True, default=str).encode()
         return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
 

@@ -61,6 +61,12 @@ def test_a_bad_timestamp_costs_its_record_only(box: Box, tmp_path: Path) -> None
     assert result.counts("contacts") == {"planned": 3, "created": 2, "dead": 1}
 
 
+def test_a_key_that_is_too_long_is_a_dead_letter(box: Box, tmp_path: Path, ledger_url: str) -> None:
+    messages = [schema_message(), user(1, user_id="k" * 256), user(2)]
+    result = deliver(box, "hubspot", messages, tmp_path, ledger_url=ledger_url)
+    assert result.counts("contacts") == {"planned": 2, "created": 1, "dead": 1}
+
+
 def test_a_value_longer_than_its_field_is_a_dead_letter_never_cut(box: Box, tmp_path: Path) -> None:
     messages = [schema_message(), user(1, last_name="x" * 81), user(2)]
     result = deliver(box, "salesforce", messages, tmp_path)
