@@ -22,8 +22,8 @@ ASSOCIATION_LIMIT = 2000
 """Inputs of v4 batch/create and batch/associate/default. Source: HubSpot, Associations v4 guide, 2026-11."""
 ASSOCIATION_READ_LIMIT = 1000
 SEARCH_LIMIT = 200
-BURST = (190, 10.0)
-"""Calls per 10 s of a Professional account. Source: HubSpot, API usage guidelines, 2026-11."""
+BURST = (250, 10.0)
+"""Calls per 10 s of an account with the API limit increase. Source: HubSpot, API usage guidelines, 2026-11."""
 
 TWINS = (
     (re.compile(r"^/crm/objects/\d{4}-\d{2}/(\w[\w-]*)/([\w-]+)/associations/"), r"/crm/v4/objects/\1/\2/associations/"),
