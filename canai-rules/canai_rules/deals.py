@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from canai_rules.people import full_name, revenue_potential
-from canai_rules.values import half_up, moment, number, stage_number
+from canai_rules.values import half_up, moment, number, present, stage_number
 
 DAYS_TO_CLOSE = {3: 30, 4: 14, 5: 7, 6: 3}
 FIRST_DEAL_STAGE = 3
@@ -35,8 +35,8 @@ def deal_title(user: Mapping[str, Any]) -> str | None:
 def joined(user: Mapping[str, Any], *, business_first: bool) -> str | None:
     """Name and business type around a dash; no name at all: the local part of the e-mail."""
     name = full_name(user.get("first_name"), user.get("last_name"), user.get("email"))
-    parts = [user.get("business_type"), name] if business_first else [name, user.get("business_type")]
-    return " - ".join(str(part) for part in parts if part) or None
+    business = present(user.get("business_type"))
+    return " - ".join(part for part in ((business, name) if business_first else (name, business)) if part) or None
 
 
 def deal_stage(stage: str | None) -> Literal["closedwon", "qualifiedtobuy"]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from canai_rules.values import half_up, local_part, number, stage_number
+from canai_rules.values import half_up, local_part, number, present, stage_number
 
 LifecycleStage = Literal[
     "Subscriber", "Lead", "Marketing Qualified Lead", "Sales Qualified Lead", "Opportunity", "Customer", "Evangelist", "Other"
@@ -92,9 +92,9 @@ def revenue_potential(user: Mapping[str, Any]) -> Decimal:
 
 def full_name(first_name: str | None, last_name: str | None, email: str | None) -> str | None:
     """First and last name; without either, the local part of the e-mail."""
-    return " ".join(part for part in (first_name, last_name) if part) or local_part(email)
+    return " ".join(part for part in (present(first_name), present(last_name)) if part) or local_part(email)
 
 
 def last_name_or_email(last_name: str | None, email: str | None) -> str | None:
     """The last name; without one, the local part of the e-mail, since Salesforce requires LastName."""
-    return last_name or local_part(email)
+    return present(last_name) or local_part(email)

@@ -29,6 +29,11 @@ def moment(value: str | datetime) -> datetime:
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
+def present(text: str | None) -> str | None:
+    """Text without white space around it; None where nothing is left."""
+    return (text or "").strip() or None
+
+
 def local_part(email: str | None) -> str | None:
     """What stands before the @ of an e-mail address."""
-    return email.split("@")[0] if email else None
+    return present(email.split("@")[0]) if email else None

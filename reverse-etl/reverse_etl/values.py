@@ -38,6 +38,8 @@ class FieldInfo:
     unique: bool = False
     folds_case: bool = False
     """Whether the CRM compares this field without case."""
+    trims: bool = False
+    """Whether the CRM drops white space around text."""
     wire_name: str = ""
     """The name on the wire where it is not `name`."""
 
@@ -60,12 +62,16 @@ def canonical(info: FieldInfo, value: object) -> Value:
     return _text(info, value)
 
 
-def _text(info: FieldInfo, value: object) -> str:
+def _text(info: FieldInfo, value: object) -> str | None:
     if isinstance(value, (list, dict, tuple)):
         raise NotRepresentable("wrong_type", f"{info.name} takes text, not a list or an object", f"map {info.name} with a function")
     text = utc_text(value) if isinstance(value, datetime) else plain_number(value) if isinstance(value, (Decimal, float)) else str(value)
     if isinstance(value, bool):
         text = "true" if value else "false"
+    if info.trims:
+        text = text.strip()
+        if not text:
+            return None
     if info.max_length is not None and len(text) > info.max_length:
         hint = f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
         raise NotRepresentable("too_long", f"{info.name} holds at most {info.max_length} characters", hint)

@@ -14,11 +14,12 @@ SHOWN = {
     "pipedrive": ["persons", "deals"],
     "salesforce": ["Contact", "Opportunity"],
 }
+TITLES = {"canai": "CanAI, the source", "hubspot": "HubSpot", "pipedrive": "Pipedrive", "salesforce": "Salesforce"}
 SAMPLE_ROWS = 5
 SAMPLE_FIELDS = 8
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1c2430}
-h1{font-size:1.5rem}h2{margin:2rem 0 .3rem;font-size:1.15rem;text-transform:capitalize}
+h1{font-size:1.5rem}h2{margin:2rem 0 .3rem;font-size:1.15rem}
 table{border-collapse:collapse;width:100%;font-size:.85rem;display:block;overflow-x:auto}
 td,th{border-bottom:1px solid #d9dee6;padding:.25rem .6rem;text-align:left;white-space:nowrap}
 th{background:#f3f5f9}.count{color:#4a5668}summary{cursor:pointer;padding:.2rem 0}
@@ -43,10 +44,10 @@ def render(sandbox: Sandbox) -> str:
         emulator = sandbox.emulators[crm]
         log = sandbox.log[crm]
         writes = sum(1 for line in log if line.kind == "write")
-        parts.append(f"<h2>{crm}</h2><p class=count>{len(log)} requests, {writes} of them writes</p>")
+        parts.append(f"<h2>{TITLES[crm]}</h2><p class=count>{len(log)} requests, {writes} of them writes</p>")
         for name in names:
             rows = emulator.objects(name, None) or []
-            parts.append(f"<details><summary><b>{len(rows)}</b> {name}</summary>{sample(rows)}</details>")
+            parts.append(f"<details open><summary><b>{len(rows):,}</b> {name}</summary>{sample(rows)}</details>")
     now = sandbox.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>CanAI sandbox</title><style>{STYLE}</style>"

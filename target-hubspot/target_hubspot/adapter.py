@@ -203,6 +203,7 @@ def field_info(object_name: str, one: Mapping[str, Any]) -> FieldInfo:
         scale=MILLISECOND_DIGITS if kind == "datetime" else None,
         unique=bool(one.get("hasUniqueValue")) or folds,
         folds_case=folds,
+        trims=folds,
     )
 
 

@@ -248,6 +248,7 @@ def field_info(one: Mapping[str, Any]) -> FieldInfo:
         strict_options=bool(one.get("restrictedPicklist")),
         scale=scale,
         unique=bool(one.get("externalId") and one.get("unique")) or one["name"] == "Id",
+        trims=kind in ("text", "choice"),
         folds_case=one["type"] == "email" or (bool(one.get("externalId")) and not one.get("caseSensitive")),
     )
 

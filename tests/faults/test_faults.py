@@ -184,3 +184,54 @@ def test_a_deal_whose_person_is_missing_waits_and_is_linked_when_the_person_come
     assert second.report["dead_letters"] == []
     held = contents(box, crm)
     assert all(row["links"] for key, rows in held.items() if key.startswith(DEALS[crm]) for row in rows)
+
+
+def test_a_session_that_ends_is_renewed_once(box: Box, tmp_path: Path) -> None:
+    box.fault("salesforce", "401", match="/composite", times=1)
+    result = deliver(box, "salesforce", people(5), tmp_path)
+    assert result.code == 0
+    assert len(box.objects("salesforce", "Contact")) == 5
+    assert [line["kind"] for line in box.log("salesforce")].count("auth") == 2
+
+
+@pytest.mark.parametrize("crm", ["hubspot", "pipedrive"])
+def test_a_small_limit_is_kept_and_nothing_is_lost(box: Box, crm: str, tmp_path: Path) -> None:
+    box.call("POST", "/_sandbox/limits", {"crm": crm, "calls": 8, "per_s": 1})
+    result = deliver(box, crm, people(30), tmp_path, batch_size_rows=5)
+    assert result.code == 0
+    assert len(box.objects(crm, PEOPLE[crm])) == 30
+
+
+def test_a_create_whose_answer_is_lost_for_good_stops_the_run_and_the_next_run_makes_it_good(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reverse_etl.sending.SETTLE_DELAY_S", 0.01)
+    box.fault("pipedrive", "drop_before_commit", match="/api/v2/persons", after=1, times=1000)
+    monkeypatch.setattr("reverse_etl.http.FIRST_WAIT_S", 0.01)
+    messages = [*people(3), state(1)]
+    first = deliver(box, "pipedrive", messages, tmp_path)
+    assert first.code == 1
+    assert first.states == []
+    box.call("DELETE", "/_sandbox/faults")
+    second = deliver(box, "pipedrive", messages, tmp_path)
+    assert second.code == 0
+    assert len(box.objects("pipedrive", "persons")) == 3
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_target_pointed_at_something_else_says_so(box: Box, crm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wrong = {"api_url": f"{box.url}/canai"} if crm != "salesforce" else {"login_url": f"{box.url}/canai"}
+    result = deliver(box, crm, people(1), tmp_path, caplog=caplog, **wrong)
+    assert result.code == 1
+    assert "Traceback" not in caplog.text
+    assert "Check" in caplog.text or "Set" in caplog.text
+
+
+def test_a_key_field_that_is_not_unique_names_the_ways_out(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"Authorization": "Bearer sandbox-token"}
+    field = {"name": "canai_user_id", "label": "Key", "type": "string", "fieldType": "text", "groupName": "contactinformation"}
+    box.call("POST", "/hubspot/crm/v3/properties/contacts", field, headers)
+    result = deliver(box, "hubspot", people(1), tmp_path, caplog=caplog)
+    assert result.code == 1
+    assert "the upsert_key 'canai_user_id' is not unique in contacts" in caplog.text
+    assert "Make the field unique in the CRM" in caplog.text
