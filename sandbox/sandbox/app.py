@@ -32,10 +32,13 @@ NO_ANSWER_S = 300.0
 class Sandbox:
     """The state of the whole sandbox."""
 
-    def __init__(self, *, users: int, seed: int, latency_ms: int = 0) -> None:
+    def __init__(
+        self, *, users: int, seed: int, latency_ms: int = 0, chunk_bytes: int | None = None, async_bytes: int | None = None
+    ) -> None:
         self.clock = Clock()
         self.latency_s = latency_ms / 1000
-        canai = CanAI(self.clock, users=users, seed=seed)
+        sizes = {name: value for name, value in (("chunk_bytes", chunk_bytes), ("async_bytes", async_bytes)) if value is not None}
+        canai = CanAI(self.clock, users=users, seed=seed, **sizes)
         self.emulators: dict[str, Emulator] = {
             "canai": canai,
             "hubspot": HubSpot(self.clock),

@@ -24,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--users", type=int, default=1000, help="number of users at the source")
     serve.add_argument("--seed", type=int, default=7, help="seed of the source's data")
     serve.add_argument("--latency-ms", type=int, default=0, help="milliseconds every answer waits")
+    serve.add_argument("--chunk-bytes", type=int, help="size above which an export comes in chunks (100 MB)")
+    serve.add_argument("--async-bytes", type=int, help="size above which an export is answered 202 first (20 MB)")
     return root
 
 
@@ -44,7 +46,9 @@ async def serve(port: int, sandbox: Sandbox, listener: socket.socket | None = No
 def main(argv: list[str] | None = None) -> int:
     """Entry point; 1 where the port is taken."""
     given = parser().parse_args(argv)
-    sandbox = Sandbox(users=given.users, seed=given.seed, latency_ms=given.latency_ms)
+    sandbox = Sandbox(
+        users=given.users, seed=given.seed, latency_ms=given.latency_ms, chunk_bytes=given.chunk_bytes, async_bytes=given.async_bytes
+    )
     try:
         asyncio.run(serve(given.port, sandbox))
     except OSError as error:

@@ -94,8 +94,8 @@ async def clock(request: web.Request) -> web.Response:
 async def mutate(request: web.Request) -> web.Response:
     """Change rows at the source; answers their ids."""
     given = await body_of(request)
-    if "stream" not in given and set(given) & {"users", "payments", "deliverables"}:
-        stream = next(iter(set(given) & {"users", "payments", "deliverables"}))
+    if "stream" not in given and set(given) & {"users", "payments", "deliverables", "feedback", "sessions"}:
+        stream = next(iter(set(given) & {"users", "payments", "deliverables", "feedback", "sessions"}))
         given = {**{key: value for key, value in given.items() if key != stream}, "stream": stream, "n": given[stream]}
     try:
         ids = box(request).canai.source.mutate(

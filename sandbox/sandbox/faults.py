@@ -11,8 +11,8 @@ ANSWERS = {"401", "403_permission", "403_address", "429", "500", "502", "503", "
 CONNECTION = {"timeout", "drop_before_commit", "drop_after_commit", "late_commit", "kill_pid"}
 """Faults that never answer."""
 
-EXPORT = {"expired_url"}
-"""Faults of the export API's downloads."""
+EXPORT = {"expired_url", "gone_export", "processing_failed", "wrong_count", "truncate"}
+"""Faults of the export API: of downloads (`expired_url`, `truncate`), of polls (`gone_export`) and of new exports."""
 
 KNOWN = ANSWERS | CONNECTION | EXPORT | {"slow"}
 CRMS = ("canai", "hubspot", "pipedrive", "salesforce")

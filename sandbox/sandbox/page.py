@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sandbox.app import Sandbox
 
 SHOWN = {
-    "canai": ["users", "payments", "deliverables", "analytics"],
+    "canai": ["users", "payments", "deliverables", "analytics", "feedback", "sessions"],
     "hubspot": ["contacts", "deals"],
     "pipedrive": ["persons", "deals"],
     "salesforce": ["Contact", "Opportunity"],

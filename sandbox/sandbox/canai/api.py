@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 import time
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.canai.analytics import days
-from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.files import MEDIA_TYPES, chunks, write
 from sandbox.canai.state import Source, stable_uuid
 from sandbox.clock import Clock, iso, parse_iso
 from sandbox.emulator import Emulator
@@ -22,6 +22,11 @@ from sandbox.http import BadJson, Call, Reply, Router
 URL_LIFETIME = timedelta(hours=24)
 FILE_LIFETIME = timedelta(hours=48)
 REQUESTS_PER_MINUTE = 100
+CHUNK_BYTES = 100_000_000
+"""Files above this are cut into chunks."""
+ASYNC_BYTES = 20_000_000
+"""Exports above this are answered 202 first."""
+PROCESSING_TIME = timedelta(seconds=2)
 FILTERS = {
     "user_ids": "user_id",
     "subscription_tiers": "subscription_tier",
@@ -44,12 +49,19 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Export:
-    """A finished export and its file."""
+    """An export and its files."""
 
     export_id: str
-    body: bytes
+    files: list[tuple[bytes, int]]
+    """Each file and its number of records."""
     records: int
     created: datetime
+    format: str
+    chunked: bool = False
+    ready_at: datetime | None = None
+    """When an asynchronous export is done; None for one that is done at once."""
+    failed: bool = False
+    wrong_by: int = 0
 
 
 class CanAI(Emulator):
@@ -60,8 +72,9 @@ class CanAI(Emulator):
     main_token = "sandbox-key"
     default_pace = (REQUESTS_PER_MINUTE, 60.0)
 
-    def __init__(self, clock: Clock, *, users: int, seed: int) -> None:
+    def __init__(self, clock: Clock, *, users: int, seed: int, chunk_bytes: int = CHUNK_BYTES, async_bytes: int = ASYNC_BYTES) -> None:
         self.source = Source(clock, users=users, seed=seed)
+        self.chunk_bytes, self.async_bytes = chunk_bytes, async_bytes
         super().__init__(clock)
 
     def reset(self) -> None:
@@ -80,8 +93,7 @@ class CanAI(Emulator):
         rows = list(self.rows(name)) if name in RECORD_SETS else None
         if rows is None:
             return None
-        key = {"users": "user_id", "payments": "payment_id", "deliverables": "deliverable_id"}.get(name, "period_start")
-        return [{"id": row[key], "properties": row, "links": []} for row in rows]
+        return [{"id": row[PRIMARY_KEYS[name]], "properties": row, "links": []} for row in rows]
 
     def inspect(self, call: Call) -> tuple[str, int]:
         """Everything here reads."""
@@ -129,6 +141,15 @@ class CanAI(Emulator):
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
         """The API's words for a fault."""
+        if fault in ("wrong_count", "processing_failed") and call.method == "POST":
+            return self.handle_with(call, fault)
+        if fault == "truncate" and call.path.startswith("/storage/"):
+            reply = self.handle(call)
+            if isinstance(reply.body, bytes):
+                reply.body = reply.body[: len(reply.body) // 2]
+            return reply
+        if fault == "gone_export":
+            return self.error(404, "not_found", "No such export.")
         if fault == "429":
             return self.too_many(args.get("retry_after_s", 1) - 0.5)
         if fault == "expired_url":
@@ -143,6 +164,18 @@ class CanAI(Emulator):
         status, code, message = known.get(fault, (int(fault[:3]) if fault[:3].isdigit() else 500, "server_error", "Try again later."))
         return Reply(200, {}) if fault == "empty_success" else self.error(status, code, message)
 
+    def handle_with(self, call: Call, fault: str) -> Reply:
+        """An export that is made and then said to be otherwise."""
+        before = set(self.exports)
+        reply = self.handle(call)
+        for export_id in set(self.exports) - before:
+            export = self.exports[export_id]
+            export.wrong_by, export.failed = int(fault == "wrong_count"), fault == "processing_failed"
+            if export.failed and export.ready_at is None:
+                export.ready_at = self.clock.now()
+            return self.answer(call, export)
+        return reply
+
     def rows(self, record_set: str) -> Any:
         """All rows of a record set."""
         return days(self.source) if record_set == "analytics" else self.source.rows[record_set].values()
@@ -153,33 +186,53 @@ class CanAI(Emulator):
 
     def download(self, call: Call) -> Reply:
         """A file, where the URL is signed and fresh."""
-        export_id = call.path.removeprefix("/storage/exports/").split("/")[0]
-        export = self.exports.get(export_id)
+        parts = call.path.removeprefix("/storage/exports/").split("/")
+        export = self.exports.get(parts[0])
+        number = parts[1].split(".")[0] if len(parts) > 1 else ""
         now = self.clock.now()
-        if export is None or export.created + FILE_LIFETIME < now:
+        known = export is not None and number.isdigit() and int(number) < len(export.files)
+        if export is None or not known or export.created + FILE_LIFETIME < now:
             return Reply(404, {"statusCode": "404", "error": "not_found", "message": "Object not found"})
         expires = call.query.get("expires", "0")
-        good = expires.isdigit() and hmac.compare_digest(self.sign(export_id, int(expires)), call.query.get("token", ""))
+        good = expires.isdigit() and hmac.compare_digest(self.sign(parts[0], int(expires)), call.query.get("token", ""))
         if not good or int(expires) < now.timestamp():
             return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
-        return Reply(200, export.body, {"Content-Type": "application/json"}, rows=export.records)
+        body, records = export.files[int(number)]
+        return Reply(200, body, {"Content-Type": MEDIA_TYPES[export.format]}, rows=records)
 
     def answer(self, call: Call, export: Export) -> Reply:
-        """The guide's `ExportResponse`."""
+        """The guide's `ExportResponse`; 202 while the export is made."""
+        metadata = self.meta() | {"export_created_at": iso(export.created)}
+        if export.ready_at is not None and self.clock.now() < export.ready_at:
+            return Reply(202, {"data": {"export_id": export.export_id, "status": "processing"}, "error": None, "metadata": metadata})
+        if export.failed:
+            return Reply(200, {"data": {"export_id": export.export_id, "status": "failed"}, "error": None, "metadata": metadata})
         expires = export.created + URL_LIFETIME
         stamp = int(expires.timestamp())
         origin = call.base_url.removesuffix("/canai")
-        url = f"{origin}/storage/exports/{export.export_id}/export.json?expires={stamp}&token={self.sign(export.export_id, stamp)}"
-        data = {
+        signed = f"expires={stamp}&token={self.sign(export.export_id, stamp)}"
+        urls = [f"{origin}/storage/exports/{export.export_id}/{number}.{export.format}?{signed}" for number in range(len(export.files))]
+        data: dict[str, Any] = {
             "export_id": export.export_id,
             "status": "ready",
-            "download_url": url,
             "expires_at": iso(expires),
-            "record_count": export.records,
-            "file_size_bytes": len(export.body),
-            "format": "json",
+            "record_count": export.records + export.wrong_by,
+            "file_size_bytes": sum(len(body) for body, _ in export.files),
+            "format": export.format,
         }
-        return Reply(200, {"data": data, "error": None, "metadata": self.meta() | {"export_created_at": iso(export.created)}})
+        if export.chunked:
+            data["chunks"] = [
+                {"download_url": url, "file_size_bytes": len(body), "record_count": count}
+                for url, (body, count) in zip(urls, export.files, strict=True)
+            ]
+        else:
+            data["download_url"] = urls[0]
+        return Reply(200, {"data": data, "error": None, "metadata": metadata})
+
+    def forget_old(self) -> None:
+        """Files are deleted after 48 hours."""
+        limit = self.clock.now() - FILE_LIFETIME
+        self.exports = {key: one for key, one in self.exports.items() if one.created >= limit}
 
 
 def selection(export_type: str, wanted: list[str]) -> dict[str, list[tuple[str, str]]]:
@@ -257,8 +310,9 @@ def create_export(api: CanAI, call: Call) -> Reply:
     export_type = given.get("export_type")
     if export_type not in EXPORT_TYPES:
         raise Refused(f"export_type is one of {', '.join(EXPORT_TYPES)}.")
-    if given.get("format") != "json":
-        raise Refused("format: this sandbox writes json.", code="bad_format")
+    file_format = given.get("format")
+    if file_format not in MEDIA_TYPES:
+        raise Refused(f"format is one of {', '.join(MEDIA_TYPES)}.", code="bad_format")
     fields = given.get("data_fields")
     if not isinstance(fields, list) or not fields or not all(isinstance(one, str) for one in fields):
         raise Refused("data_fields is a list of names.")
@@ -267,25 +321,40 @@ def create_export(api: CanAI, call: Call) -> Reply:
     created = api.clock.now()
     start, end = date_range(given.get("date_range"))
     passes = user_filter(api.source, given.get("user_filters"))
-    content: dict[str, Any] = {}
-    count = 0
-    for record_set, pairs in selection(export_type, fields).items():
+    chosen = selection(export_type, fields)
+    if len(chosen) > 1 and file_format != "json":
+        raise Refused(f"{file_format} files hold one record set; {len(chosen)} are selected.", code="bad_format")
+    content: dict[str, list[dict[str, Any]]] = {}
+    names: dict[str, list[str]] = {}
+    for record_set, pairs in chosen.items():
         key = REPLICATION_KEYS[record_set]
-        rows = []
+        names[record_set] = [asked for asked, _ in pairs if not (given.get("anonymize_data") and asked in PERSONAL)]
+        content[record_set] = []
         for row in api.rows(record_set):
             moment = parse_iso(row[key])
             if (start and moment < start) or (end and moment >= end) or moment > created or not passes(row):
                 continue
             shown = {asked: row[prop] for asked, prop in pairs}
-            rows.append(anonymised(shown) if given.get("anonymize_data") else shown)
-        content[record_set] = rows
-        count += len(rows)
+            content[record_set].append(anonymised(shown) if given.get("anonymize_data") else shown)
+    return api.answer(call, keep(api, given, content, names, created))
+
+
+def keep(
+    api: CanAI, given: dict[str, Any], content: dict[str, list[dict[str, Any]]], names: dict[str, list[str]], created: datetime
+) -> Export:
+    """Write the files of an export and keep it."""
+    api.forget_old()
+    count = sum(len(rows) for rows in content.values())
     export_id = f"exp_{secrets.token_hex(12)}"
-    if given.get("include_metadata"):
-        content["metadata"] = {"export_id": export_id, "export_created_at": iso(created), "record_count": count}
-    export = Export(export_id, json.dumps(content).encode(), count, created)
+    metadata = {"export_id": export_id, "export_created_at": iso(created), "record_count": count}
+    whole = write(content, given["format"], names, metadata if given.get("include_metadata") else None)
+    chunked = len(whole) > api.chunk_bytes
+    files = list(chunks(content, given["format"], names, api.chunk_bytes)) if chunked else [(whole, count)]
+    export = Export(export_id, files, count, created, given["format"], chunked)
+    if len(whole) > api.async_bytes:
+        export.ready_at = created + PROCESSING_TIME
     api.exports[export_id] = export
-    return api.answer(call, export)
+    return export
 
 
 @CanAI.router.add("GET", "/v1/export/{export_id}")

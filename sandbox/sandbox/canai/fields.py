@@ -30,18 +30,44 @@ ANALYTICS = (
     "api_performance_metrics",
 )  # fmt: skip
 
-RECORD_SETS = {"users": USERS, "deliverables": DELIVERABLES, "payments": PAYMENTS, "analytics": ANALYTICS}
+FEEDBACK = (
+    "feedback_id", "user_id", "kind", "rating", "nps_score", "comment", "subject", "status", "journey_stage", "deliverable_id",
+    "submitted_at",
+)  # fmt: skip
+SESSIONS = (
+    "session_id", "user_id", "started_at", "ended_at", "duration_seconds", "journey_stages", "interactions", "converted",
+    "product_track",
+)  # fmt: skip
+
+RECORD_SETS = {
+    "feedback": FEEDBACK,
+    "sessions": SESSIONS,
+    "users": USERS,
+    "deliverables": DELIVERABLES,
+    "payments": PAYMENTS,
+    "analytics": ANALYTICS,
+}
 EXPORT_TYPES = {
     "user_data": ("users",),
     "deliverables": ("deliverables",),
     "analytics": ("analytics",),
-    "full_platform": ("users", "deliverables", "payments", "analytics"),
+    "full_platform": ("users", "deliverables", "payments", "analytics", "feedback", "sessions"),
 }
 REPLICATION_KEYS = {
     "users": "last_active_at",
     "deliverables": "created_at",
     "payments": "updated_at",
     "analytics": "period_end",
+    "feedback": "submitted_at",
+    "sessions": "started_at",
+}
+PRIMARY_KEYS = {
+    "users": "user_id",
+    "deliverables": "deliverable_id",
+    "payments": "payment_id",
+    "analytics": "period_start",
+    "feedback": "feedback_id",
+    "sessions": "session_id",
 }
 ALIASES = {
     "registration_date": "created_at",

@@ -104,7 +104,7 @@ class Source:
     def reset(self) -> None:
         """Data of the seed."""
         self.random = random.Random(self.seed)
-        self.rows: dict[str, dict[str, dict[str, Any]]] = {"users": {}, "payments": {}, "deliverables": {}}
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in RECORD_SETS if name != "analytics"}
         for number in range(self.users_wanted):
             self._add_user(number)
 
@@ -153,6 +153,9 @@ class Source:
             for index in range(rng.randint(1, 3)):
                 self._add_payment(rng, user, (number, index), own)
         self._settle_user(user, own)
+        self._add_sessions(random.Random(f"{self.seed}/{number}/sessions"), user, number, created)
+        if user["feedback_count"]:
+            self._add_feedback(random.Random(f"{self.seed}/{number}/feedback"), user, number, own["deliverables"])
 
     def _add_payment(self, rng: random.Random, user: dict[str, Any], place: tuple[int, int], own: dict[str, list[dict[str, Any]]]) -> None:
         track = rng.choice(list(TRACK_PRICES))
@@ -196,6 +199,42 @@ class Source:
         }
         self.rows["deliverables"][deliverable_id] = deliverable
         return deliverable
+
+    def _add_sessions(self, rng: random.Random, user: dict[str, Any], number: int, created: datetime) -> None:
+        last = CLOCK_START - timedelta(hours=2)
+        for index in range(rng.randint(1, 2)):
+            began = created + (last - created) * rng.random()
+            seconds = rng.randint(30, 3600)
+            session_id = stable_uuid(self.seed, "session", number, index)
+            self.rows["sessions"][session_id] = {
+                "session_id": session_id,
+                "user_id": user["user_id"],
+                "started_at": iso(began),
+                "ended_at": iso(began + timedelta(seconds=seconds)),
+                "duration_seconds": seconds,
+                "journey_stages": user["stages_completed"][-2:],
+                "interactions": {"POST /v1/export": rng.randint(0, 3), "click": rng.randint(1, 40)},
+                "converted": user["total_spent"] > 0,
+                "product_track": user["preferred_product_track"],
+            }
+
+    def _add_feedback(self, rng: random.Random, user: dict[str, Any], number: int, deliverables: list[dict[str, Any]]) -> None:
+        for index in range(user["feedback_count"]):
+            kind = ("rating", "nps", "comment", "support_request")[index % 4]
+            feedback_id = stable_uuid(self.seed, "feedback", number, index)
+            self.rows["feedback"][feedback_id] = {
+                "feedback_id": feedback_id,
+                "user_id": user["user_id"],
+                "kind": kind,
+                "rating": user["average_rating"] if kind == "rating" else None,
+                "nps_score": user["nps_score"] if kind == "nps" else None,
+                "comment": 'It <helped> & I\'d say so: "yes",\nagain.' if kind == "comment" else None,
+                "subject": "Invoice" if kind == "support_request" else None,
+                "status": "open" if kind == "support_request" else None,
+                "journey_stage": user["current_journey_stage"],
+                "deliverable_id": deliverables[0]["deliverable_id"] if deliverables and kind == "rating" else None,
+                "submitted_at": iso(CLOCK_START - timedelta(days=rng.uniform(1, 20))),
+            }
 
     def _settle_user(self, user: dict[str, Any], own: dict[str, list[dict[str, Any]]]) -> None:
         """What a user's row says of the payments and deliverables."""
