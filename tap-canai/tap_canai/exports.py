@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import random
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tap_canai.errors import ApiRefused, ApiUnavailable, ExportBroken, ExportGone, SettingError
+from tap_canai.errors import ApiRefused, ApiUnavailable, ExportBroken, ExportFailed, ExportGone, SettingError, UnknownFields
 from tap_canai.times import parse_utc
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
 MINUTE_S = 60.0
+ASKED_AGAIN = 1
+FIRST_POLL_S, LONGEST_POLL_S = 1.0, 15.0
+LONGEST_PROCESSING_S = 3600.0
 EXPIRY_MARGIN = timedelta(seconds=60)
 """A download that begins this close to its URL's end is not begun."""
 NO_EXPORT = "00000000-0000-0000-0000-000000000000"
@@ -41,16 +45,25 @@ GONE = frozenset({400, 403, 404, 410})
 
 
 @dataclass(frozen=True, slots=True)
+class ExportFile:
+    """One complete file of an export."""
+
+    url: str
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
     """A finished export."""
 
     export_id: str
-    url: str
+    files: tuple[ExportFile, ...]
     expires_at: datetime
     records: int
     bytes: int
     created_at: datetime
-    """`export_created_at`: when the source was seen to hold the file's values."""
+    """`export_created_at`: when the source was seen to hold the files' values."""
 
 
 @dataclass(slots=True)
@@ -59,7 +72,8 @@ class ExportClient:
 
     api_url: str
     api_version: str
-    api_key: str
+    api_keys: tuple[str, ...]
+    """Keys in the order in which they are tried: a 401 moves on to the next."""
     user_agent: str
     requests_per_minute: int
     timeout_s: float
@@ -69,6 +83,8 @@ class ExportClient:
     jitter: Callable[[], float] = random.random
     session: requests.Session = field(default_factory=requests.Session)
     _asked: deque[float] = field(default_factory=deque)
+    _key: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _api_time: tuple[datetime, float] | None = None
 
     def __post_init__(self) -> None:
@@ -84,19 +100,51 @@ class ExportClient:
         return moment + timedelta(seconds=self.monotonic() - at)
 
     def create(self, request: Mapping[str, Any]) -> Export:
-        """Ask for an export and wait for it. Raises: TapError."""
-        body = self._call("POST", "/export", json=request)
+        """Ask for an export and wait until it is ready. Raises: TapError."""
+        body = self._call("POST", "/export", json=request, good=(200, 202))
+        for _ in range(ASKED_AGAIN + 1):
+            try:
+                return self._export(self._ready(body), request)
+            except ExportGone:
+                body = self._call("POST", "/export", json=request, good=(200, 202))
+        raise ExportBroken("An export was gone before it was ready, twice.", "Run again; if it stays, tell CanAI's support.")
+
+    def _ready(self, body: Any) -> Any:
+        """The answer of a finished export, polled for where it is being made. Raises: ExportGone, TapError."""
+        wait_s = FIRST_POLL_S
+        waited_s = 0.0
+        while True:
+            data = body.get("data") if isinstance(body, dict) else None
+            status = data.get("status", "ready") if isinstance(data, dict) else None
+            if status == "failed":
+                hint = "Run again; if it stays, make window_days smaller or tell CanAI's support, with the id."
+                raise ExportFailed(f"The export API could not make the export {data['export_id']}.", hint) if data else ExportGone
+            if status != "processing" or data is None:
+                return body
+            if waited_s > LONGEST_PROCESSING_S:
+                raise ExportFailed(f"The export {data['export_id']} is not ready after {waited_s:.0f} s.", "Make window_days smaller.")
+            self.sleep(wait_s)
+            waited_s += wait_s
+            wait_s = min(LONGEST_POLL_S, wait_s * 1.5)
+            polled = self._call("GET", f"/export/{data['export_id']}", good=(200, 202, 404))
+            if isinstance(polled, dict) and polled.get("error"):
+                raise ExportGone
+            body = polled
+
+    def _export(self, body: Any, request: Mapping[str, Any]) -> Export:
+        """The export that an answer describes. Raises: ExportBroken."""
         try:
             data, meta = body["data"], body["metadata"]
+            parts = data.get("chunks") or [data]
             export = Export(
                 str(data["export_id"]),
-                str(data["download_url"]),
+                tuple(ExportFile(str(one["download_url"]), int(one["record_count"]), int(one["file_size_bytes"])) for one in parts),
                 parse_utc(data["expires_at"]),
                 int(data["record_count"]),
                 int(data["file_size_bytes"]),
                 parse_utc(meta["export_created_at"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ExportBroken(
                 f"The export API's answer is not an ExportResponse ({error}).", "Check `api_url` and `api_version`."
             ) from None
@@ -107,15 +155,15 @@ class ExportClient:
         return export
 
     @contextmanager
-    def download(self, export: Export) -> Iterator[requests.Response]:
+    def download(self, export: Export, file: ExportFile) -> Iterator[requests.Response]:
         """The file, streamed; the API key does not go with it. Raises: ExportGone, TapError."""
         if self.now() > export.expires_at - EXPIRY_MARGIN:
             raise ExportGone
-        self._check_host(export.url)
+        self._check_host(file.url)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 response = self.session.get(
-                    export.url,
+                    file.url,
                     headers={"User-Agent": self.user_agent},
                     stream=True,
                     timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
@@ -159,12 +207,6 @@ class ExportClient:
 
     def _call(self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)) -> Any:
         """The JSON of a good answer, after any retries. Raises: TapError."""
-        headers = {
-            "Authorization": f"Bearer {self.api_key}",
-            "Content-Type": "application/json",
-            "X-API-Version": self.api_version,
-            "User-Agent": self.user_agent,
-        }
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._keep_pace()
             try:
@@ -172,7 +214,7 @@ class ExportClient:
                     method,
                     f"{self.api_url}/{self.api_version}{path}",
                     json=json,
-                    headers=headers,
+                    headers=self._headers(),
                     timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
                     allow_redirects=False,
                 )
@@ -185,6 +227,8 @@ class ExportClient:
             self._note_time(response.headers)
             if response.status_code in good:
                 return parsed(response)
+            if response.status_code == 401 and self._next_key():
+                continue
             if response.status_code == 429 or response.status_code >= 500:
                 self._wait(attempt, response.headers, f"The export API answered {response.status_code}")
                 continue
@@ -193,22 +237,39 @@ class ExportClient:
             f"The export API did not answer well in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window."
         )
 
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.api_keys[self._key]}",
+            "Content-Type": "application/json",
+            "X-API-Version": self.api_version,
+            "User-Agent": self.user_agent,
+        }
+
+    def _next_key(self) -> bool:
+        """Move on to the next key; False where there is none."""
+        if self._key + 1 >= len(self.api_keys):
+            return False
+        self._key += 1
+        logger.warning("the export API does not accept key %d of %d; using the next", self._key, len(self.api_keys))
+        return True
+
     def _note_time(self, headers: Mapping[str, str]) -> None:
         if self._api_time is None and headers.get("Date"):
             moment = parsedate_to_datetime(headers["Date"])
             self._api_time = (moment.astimezone(UTC), self.monotonic())
 
     def _keep_pace(self) -> None:
-        """Wait until the request fits into `requests_per_minute`."""
-        while self._asked and self._asked[0] <= self.monotonic() - MINUTE_S:
-            self._asked.popleft()
-        if len(self._asked) >= self.requests_per_minute:
-            wait_s = self._asked[0] + MINUTE_S - self.monotonic()
-            if wait_s > 0:
-                logger.info("waiting %.1f s to keep to %d requests a minute", wait_s, self.requests_per_minute)
-                self.sleep(wait_s)
-            self._asked.popleft()
-        self._asked.append(self.monotonic())
+        """Wait until the request fits into `requests_per_minute`; safe from several threads."""
+        with self._lock:
+            while self._asked and self._asked[0] <= self.monotonic() - MINUTE_S:
+                self._asked.popleft()
+            if len(self._asked) >= self.requests_per_minute:
+                wait_s = self._asked[0] + MINUTE_S - self.monotonic()
+                if wait_s > 0:
+                    logger.info("waiting %.1f s to keep to %d requests a minute", wait_s, self.requests_per_minute)
+                    self.sleep(wait_s)
+                self._asked.popleft()
+            self._asked.append(self.monotonic())
 
     def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:
         backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * (0.5 + self.jitter() / 2)
@@ -239,7 +300,8 @@ def refusal(response: requests.Response) -> ApiRefused:
         unknown = (error.get("details") or {}).get("unknown_fields") or []
         if unknown:
             names = ", ".join(map(str, unknown))
-            return ApiRefused(f"The export API does not know the fields {names} (400).", "Deselect them, or update tap-canai.")
+            hint = "Deselect them, or update tap-canai."
+            return UnknownFields(f"The export API does not know the fields {names} (400).", hint, tuple(map(str, unknown)))
         return ApiRefused(
             f"The export API refuses the request (400 {code}): {error.get('message', '')}", "Check start_date, end_date and the selection."
         )

@@ -7,10 +7,13 @@ at the bookmark less the lookback and ends at the API's clock, never at this mac
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import requests
@@ -19,24 +22,19 @@ from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import RecordMessage
 
-from tap_canai.decoders.json import CountingReader, records
-from tap_canai.errors import ExportBroken, ExportGone, SchemaDrift, SettingError
-from tap_canai.exports import Export, ExportClient
+from tap_canai.decoders import DECODERS
+from tap_canai.decoders.reader import MAX_RECORD_BYTES, CountingReader
+from tap_canai.errors import ExportBroken, ExportGone, PersonalData, SettingError, UnknownFields
+from tap_canai.exports import Export, ExportClient, ExportFile
+from tap_canai.normalising import normal
 from tap_canai.times import parse_utc, utc_text
 
 if TYPE_CHECKING:
     from tap_canai.tap import TapCanAI
 
-PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "array": (list,),
-    "object": (dict,),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
 DAY_S = 86_400
+PERSONAL = frozenset({"email", "user_email", "first_name", "last_name", "phone", "business_description", "location", "comment"})
+"""Properties that an anonymised export does not hold."""
 
 
 def load_schema(name: str) -> dict[str, Any]:
@@ -51,6 +49,12 @@ class ExportStream(Stream):
     export_type: ClassVar[str]
     record_set: ClassVar[str]
     default_lookback_s: ClassVar[int] = 300
+    swept: ClassVar[bool] = False
+    """Whether rows change without their replication key moving, so that all are read again every `sweep_days`."""
+    of_users: ClassVar[bool] = True
+    """Whether a record belongs to a user, so that filters go with its exports."""
+    optional_fields: ClassVar[frozenset[str]] = frozenset()
+    """Properties that an older API may not have."""
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     is_sorted = False
 
@@ -59,6 +63,7 @@ class ExportStream(Stream):
         self._canai = tap
         self._observed: datetime | None = None
         self._said_unknown: set[str] = set()
+        self._unavailable: frozenset[str] = frozenset()
 
     @property
     def client(self) -> ExportClient:
@@ -77,23 +82,47 @@ class ExportStream(Stream):
     def selected_fields(self) -> list[str]:
         """Selected properties and the keys, in the schema's order."""
         keys = {*self.primary_keys, str(self.replication_key)}
-        return [name for name in self.schema["properties"] if name in keys or self.mask.get(("properties", name), True)]
+        personal = PERSONAL if self._canai.anonymize else frozenset()
+        names = [name for name in self.schema["properties"] if name in keys or self.mask.get(("properties", name), True)]
+        return [name for name in names if name not in personal]
 
     def request(self, start: datetime, end: datetime) -> dict[str, Any]:
         """The `ExportRequest` of a window `[start, end)`."""
         prefix = f"{self.record_set}." if self.export_type == "full_platform" else ""
-        return {
+        request: dict[str, Any] = {
             "export_type": self.export_type,
             "date_range": {"start": utc_text(start), "end": utc_text(end)},
-            "data_fields": [prefix + name for name in self.selected_fields],
-            "format": "json",
+            "data_fields": [prefix + name for name in self.selected_fields if name not in self._unavailable],
+            "format": self._canai.format,
             "include_metadata": True,
-            "anonymize_data": False,
+            "anonymize_data": self._canai.anonymize,
         }
+        if self.of_users and self._canai.filters:
+            request["user_filters"] = self._canai.filters
+        if self.config.get("compliance_mode"):
+            request["compliance_mode"] = self.config["compliance_mode"]
+        return request
+
+    def export(self, start: datetime, end: datetime) -> Export:
+        """The export of a window; asked for once more without optional properties that the API does not know. Raises: TapError."""
+        try:
+            return self.client.create(self.request(start, end))
+        except UnknownFields as error:
+            names = frozenset(name.rpartition(".")[2] for name in error.names)
+            if not names <= self.optional_fields:
+                raise
+            self._unavailable |= names
+            self.logger.warning("%s: the API does not have %s; they are null", self.name, ", ".join(sorted(names)))
+            return self.client.create(self.request(start, end))
+
+    # Where to begin
 
     def bookmark(self) -> datetime | None:
         """The bookmark of the state, in any notation; None at first. Raises: SettingError for one that is no time."""
-        value = self.stream_state.get("replication_key_value")
+        return self._moment("replication_key_value")
+
+    def _moment(self, name: str) -> datetime | None:
+        value = self.stream_state.get(name)
         if not value:
             return None
         try:
@@ -101,10 +130,31 @@ class ExportStream(Stream):
         except ValueError:
             raise SettingError(f"The state of {self.name} holds no timestamp.", "Mend the state, or run with a full refresh.") from None
 
-    def windows(self) -> Iterator[tuple[datetime, datetime]]:
-        """Windows `[start, end)` from the bookmark less the lookback to the end of the range."""
+    def prepare_state(self) -> None:
+        """Start afresh where the filters are not those of the state."""
+        state = self.stream_state
+        wanted = self._canai.filter_hash if self.of_users else ""
+        if state.get("filter", "") != wanted:
+            if state.get("replication_key_value"):
+                self.logger.info("%s: the filters changed; reading from the start", self.name)
+            for name in ("replication_key_value", "swept_at"):
+                state.pop(name, None)
+        if wanted:
+            state["filter"] = wanted
+        else:
+            state.pop("filter", None)
+
+    def sweeps(self) -> bool:
+        """Whether this run reads everything again, since the last time is `sweep_days` ago."""
+        if not self.swept:
+            return False
+        last = self._moment("swept_at") or self.bookmark()
+        return last is None or self._canai.end_date - last >= timedelta(days=float(self.config["sweep_days"]))
+
+    def windows(self, *, sweep: bool) -> Iterator[tuple[datetime, datetime]]:
+        """Windows `[start, end)` to the end of the range: from the start in a sweep, else from the bookmark less the lookback."""
         first = self._canai.start_date
-        bookmark = self.bookmark()
+        bookmark = None if sweep else self.bookmark()
         start = first if bookmark is None else max(first, bookmark - self.lookback)
         end = self._canai.end_date
         step = timedelta(days=float(self.config["window_days"]))
@@ -116,83 +166,115 @@ class ExportStream(Stream):
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         """Records of all windows; after each window the state goes out. Raises: TapError."""
-        for start, end in self.windows():
-            created_at = yield from self._window(start, end)
-            self._advance(min(end, created_at))
+        self.prepare_state()
+        sweep = self.sweeps()
+        windows = list(self.windows(sweep=sweep))
+        for (start, end), prepared in zip(windows, self._prepared(windows), strict=True):
+            created_at = yield from self._window(start, end, prepared)
+            last = (start, end) == windows[-1]
+            self._advance(min(end, created_at), swept_at=self._canai.end_date if sweep and last else None)
 
-    def _window(self, start: datetime, end: datetime) -> Generator[dict[str, Any], None, datetime]:
-        """Records of one window; asks for the export once more where its file is gone. Returns export_created_at."""
+    def _prepared(self, windows: Sequence[tuple[datetime, datetime]]) -> Iterator[Export]:
+        """Exports of the windows in order, a few of them asked for ahead. Raises: TapError."""
+        ahead = int(self.config["parallel_exports"])
+        waiting: deque[Future[Export]] = deque()
+        left = iter(windows)
+        with ThreadPoolExecutor(max_workers=ahead, thread_name_prefix="export") as pool:
+            try:
+                for window in islice(left, ahead):
+                    waiting.append(pool.submit(self.export, *window))
+                while waiting:
+                    export = waiting.popleft().result()
+                    yield export
+                    for window in islice(left, 1):
+                        waiting.append(pool.submit(self.export, *window))
+            finally:
+                for one in waiting:
+                    one.cancel()
+
+    def _window(self, start: datetime, end: datetime, prepared: Export) -> Generator[dict[str, Any], None, datetime]:
+        """Records of one window; asks for the export once more where its files are gone. Returns export_created_at."""
+        export = prepared
         for attempt in (1, 2):
-            export = self.client.create(self.request(start, end))
             self._observed = export.created_at
             try:
-                yield from self._file(export)
+                yield from self._files(export)
             except ExportGone:
                 if attempt == 2:
                     hint = "Run again; if it stays, check the clock of the storage and proxies on the way."
-                    raise ExportBroken(f"The file of {self.name} was gone twice.", hint) from None
-                self.logger.info("the file of an export is gone; asking for the export again")
+                    raise ExportBroken(f"The files of {self.name} were gone twice.", hint) from None
+                self.logger.info("the files of an export are gone; asking for the export again")
+                export = self.export(start, end)
                 continue
-            return export.created_at
-        raise AssertionError("unreachable")
+            break
+        return export.created_at
 
-    def _file(self, export: Export) -> Iterator[dict[str, Any]]:
-        """Records of a file, whose length and count must be as announced. Raises: ExportGone, TapError."""
+    def _files(self, export: Export) -> Iterator[dict[str, Any]]:
+        """Records of every file, which must be as announced, each and in sum. Raises: ExportGone, TapError."""
+        total = size = 0
+        for file in export.files:
+            count, length = yield from self._file(export, file)
+            if count != file.records or length != file.bytes:
+                raise self._not_whole(export, (file.records, file.bytes), (count, length))
+            total, size = total + count, size + length
+        if total != export.records or size != export.bytes:
+            raise self._not_whole(export, (export.records, export.bytes), (total, size))
+
+    def _not_whole(self, export: Export, announced: tuple[int, int], came: tuple[int, int]) -> ExportBroken:
+        told = f"{announced[0]} records in {announced[1]} bytes were announced, {came[0]} in {came[1]} came"
+        return ExportBroken(
+            f"The export {export.export_id} of {self.name} is not whole: {told}.", "Run again; if it stays, tell CanAI's support."
+        )
+
+    def _file(self, export: Export, file: ExportFile) -> Generator[dict[str, Any], None, tuple[int, int]]:
+        """Records of one file, then their number and the file's length. Raises: ExportGone, TapError."""
         count = 0
-        with self.client.download(export) as response:
+        decode = DECODERS[self._canai.format]
+        with self.client.download(export, file) as response:
             response.raw.decode_content = True
             reader = CountingReader(cast(Any, response.raw))
             try:
-                for record in records(reader, self.record_set):
+                for record in decode(reader, self.record_set, self.schema):
                     count += 1
                     yield record
                 reader.drain()
             except (urllib3.exceptions.HTTPError, requests.exceptions.RequestException, ConnectionError):
                 raise ExportBroken(f"The download of {self.name} broke off.", "Run again: the state stands at the last window.") from None
-        if count != export.records or reader.bytes != export.bytes:
-            told = f"{export.records} records in {export.bytes} bytes were announced, {count} in {reader.bytes} came"
-            raise ExportBroken(
-                f"The export {export.export_id} of {self.name} is not whole: {told}.", "Run again; if it stays, tell CanAI's support."
-            )
+        return count, reader.bytes
 
     def post_process(self, row: dict[str, Any], context: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The record with empty strings as null, unknown properties dropped, types checked. Raises: SchemaDrift."""
+        """The record in one form, unknown properties dropped, all known ones there. Raises: SchemaDrift, PersonalData."""
         known = self.schema["properties"]
-        record = {}
-        for name, value in row.items():
-            if name not in known:
-                if name not in self._said_unknown:
-                    self._said_unknown.add(name)
-                    self.logger.warning("%s: the property %s is not in the schema and is dropped", self.name, name)
-                continue
-            value = None if value == "" else value
-            self._check_type(name, known[name], value)
-            record[name] = value
+        for name in row.keys() - known.keys() - self._said_unknown:
+            self._said_unknown.add(name)
+            self.logger.warning("%s: the property %s is not in the schema and is dropped", self.name, name)
+        record = {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in self.selected_fields}
+        if self._canai.anonymize:
+            self._check_anonymous(row)
+        if len(json.dumps(record, ensure_ascii=False).encode()) > MAX_RECORD_BYTES:
+            key = "/".join(str(record[name]) for name in self.primary_keys)
+            raise ExportBroken(f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.", "Deselect its long properties.")
         return record
 
-    def _check_type(self, name: str, schema: Mapping[str, Any], value: object) -> None:
-        types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-        fits = any(isinstance(value, PYTHON_TYPES[one]) for one in types)
-        if isinstance(value, bool) and "boolean" not in types:
-            fits = False
-        if not fits:
-            wanted = " or ".join(types)
-            raise SchemaDrift(
-                f"{self.name}.{name} should be {wanted}, the API gives {type(value).__name__}.",
-                "Update tap-canai, or tell CanAI's support.",
-            )
+    def _check_anonymous(self, row: Mapping[str, Any]) -> None:
+        found = sorted(name for name in PERSONAL if row.get(name) not in (None, ""))
+        if found:
+            hint = "Nothing of it was passed on; tell CanAI's support."
+            raise PersonalData(f"An anonymised export of {self.name} holds {', '.join(found)}.", hint)
 
     # State
 
     def _increment_stream_state(self, latest_record: dict[str, Any], *, context: Any = None) -> None:
         """The state moves by windows, not by records."""
 
-    def _advance(self, to: datetime) -> None:
+    def _advance(self, to: datetime, *, swept_at: datetime | None) -> None:
         """Move the bookmark, never back, and write the state."""
         before = self.bookmark()
         state = self.stream_state
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = utc_text(to if before is None else max(before, to))
+        if swept_at is not None:
+            state["swept_at"] = utc_text(swept_at)
         state.pop("starting_replication_value", None)
         self.state_manager.is_flushed = False
         self._write_state_message()
@@ -212,6 +294,8 @@ class Users(ExportStream):
     record_set = "users"
     primary_keys: ClassVar = ["user_id"]
     replication_key = "last_active_at"
+    swept = True
+    optional_fields = frozenset({"first_name", "last_name", "phone", "preferred_product_track"})
 
 
 class Payments(ExportStream):
@@ -233,6 +317,7 @@ class Deliverables(ExportStream):
     primary_keys: ClassVar = ["deliverable_id"]
     replication_key = "created_at"
     default_lookback_s = 7 * DAY_S
+    swept = True
 
 
 class Analytics(ExportStream):
@@ -244,8 +329,43 @@ class Analytics(ExportStream):
     primary_keys: ClassVar = ["period_start", "period_end"]
     replication_key = "period_end"
     default_lookback_s = 3 * DAY_S
+    of_users = False
 
 
-STREAMS: tuple[type[ExportStream], ...] = (Users, Payments, Deliverables, Analytics)
-STREAM_ORDER = ("users", "payments", "deliverables", "analytics")
+class JourneyAnalytics(Analytics):
+    """The journey's measures, one record a whole UTC day."""
+
+    name = "journey_analytics"
+
+
+class RevenueAnalytics(Analytics):
+    """Revenue's measures, one record a whole UTC day."""
+
+    name = "revenue_analytics"
+
+
+class Feedback(ExportStream):
+    """Ratings, comments, NPS and support requests, by their submission."""
+
+    name = "feedback"
+    export_type = "full_platform"
+    record_set = "feedback"
+    primary_keys: ClassVar = ["feedback_id"]
+    replication_key = "submitted_at"
+
+
+class Sessions(ExportStream):
+    """Sessions, by their beginning."""
+
+    name = "sessions"
+    export_type = "full_platform"
+    record_set = "sessions"
+    primary_keys: ClassVar = ["session_id"]
+    replication_key = "started_at"
+
+
+STREAMS: tuple[type[ExportStream], ...] = (
+    Users, Payments, Deliverables, Analytics, JourneyAnalytics, RevenueAnalytics, Feedback, Sessions,
+)  # fmt: skip
+STREAM_ORDER = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
 """People come before what links to them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -42,7 +43,7 @@ class TapCanAI(Tap):
             th.StringType,
             secret=True,
             title="API key",
-            description="A key with export permission; also read from CANAI_API_KEY.",
+            description="A key with export permission, or a JSON list of keys, tried in order; also read from CANAI_API_KEY.",
         ),
         th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of the export API, without version."),
         th.Property(
@@ -69,6 +70,62 @@ class TapCanAI(Tap):
             title="Lookback seconds",
             description="Seconds before the bookmark that are read again, by stream "
             "(users and payments 300, deliverables 7 days, analytics 3 days).",
+        ),
+        th.Property(
+            "format",
+            th.StringType,
+            default="json",
+            allowed_values=["json", "csv", "xml"],
+            title="Format",
+            description="Format of the export files; the records are the same.",
+        ),
+        th.Property(
+            "parallel_exports",
+            th.IntegerType(minimum=1, maximum=16),
+            default=2,
+            title="Parallel exports",
+            description="Exports that are being prepared at a time, within the pace.",
+        ),
+        th.Property(
+            "sweep_days",
+            th.NumberType(exclusive_minimum=0),
+            default=7,
+            title="Sweep days",
+            description="Every so many days users and deliverables are read from start_date again, "
+            "since refunds, tiers and ratings change rows without any activity.",
+        ),
+        th.Property("user_ids", th.ArrayType(th.StringType), title="User ids", description="Only what belongs to these users."),
+        th.Property(
+            "subscription_tiers",
+            th.ArrayType(th.StringType(allowed_values=["standard", "premium"])),
+            title="Subscription tiers",
+            description="Only what belongs to users of these tiers.",
+        ),
+        th.Property(
+            "journey_stages",
+            th.ArrayType(th.StringType(allowed_values=[f"F{number}" for number in range(1, 10)])),
+            title="Journey stages",
+            description="Only what belongs to users in these stages.",
+        ),
+        th.Property(
+            "product_tracks",
+            th.ArrayType(th.StringType(allowed_values=["business_builder", "social_email", "site_audit"])),
+            title="Product tracks",
+            description="Only what belongs to users of these tracks.",
+        ),
+        th.Property(
+            "anonymize",
+            th.BooleanType,
+            default=False,
+            title="Anonymize",
+            description="Ask for exports without personal data, and stop where one holds any.",
+        ),
+        th.Property(
+            "compliance_mode",
+            th.StringType,
+            allowed_values=["gdpr_export", "ccpa_export"],
+            title="Compliance mode",
+            description="Marks exports made for a data subject's request.",
         ),
         th.Property(
             "requests_per_minute",
@@ -113,12 +170,47 @@ class TapCanAI(Tap):
         return ExportClient(
             api_url=url,
             api_version=str(self.config["api_version"]),
-            api_key=str(key),
+            api_keys=self._keys(str(key)),
             user_agent=f"{self.name}/{self.plugin_version}",
             requests_per_minute=int(self.config["requests_per_minute"]),
             timeout_s=float(self.config["request_timeout"]),
             allow_private_hosts=bool(self.config["allow_private_download_hosts"]),
         )
+
+    @staticmethod
+    def _keys(given: str) -> tuple[str, ...]:
+        """One key, or those of a JSON list. Raises: SettingError."""
+        if not given.lstrip().startswith("["):
+            return (given,)
+        try:
+            keys = json.loads(given)
+        except ValueError:
+            keys = None
+        if not isinstance(keys, list) or not keys or not all(isinstance(key, str) and key for key in keys):
+            raise SettingError("api_key is no JSON list of keys.", 'Give one key, or a list as in ["new", "old"].')
+        return tuple(keys)
+
+    @property
+    def format(self) -> str:
+        """Format of the files."""
+        return str(self.config["format"])
+
+    @property
+    def anonymize(self) -> bool:
+        """Whether exports are asked for without personal data."""
+        return bool(self.config.get("anonymize"))
+
+    @cached_property
+    def filters(self) -> dict[str, list[str]]:
+        """`user_filters` of exports whose records have a user."""
+        names = ("user_ids", "subscription_tiers", "journey_stages", "product_tracks")
+        return {name: sorted(self.config[name]) for name in names if self.config.get(name)}
+
+    @cached_property
+    def filter_hash(self) -> str:
+        """What the state remembers of the filters; empty for none."""
+        told = {**self.filters, **({"anonymize": True} if self.anonymize else {})}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16] if told else ""
 
     @cached_property
     def start_date(self) -> datetime:

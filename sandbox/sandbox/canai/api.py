@@ -148,6 +148,11 @@ class CanAI(Emulator):
             if isinstance(reply.body, bytes):
                 reply.body = reply.body[: len(reply.body) // 2]
             return reply
+        if fault == "gone_export" and call.method == "POST":
+            before = set(self.exports)
+            reply = self.handle(call)
+            self.exports = {key: one for key, one in self.exports.items() if key in before}
+            return reply
         if fault == "gone_export":
             return self.error(404, "not_found", "No such export.")
         if fault == "429":

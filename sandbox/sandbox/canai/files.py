@@ -17,7 +17,7 @@ RECORD_ELEMENTS = {
     "feedback": "feedback_item",
     "sessions": "session",
     "analytics": "day",
-}  # noqa: E501
+}
 
 
 def chunks(

@@ -1,1 +1,15 @@
-"""File formats of exports, streamed: bytes in, records out, memory flat whatever the size."""
+"""File formats of exports, streamed: bytes in, records out, memory flat whatever the size.
+
+Every decoder is a function `records(source, record_set, schema)`; what it yields still has to be normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tap_canai.decoders import csv, json, xml
+from tap_canai.decoders.reader import Readable
+
+Decoder = Callable[[Readable, str, Mapping[str, Any]], Iterator[dict[str, Any]]]
+DECODERS: dict[str, Decoder] = {"json": json.records, "csv": csv.records, "xml": xml.records}

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import ijson
 
+from tap_canai.decoders.reader import BUFFER_BYTES, Readable
 from tap_canai.errors import ExportBroken
 
-BUFFER_BYTES = 256 * 1024
 
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
-        ...
-
-
-class CountingReader:
-    """Counts the bytes that pass."""
-
-    def __init__(self, source: Readable) -> None:
-        self._source = source
-        self.bytes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; none at the end."""
-        chunk = self._source.read(size)
-        self.bytes += len(chunk)
-        return chunk
-
-    def drain(self) -> None:
-        """Read what is left."""
-        while self.read(BUFFER_BYTES):
-            pass
-
-
-def records(source: Readable, record_set: str) -> Iterator[dict[str, Any]]:
+def records(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The records of one set. Raises: ExportBroken where the file is cut off or no JSON."""
     try:
         yield from ijson.items(source, f"{record_set}.item", buf_size=BUFFER_BYTES, use_float=True)
