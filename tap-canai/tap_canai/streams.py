@@ -248,10 +248,14 @@ class ExportStream(Stream):
         for name in row.keys() - known.keys() - self._said_unknown:
             self._said_unknown.add(name)
             self.logger.warning("%s: the property %s is not in the schema and is dropped", self.name, name)
-        record = {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in self.selected_fields}
+        try:
+            record = {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in self.selected_fields}
+            size = len(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        except RecursionError:
+            raise ExportBroken(f"A record of {self.name} is nested too deep.", "Tell CanAI's support.") from None
         if self._canai.anonymize:
             self._check_anonymous(row)
-        if len(json.dumps(record, ensure_ascii=False).encode()) > MAX_RECORD_BYTES:
+        if size > MAX_RECORD_BYTES:
             key = "/".join(str(record[name]) for name in self.primary_keys)
             raise ExportBroken(f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.", "Deselect its long properties.")
         return record

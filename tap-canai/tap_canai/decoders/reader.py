@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Protocol
 
-BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES = 64 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A record above this is refused: Meltano stops a line over half its 10 MiB buffer. Source: Meltano 4.4."""
 

@@ -1,0 +1,131 @@
+"""The three formats hold the same records, whatever is in them."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sandbox.canai.files import chunks, write
+from tap_canai.decoders import DECODERS
+from tap_canai.decoders.reader import CountingReader
+from tap_canai.errors import ExportBroken
+from tap_canai.normalising import normal, types_of
+from tap_canai.streams import STREAMS, load_schema
+
+LEGAL = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\n\r\t")
+"""What XML 1.0 can hold."""
+odd = st.sampled_from(
+    ["", " ", "a,b", 'say "yes"', "<b>&amp;</b>", "line\r\nbreak", "]]>", "null", "true", "12", "1e5", "=1+1", "ünï çødé", "\t"]
+)
+texts = st.text(LEGAL, max_size=30) | odd
+keys = st.sampled_from(["POST /v1/export", "F1_to_F2", 'a "b"', "<k>&", "ü", "a,b"]) | st.text(LEGAL, min_size=1, max_size=10)
+numbers = st.integers(-(10**12), 10**12) | st.floats(-1e9, 1e9, allow_nan=False).map(lambda one: round(one, 6))
+
+
+def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Values a schema allows."""
+    types = types_of(schema)
+    if schema.get("enum"):
+        return st.sampled_from(schema["enum"])
+    if schema.get("format") == "date-time":
+        made: st.SearchStrategy[Any] = st.datetimes().map(lambda one: one.isoformat() + "Z")
+    elif "string" in types:
+        made = texts if "null" in types else st.text(LEGAL, min_size=1, max_size=20)
+    elif "boolean" in types:
+        made = st.booleans()
+    elif "integer" in types:
+        made = st.integers(-(10**12), 10**12)
+    elif "number" in types:
+        made = numbers
+    elif "array" in types:
+        made = st.lists(values(schema.get("items", {})), max_size=3)
+    else:
+        inner = schema.get("additionalProperties", {})
+        made = st.dictionaries(
+            keys,
+            values(inner if isinstance(inner, dict) else {}) if inner not in ({}, True) else texts | numbers | st.booleans() | st.none(),
+            max_size=3,
+        )
+    return st.none() | made if "null" in types else made
+
+
+def rows(stream: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    schema = load_schema(stream)
+    return st.lists(st.fixed_dictionaries({name: values(one) for name, one in schema["properties"].items()}), max_size=4)
+
+
+def read(file: bytes, file_format: str, record_set: str, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Records of a file, normalised; every byte is counted."""
+    reader = CountingReader(io.BytesIO(file))
+    found = list(DECODERS[file_format](reader, record_set, schema))
+    reader.drain()
+    assert reader.bytes == len(file)
+    properties = schema["properties"]
+    return [{name: normal(row.get(name), properties[name], name) for name in properties} for row in found]
+
+
+@pytest.mark.parametrize("stream", [stream.name for stream in STREAMS])
+def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
+    schema = load_schema(stream)
+    record_set = next(one.record_set for one in STREAMS if one.name == stream)
+    names = {record_set: list(schema["properties"])}
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(rows(stream))
+    def check(drawn: list[dict[str, Any]]) -> None:
+        content = {record_set: drawn}
+        read_back = {one: read(write(content, one, names, None), one, record_set, schema) for one in DECODERS}
+        assert read_back["json"] == read_back["csv"] == read_back["xml"]
+        assert len(read_back["json"]) == len(drawn)
+        for one in DECODERS:
+            pieces = list(chunks(content, one, names, 200))
+            assert sum(count for _, count in pieces) == len(drawn)
+            assert [row for file, _ in pieces for row in read(file, one, record_set, schema)] == read_back["json"]
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("file_format", "file"),
+    [
+        ("json", b'{"users": [{"user_id": "1"}, {"user'),
+        ("json", b"[" * 100_000),
+        ("json", b"not json"),
+        ("csv", b""),
+        ("csv", b"user_id,email\r\n1\r\n"),
+        ("csv", b'user_id,email\r\n1,"open'),
+        ("csv", b"user_id,email\r\n1,a\0b\r\n"),
+        ("csv", b"user_id,email\r\n1,\xff\xfe\r\n"),
+        ("csv", b"user_id,stages_completed\r\n1,[1\r\n"),
+        ("xml", b"<export><users><user><user_id>1</user_id></user>"),
+        ("xml", b'<!DOCTYPE export [<!ENTITY a "b">]><export><users><user><user_id>&a;</user_id></user></users></export>'),
+        ("xml", b'<!DOCTYPE export SYSTEM "http://127.0.0.1/x"><export/>'),
+        ("xml", b"no xml"),
+    ],
+)
+def test_a_broken_or_hostile_file_is_one_clear_error(file_format: str, file: bytes) -> None:
+    with pytest.raises(ExportBroken) as error:
+        read(file, file_format, "users", load_schema("users"))
+    assert error.value.hint
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size: int = -1, /) -> bytes:
+            self.given += 1
+            assert self.given < 10_000
+            return b"x" * max(size, 1)
+
+    with pytest.raises(ExportBroken, match="characters"):
+        list(DECODERS["csv"](CountingReader(Endless()), "users", load_schema("users")))
+
+
+def test_nested_objects_and_normal_forms_are_the_same_in_json() -> None:
+    schema = {"type": ["object", "null"], "additionalProperties": {"type": ["number", "null"]}}
+    assert normal(json.loads('{"a": 1.0, "b": "2.50", "c": ""}'), schema, "x") == {"a": 1, "b": 2.5, "c": None}
