@@ -84,9 +84,9 @@ class Box:
 
 
 @contextlib.contextmanager
-def sandbox(users: int) -> Iterator[Box]:
+def sandbox(users: int, *options: str) -> Iterator[Box]:
     port = free_port()
-    command = [str(BIN / "canai-sandbox"), "serve", "--port", str(port), "--users", str(users)]
+    command = [str(BIN / "canai-sandbox"), "serve", "--port", str(port), "--users", str(users), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     box = Box(port, process)
     try:

@@ -7,6 +7,7 @@ at the bookmark less the lookback and ends at the API's clock, never at this mac
 from __future__ import annotations
 
 import json
+import logging
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,6 +77,11 @@ class ExportStream(Stream):
         given = (self.config.get("lookback_seconds") or {}).get(self.name, self.default_lookback_s)
         return timedelta(seconds=float(given))
 
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **more: Any) -> None:
+        """The SDK's log, less its line on any failure: ours says what to do."""
+        if not message.startswith("An unhandled error occurred"):
+            super().log(message, *args, level=level, **more)
+
     # What to ask for
 
     @cached_property
@@ -137,7 +143,7 @@ class ExportStream(Stream):
         if state.get("filter", "") != wanted:
             if state.get("replication_key_value"):
                 self.logger.info("%s: the filters changed; reading from the start", self.name)
-            for name in ("replication_key_value", "swept_at"):
+            for name in ("replication_key_value", "swept_at", "sweep_from"):
                 state.pop(name, None)
         if wanted:
             state["filter"] = wanted
@@ -148,14 +154,16 @@ class ExportStream(Stream):
         """Whether this run reads everything again, since the last time is `sweep_days` ago."""
         if not self.swept:
             return False
+        if self._moment("sweep_from") is not None:
+            return True
         last = self._moment("swept_at") or self.bookmark()
         return last is None or self._canai.end_date - last >= timedelta(days=float(self.config["sweep_days"]))
 
     def windows(self, *, sweep: bool) -> Iterator[tuple[datetime, datetime]]:
-        """Windows `[start, end)` to the end of the range: from the start in a sweep, else from the bookmark less the lookback."""
+        """Windows `[start, end)` to the end of the range, from where the sweep or the bookmark stands, less the lookback."""
         first = self._canai.start_date
-        bookmark = None if sweep else self.bookmark()
-        start = first if bookmark is None else max(first, bookmark - self.lookback)
+        reached = self._moment("sweep_from") if sweep else self.bookmark()
+        start = first if reached is None else max(first, reached - self.lookback)
         end = self._canai.end_date
         step = timedelta(days=float(self.config["window_days"]))
         while start < end:
@@ -171,8 +179,7 @@ class ExportStream(Stream):
         windows = list(self.windows(sweep=sweep))
         for (start, end), prepared in zip(windows, self._prepared(windows), strict=True):
             created_at = yield from self._window(start, end, prepared)
-            last = (start, end) == windows[-1]
-            self._advance(min(end, created_at), swept_at=self._canai.end_date if sweep and last else None)
+            self._advance(min(end, created_at), sweep=sweep, done=(start, end) == windows[-1])
 
     def _prepared(self, windows: Sequence[tuple[datetime, datetime]]) -> Iterator[Export]:
         """Exports of the windows in order, a few of them asked for ahead. Raises: TapError."""
@@ -271,14 +278,17 @@ class ExportStream(Stream):
     def _increment_stream_state(self, latest_record: dict[str, Any], *, context: Any = None) -> None:
         """The state moves by windows, not by records."""
 
-    def _advance(self, to: datetime, *, swept_at: datetime | None) -> None:
-        """Move the bookmark, never back, and write the state."""
+    def _advance(self, to: datetime, *, sweep: bool, done: bool) -> None:
+        """Move the bookmark, never back, note where a sweep stands, and write the state."""
         before = self.bookmark()
         state = self.stream_state
         state["replication_key"] = self.replication_key
         state["replication_key_value"] = utc_text(to if before is None else max(before, to))
-        if swept_at is not None:
-            state["swept_at"] = utc_text(swept_at)
+        if sweep:
+            state["sweep_from"] = utc_text(to)
+        if sweep and done:
+            del state["sweep_from"]
+            state["swept_at"] = utc_text(self._canai.end_date)
         state.pop("starting_replication_value", None)
         self.state_manager.is_flushed = False
         self._write_state_message()

@@ -141,8 +141,8 @@ class CanAI(Emulator):
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
         """The API's words for a fault."""
-        if fault in ("wrong_count", "processing_failed") and call.method == "POST":
-            return self.handle_with(call, fault)
+        if fault in ("wrong_count", "processing_failed"):
+            return self.handle_with(call, fault) if call.method == "POST" else self.handle(call)
         if fault == "truncate" and call.path.startswith("/storage/"):
             reply = self.handle(call)
             if isinstance(reply.body, bytes):
