@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -21,6 +22,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from tap_canai.errors import SettingError, TapError
 from tap_canai.exports import ExportClient
 from tap_canai.streams import STREAM_ORDER, STREAMS
+from tap_canai.subject import export_subject
 from tap_canai.times import parse_utc
 
 DEFAULT_URL = "https://canai-router.onrender.com"
@@ -302,12 +304,34 @@ def bad_setting(messages: Sequence[str]) -> SettingError:
     return SettingError(told, "The README says what each setting takes.")
 
 
+@click.command()
+@click.option("--user-id", required=True, help="Whose data.")
+@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="An empty folder, or one to be made.")
+@click.option("--config", "config_files", multiple=True, type=click.Path(exists=True), help="Settings file, besides the environment.")
+def export_command(user_id: str, output: Path, config_files: Sequence[str]) -> None:
+    """Write everything the API gives on one person, as JSON and CSV with a manifest."""
+    given: dict[str, Any] = {}
+    for name in config_files:
+        with open(name, encoding="utf-8") as file:
+            given |= json.load(file)
+    try:
+        tap = TapCanAI(config=coerced({**given, **TapCanAI._env_var_config}, TapCanAI.config_jsonschema))
+    except ConfigValidationError as error:
+        raise bad_setting(error.errors) from None
+    manifest = export_subject(tap.client, user_id, output, str(tap.config.get("compliance_mode") or "gdpr_export"))
+    for one in manifest["files"]:
+        click.echo(f"{one['file']}: {one['records']} records, {one['bytes']} bytes")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `tap-canai`: errors a person can act on are one line, without a traceback."""
     log = logging.getLogger("tap-canai")
     arguments: list[Any] = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
+        if arguments and arguments[0] == "export":
+            code = export_command(args=arguments[1:], prog_name="tap-canai export", standalone_mode=False)
+        else:
+            code = TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
     except TapError as error:
         log.error("%s", error)
         return 1

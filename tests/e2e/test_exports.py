@@ -52,7 +52,9 @@ def test_every_stream_is_the_same_in_every_format_whole_and_in_chunks(box: Box, 
     for where, name in ((box, "whole"), (chunked_box, "chunks")):
         for one in FORMATS:
             where.call("POST", "/_sandbox/limits", {"crm": "canai", "calls": 100_000, "per_s": 1})
-            code, messages = run(where, tmp_path, streams=ALL, format=one, end_date="2026-01-31T00:00:00Z", requests_per_minute=100_000, window_days=100)
+            code, messages = run(
+                where, tmp_path, streams=ALL, format=one, end_date="2026-01-31T00:00:00Z", requests_per_minute=100_000, window_days=100
+            )
             assert code == 0
             seen[name, one] = {stream: sorted(map(json.dumps, records(messages, stream))) for stream in ALL}
             where.reset()
@@ -356,3 +358,33 @@ def test_every_request_example_of_the_guide_is_answered_with_its_fields(box: Box
             else set()
         )
         assert all(set(row) == set(request["data_fields"]) - personal for row in file[sets[0]])
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_everything_on_one_person_is_exported_with_a_manifest(
+    box: Box, chunked_box: Box, tmp_path: Path, chunks: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    where = chunked_box if chunks else box
+    where.reset()
+    user = next(row for row in where.objects("canai", "users") if row["properties"]["deliverables_generated"])
+    config = str(written(tmp_path, "tap.json", tap_config(where)))
+    folder = tmp_path / "subject"
+    assert canai_tap.main(["export", "--user-id", user["id"], "--output", str(folder), "--config", config]) == 0
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {(one["stream"], one["file"].rpartition(".")[2]) for one in manifest["files"]} == {
+        (stream, form) for stream in ("users", "payments", "deliverables", "feedback", "sessions") for form in ("json", "csv")
+    }
+    import hashlib
+
+    for one in manifest["files"]:
+        body = (folder / one["file"]).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == one["sha256"]
+        assert (folder / one["file"]).stat().st_mode & 0o777 == 0o600
+    assert json.loads((folder / "users.json").read_text())["users"] == [user["properties"]]
+    paid = [row["properties"] for row in where.objects("canai", "payments") if row["properties"]["user_id"] == user["id"]]
+    assert json.loads((folder / "payments.json").read_text())["payments"] == paid
+    assert canai_tap.main(["export", "--user-id", user["id"], "--output", str(folder), "--config", config]) == 1
+    assert "is there already" in caplog.text
+    assert canai_tap.main(["export", "--user-id", "nobody", "--output", str(tmp_path / "none"), "--config", config]) == 1
+    assert "holds nothing on that user id" in caplog.text
+    assert not (tmp_path / "none").exists()
