@@ -20,7 +20,13 @@ from tap_canai.exports import Export, ExportClient
 from tap_canai.streams import Deliverables, ExportStream, Feedback, Payments, Sessions, Users, load_schema
 from tap_canai.times import utc_text
 
-STREAMS: tuple[type[ExportStream], ...] = (Users, Payments, Deliverables, Feedback, Sessions)
+STREAMS: dict[str, type[ExportStream]] = {
+    "users": Users,
+    "payments": Payments,
+    "deliverables": Deliverables,
+    "feedback": Feedback,
+    "sessions": Sessions,
+}
 """Streams whose records belong to a person."""
 FIRST_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 """Before the platform: the person's records of all time."""
@@ -63,7 +69,7 @@ def checked(client: ExportClient, stream: type[ExportStream], export: Export, fi
     for file in export.files:
         with client.download(export, file) as response:
             body = response.content
-        count = sum(1 for _ in DECODERS[file_format](io.BytesIO(body), stream.record_set, load_schema(str(stream.name))))
+        count = len(list(DECODERS[file_format](io.BytesIO(body), stream.record_set, load_schema(stream.record_set))))
         if count != file.records or len(body) != file.bytes:
             raise ExportBroken(f"The export {export.export_id} is not whole.", "Run again; if it stays, tell CanAI's support.")
         yield body, count
@@ -82,10 +88,10 @@ def export_subject(client: ExportClient, user_id: str, folder: Path, compliance_
     """Write everything on one person into a folder; returns the manifest. Raises: TapError."""
     end = client.now()
     held: list[tuple[str, str, Export, list[tuple[bytes, int]]]] = []
-    for stream in STREAMS:
+    for name, stream in STREAMS.items():
         for file_format in FORMATS:
             export, found = files(client, stream, request(stream, user_id, file_format, end, compliance_mode))
-            held.append((str(stream.name), file_format, export, found))
+            held.append((name, file_format, export, found))
     if not any(count for _, _, _, found in held for _, count in found):
         raise NobodyThereError("The export API holds nothing on that user id.", "Check the id: nothing was written.")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
