@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -131,7 +132,15 @@ def target_config(box: Box, crm: str, folder: Path, account: str = "", **more: A
 
 def tap_config(box: Box, **more: Any) -> dict[str, Any]:
     url = f"{box.url}/canai"
-    return {"api_key": "sandbox-key", "api_url": url, "start_date": "2025-12-01T00:00:00Z", "allow_private_download_hosts": True, **more}
+    audit = f"{tempfile.gettempdir()}/canai-test-audit-{os.getpid()}.jsonl"
+    return {
+        "audit_log": audit,
+        "api_key": "sandbox-key",
+        "api_url": url,
+        "start_date": "2025-12-01T00:00:00Z",
+        "allow_private_download_hosts": True,
+        **more,
+    }
 
 
 def written(folder: Path, name: str, content: object) -> Path:

@@ -78,6 +78,8 @@ class ExportClient:
     requests_per_minute: int
     timeout_s: float
     allow_private_hosts: bool = False
+    audit: Callable[[Mapping[str, Any]], None] = lambda event: None
+    """Is told of every export."""
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
@@ -104,9 +106,13 @@ class ExportClient:
         body = self._call("POST", "/export", json=request, good=(200, 202))
         for _ in range(ASKED_AGAIN + 1):
             try:
-                return self._export(self._ready(body), request)
+                answer = self._ready(body)
             except ExportGone:
                 body = self._call("POST", "/export", json=request, good=(200, 202))
+                continue
+            export = self._export(answer, request)
+            self.audit(audited(request, answer, export))
+            return export
         raise ExportBroken("An export was gone before it was ready, twice.", "Run again; if it stays, tell CanAI's support.")
 
     def _ready(self, body: Any) -> Any:
@@ -279,6 +285,24 @@ class ExportClient:
             wait_s = backoff
         logger.info("%s; waiting %.1f s (attempt %d of %d)", why, wait_s, attempt, MAX_ATTEMPTS)
         self.sleep(wait_s)
+
+
+def audited(request: Mapping[str, Any], answer: Mapping[str, Any], export: Export) -> dict[str, Any]:
+    """What the audit log keeps of an export."""
+    return {
+        "event": "export",
+        "export_type": request["export_type"],
+        "date_range": request["date_range"],
+        "fields": len(request["data_fields"]),
+        "filters": request.get("user_filters") or {},
+        "format": request["format"],
+        "anonymized": request["anonymize_data"],
+        "compliance_mode": request.get("compliance_mode"),
+        "request_id": answer["metadata"].get("request_id"),
+        "export_id": export.export_id,
+        "records": export.records,
+        "bytes": export.bytes,
+    }
 
 
 def parsed(response: requests.Response) -> Any:

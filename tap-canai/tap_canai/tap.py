@@ -19,6 +19,7 @@ from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_canai.audit import AuditLog, default_path
 from tap_canai.errors import SettingError, TapError
 from tap_canai.exports import ExportClient
 from tap_canai.streams import STREAM_ORDER, STREAMS
@@ -144,6 +145,13 @@ class TapCanAI(Tap):
             description="Seconds that the API or the storage may stay silent.",
         ),
         th.Property(
+            "audit_log",
+            th.StringType,
+            title="Audit log",
+            description="File that every export is noted in, hash-chained, for 12 months; by default "
+            ".meltano/run/tap-canai/audit.jsonl, outside Meltano ./audit-tap-canai.jsonl.",
+        ),
+        th.Property(
             "allow_private_download_hosts",
             th.BooleanType,
             default=False,
@@ -177,6 +185,7 @@ class TapCanAI(Tap):
             requests_per_minute=int(self.config["requests_per_minute"]),
             timeout_s=float(self.config["request_timeout"]),
             allow_private_hosts=bool(self.config["allow_private_download_hosts"]),
+            audit=AuditLog(Path(str(self.config.get("audit_log") or default_path()))).write,
         )
 
     @staticmethod

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.canai.analytics import days
 from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.docs import openapi
 from sandbox.canai.files import MEDIA_TYPES, chunks, write
 from sandbox.canai.state import Source, stable_uuid
 from sandbox.clock import Clock, iso, parse_iso
@@ -103,6 +104,8 @@ class CanAI(Emulator):
         """Check key and pace, then answer."""
         if call.path.startswith("/storage/"):
             return self.download(call)
+        if call.path.rstrip("/") == "/docs/api":
+            return Reply(200, openapi())
         key = self.account_name(call.bearer)
         if key is None:
             return self.error(401, "unauthorized", "The API key is not valid.")
