@@ -71,6 +71,10 @@ class Router:
 
         return register
 
+    def methods(self, path: str) -> list[str]:
+        """Methods that something is emulated for at a path."""
+        return [method for method, pattern, _ in self._routes if pattern.match(path)]
+
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
         """The handler and its path parameters, or None where nothing is emulated there."""
         for route_method, pattern, handler in self._routes:

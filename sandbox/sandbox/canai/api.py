@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
 from sandbox.canai.analytics import days
+from sandbox.canai.docs import REQUEST, openapi
 from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
-from sandbox.canai.docs import openapi
 from sandbox.canai.files import MEDIA_TYPES, chunks, write
 from sandbox.canai.state import Source, stable_uuid
 from sandbox.clock import Clock, iso, parse_iso
@@ -34,10 +37,7 @@ FILTERS = {
     "journey_stages": "current_journey_stage",
     "product_tracks": "preferred_product_track",
 }
-REQUEST_KEYS = {
-    "export_type", "date_range", "user_filters", "data_fields", "format", "include_metadata", "anonymize_data",
-    "compliance_mode",
-}  # fmt: skip
+VALIDATOR = Draft202012Validator(REQUEST)
 
 
 class Refused(Exception):
@@ -113,6 +113,10 @@ class CanAI(Emulator):
         if wait:
             return self.too_many(wait)
         found = self.router.find(call.method, call.path)
+        if found is None and self.router.methods(call.path):
+            reply = self.error(405, "method_not_allowed", f"{call.path} takes {', '.join(self.router.methods(call.path))}.")
+            reply.headers["Allow"] = ", ".join(self.router.methods(call.path))
+            return reply
         if found is None:
             return Reply(501, {"error": f"the sandbox does not emulate {call.method} {call.path} of the export API"})
         handler, params = found
@@ -280,7 +284,7 @@ def date_range(given: Any) -> tuple[datetime | None, datetime | None]:
         return None, None
     try:
         start, end = parse_iso(given["start"]), parse_iso(given["end"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Refused("date_range needs start and end in ISO 8601.", code="bad_range") from error
     if end < start:
         raise Refused("date_range ends before it starts.", code="bad_range")
@@ -313,19 +317,11 @@ def anonymised(row: dict[str, Any]) -> dict[str, Any]:
 def create_export(api: CanAI, call: Call) -> Reply:
     """Run an export at once."""
     given = call.json()
-    if not isinstance(given, dict) or set(given) - REQUEST_KEYS:
-        raise Refused("The body is an ExportRequest.", {"unknown": sorted(set(given or {}) - REQUEST_KEYS)})
-    export_type = given.get("export_type")
-    if export_type not in EXPORT_TYPES:
-        raise Refused(f"export_type is one of {', '.join(EXPORT_TYPES)}.")
-    file_format = given.get("format")
-    if file_format not in MEDIA_TYPES:
-        raise Refused(f"format is one of {', '.join(MEDIA_TYPES)}.", code="bad_format")
-    fields = given.get("data_fields")
-    if not isinstance(fields, list) or not fields or not all(isinstance(one, str) for one in fields):
-        raise Refused("data_fields is a list of names.")
-    if given.get("compliance_mode") not in (None, "gdpr_export", "ccpa_export"):
-        raise Refused("compliance_mode is gdpr_export or ccpa_export.")
+    wrong = best_match(VALIDATOR.iter_errors(given))
+    if wrong is not None:
+        place = "/".join(map(str, wrong.absolute_path)) or "the body"
+        raise Refused(f"{place} is not as an ExportRequest has it.", {"at": place})
+    export_type, fields, file_format = given["export_type"], given["data_fields"], given["format"]
     created = api.clock.now()
     start, end = date_range(given.get("date_range"))
     passes = user_filter(api.source, given.get("user_filters"))

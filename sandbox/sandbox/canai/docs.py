@@ -92,7 +92,7 @@ def answers(*statuses: int) -> dict[str, Any]:
         403: "No permission",
         404: "No such export",
         429: "Too many requests",
-    }  # noqa: E501
+    }
     return {str(one): {"description": told[one], "content": {"application/json": {"schema": ENVELOPE}}} for one in statuses}
 
 
