@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -259,43 +260,113 @@ def test_a_machine_whose_clock_is_wrong_loses_and_doubles_nothing(
 
 def test_a_backfill_killed_at_random_moments_goes_on_at_its_last_window(box: Box, tmp_path: Path) -> None:
     rng = random.Random(11)
+    audit = tmp_path / "audit.jsonl"
     state: Any = None
-    got: list[str] = []
-    asked: list[str] = []
-    for attempt in range(40):
-        arguments = [
-            "--config",
-            str(written(tmp_path, "tap.json", tap_config(box, window_days=2.6, requests_per_minute=10_000, parallel_exports=1))),
-        ]
-        arguments += ["--catalog", str(catalog(tmp_path, ("users",)))]
+    kills = 0
+    for attempt in range(60):
+        config = tap_config(box, window_days=2.6, requests_per_minute=10_000, parallel_exports=1, audit_log=str(audit))
+        arguments = ["--config", str(written(tmp_path, "tap.json", config)), "--catalog", str(catalog(tmp_path, ("users",)))]
         if state is not None:
             arguments += ["--state", str(written(tmp_path, "state.json", state))]
         box.call("POST", "/_sandbox/limits", {"crm": "canai", "calls": 100_000, "per_s": 1})
-        box.forget_log()
+        before = exports_noted(audit)
         process = subprocess.Popen([str(BIN / "tap-canai"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert process.stdout is not None
-        limit = rng.randint(2, 9) if attempt < 10 else 10**9
-        pending: list[str] = []
+        limit = rng.randint(2, 9) if kills < 10 else 10**9
+        lines = []
         for number, line in enumerate(process.stdout):
-            message = json.loads(line)
-            if message["type"] == "RECORD":
-                pending.append(message["record"]["user_id"])
-            elif message["type"] == "STATE":
-                state = message["value"]
-                got += pending
-                pending = []
+            lines.append(line)
             if number == limit:
                 os.kill(process.pid, signal.SIGKILL)
+                kills += 1
                 break
         process.stdout.close()
         code = process.wait()
-        asked += [line["path"] for line in box.log("canai") if line["method"] == "POST"]
+        asked = exports_noted(audit)[len(before) :]
+        if state is not None and asked:
+            reached = datetime.fromisoformat(state["bookmarks"]["users"]["sweep_from"])
+            assert datetime.fromisoformat(asked[0]["date_range"]["start"]) >= reached - timedelta(seconds=300)
+        delivered = deliver(box, "hubspot", written(tmp_path, f"attempt-{attempt}.jsonl", "".join(lines)), tmp_path)
+        assert delivered.code == 0
+        state = delivered.states[-1] if delivered.states else state
         if code == 0:
             break
-    assert attempt >= 10
-    assert sorted(set(got)) == sorted(row["id"] for row in box.objects("canai", "users"))
-    assert len(asked) <= 24 + 2 * 10
-    assert json.dumps(state).count("swept_at") == 1
+    assert kills == 10
+    assert len({one["date_range"]["end"] for one in exports_noted(audit)}) >= 24
+    keys = sorted(row["properties"]["canai_user_id"] for row in box.objects("hubspot", "contacts"))
+    assert keys == sorted(row["id"] for row in box.objects("canai", "users"))
+
+
+def exports_noted(audit: Path) -> list[dict[str, Any]]:
+    """The audit log's exports."""
+    told = [json.loads(line) for line in audit.read_text().splitlines()] if audit.exists() else []
+    return [line for line in told if line["event"] == "export"]
+
+
+def test_a_property_that_is_new_is_said_once_and_dropped(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tap_canai.streams import Users
+
+    real = Users.request
+    monkeypatch.setattr(Users, "request", lambda self, *window: {**real(self, *window), "data_fields": ["all"]})
+    entries = json.loads(catalog(tmp_path, ["users"]).read_text())
+    stream = next(one for one in entries["streams"] if one["tap_stream_id"] == "users")
+    stream["schema"]["properties"].pop("location")
+    config = str(written(tmp_path, "tap.json", tap_config(box)))
+    import tap_canai.streams as module
+
+    whole = module.load_schema("users")
+    whole["properties"].pop("location")
+    monkeypatch.setattr(module, "load_schema", lambda name: whole)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert canai_tap.main(["--config", config, "--catalog", str(written(tmp_path, "c.json", entries))]) == 0
+    found = records([json.loads(line) for line in out.getvalue().splitlines()])
+    assert len(found) == 60
+    assert "location" not in found[0]
+    assert [record.getMessage() for record in caplog.records].count("users: the property location is not in the schema and is dropped") == 1
+
+
+@pytest.mark.parametrize("bad", [{"compliance_mode": "hipaa"}, {"format": "pdf"}, {"journey_stages": ["F10"]}, {"parallel_exports": 0}])
+def test_a_setting_the_api_would_refuse_is_refused_before_the_call(
+    box: Box, tmp_path: Path, bad: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(box, tmp_path, **bad)[0] == 1
+    assert next(iter(bad)) in caplog.text
+    assert box.log("canai") == []
+
+
+def test_another_format_than_asked_is_an_error(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tap_canai.streams import Users
+
+    real = Users.request
+    monkeypatch.setattr(Users, "request", lambda self, *window: Wrong(real(self, *window)))
+    assert run(box, tmp_path)[0] == 1
+    assert "Asked for xml, the export is 'json'" in caplog.text
+
+
+class Wrong(dict[str, Any]):
+    """A request that says xml once json was sent."""
+
+    def __getitem__(self, name: str) -> Any:
+        return "xml" if name == "format" else super().__getitem__(name)
+
+
+def test_lookback_is_per_stream_and_exports_ahead_keep_their_order(box: Box, tmp_path: Path) -> None:
+    audit = tmp_path / "audit.jsonl"
+    more = {"audit_log": str(audit), "window_days": 5, "parallel_exports": 4, "requests_per_minute": 95}
+    code, messages = run(box, tmp_path, lookback_seconds={"users": 86_400}, **more)
+    assert code == 0
+    marks = [one["value"]["bookmarks"]["users"]["replication_key_value"] for one in messages if one["type"] == "STATE"]
+    assert marks == sorted(marks)
+    box.call("POST", "/_sandbox/clock", {"advance_s": 60})
+    before = len(exports_noted(audit))
+    run(box, tmp_path, "--state", str(written(tmp_path, "s.json", last_state(messages))), lookback_seconds={"users": 86_400}, **more)
+    (again,) = exports_noted(audit)[before:]
+    assert again["date_range"]["start"].startswith("2026-01-30T00:00")
 
 
 GUIDE_EXAMPLES: dict[str, tuple[dict[str, Any], list[str]]] = {
