@@ -35,6 +35,9 @@ REQUEST: dict[str, Any] = {
         "compliance_mode": {"enum": ["gdpr_export", "ccpa_export"]},
     },
 }
+KNOWN_FIELDS = {"type": "array", "items": {"enum": ["all"]}, "minItems": 1}
+DOCUMENTED = {**REQUEST, "properties": {**REQUEST["properties"], "data_fields": {"anyOf": [KNOWN_FIELDS, {**TEXTS, "minItems": 1}]}}}
+"""The request as the document shows it: names depend on the export type, `all` is good for each."""
 CHUNK = {
     "type": "object",
     "required": ["download_url", "file_size_bytes", "record_count"],
@@ -108,7 +111,7 @@ def openapi() -> dict[str, Any]:
             "/v1/export": {
                 "post": {
                     "summary": "Ask for an export",
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST}}},
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": DOCUMENTED}}},
                     "responses": answers(200, 202, 400, 401, 403, 429),
                 }
             },
