@@ -181,6 +181,14 @@ class ExportStream(Stream):
             created_at = yield from self._window(start, end, prepared)
             self._advance(min(end, created_at), sweep=sweep, done=(start, end) == windows[-1])
 
+    def records_between(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+        """Records of `[start, end)` in the form of the stream, without any state. Raises: TapError."""
+        step = timedelta(days=float(self.config["window_days"]))
+        while start < end:
+            until = min(start + step, end)
+            yield from map(self.post_process, self._window(start, until, self.export(start, until)))
+            start = until
+
     def _prepared(self, windows: Sequence[tuple[datetime, datetime]]) -> Iterator[Export]:
         """Exports of the windows in order, a few of them asked for ahead. Raises: TapError."""
         ahead = int(self.config["parallel_exports"])

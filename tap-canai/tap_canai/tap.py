@@ -11,19 +11,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import click
 from singer_sdk import Stream, Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_canai.audit import AuditLog, default_path
+from tap_canai.audit import AuditLog, audit_log
+from tap_canai.commands import command_named
 from tap_canai.errors import SettingError, TapError
 from tap_canai.exports import ExportClient
-from tap_canai.streams import STREAM_ORDER, STREAMS
-from tap_canai.subject import export_subject
+from tap_canai.streams import STREAM_ORDER, STREAMS, ExportStream
 from tap_canai.times import parse_utc
 
 DEFAULT_URL = "https://canai-router.onrender.com"
@@ -148,7 +147,9 @@ class TapCanAI(Tap):
             "audit_log",
             th.StringType,
             title="Audit log",
-            description="File that every export is noted in, hash-chained, for 12 months; by default "
+            secret=True,
+            description="Where every export is noted, hash-chained, for 12 months: a file of JSON lines, or a database "
+            "(sqlite:///FILE, postgresql+psycopg://…; table export_audit). By default "
             ".meltano/run/tap-canai/audit.jsonl, outside Meltano ./audit-tap-canai.jsonl.",
         ),
         th.Property(
@@ -163,6 +164,10 @@ class TapCanAI(Tap):
     def discover_streams(self) -> Sequence[Stream]:
         """Every stream; needs no call."""
         return [stream(self) for stream in STREAMS]
+
+    def export_stream(self, name: str) -> ExportStream:
+        """A stream by its name."""
+        return cast(ExportStream, self.streams[name])
 
     @cached_property
     def client(self) -> ExportClient:
@@ -185,8 +190,13 @@ class TapCanAI(Tap):
             requests_per_minute=int(self.config["requests_per_minute"]),
             timeout_s=float(self.config["request_timeout"]),
             allow_private_hosts=bool(self.config["allow_private_download_hosts"]),
-            audit=AuditLog(Path(str(self.config.get("audit_log") or default_path()))).write,
+            audit=self.audit_log.write,
         )
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """Where exports are noted. Raises: SettingError."""
+        return audit_log(self.config.get("audit_log"))
 
     @staticmethod
     def _keys(given: str) -> tuple[str, ...]:
@@ -313,23 +323,13 @@ def bad_setting(messages: Sequence[str]) -> SettingError:
     return SettingError(told, "The README says what each setting takes.")
 
 
-@click.command()
-@click.option("--user-id", required=True, help="Whose data.")
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="An empty folder, or one to be made.")
-@click.option("--config", "config_files", multiple=True, type=click.Path(exists=True), help="Settings file, besides the environment.")
-def export_command(user_id: str, output: Path, config_files: Sequence[str]) -> None:
-    """Write everything the API gives on one person, as JSON and CSV with a manifest."""
-    given: dict[str, Any] = {}
-    for name in config_files:
-        with open(name, encoding="utf-8") as file:
-            given |= json.load(file)
+def configured(given: Mapping[str, Any], catalog: Mapping[str, Any] | None = None) -> TapCanAI:
+    """The tap with settings as given, and over them those of the environment. Raises: SettingError."""
+    config = coerced({**given, **TapCanAI._env_var_config}, TapCanAI.config_jsonschema)
     try:
-        tap = TapCanAI(config=coerced({**given, **TapCanAI._env_var_config}, TapCanAI.config_jsonschema))
+        return TapCanAI(config=config, catalog=dict(catalog) if catalog else None)
     except ConfigValidationError as error:
         raise bad_setting(error.errors) from None
-    manifest = export_subject(tap.client, user_id, output, str(tap.config.get("compliance_mode") or "gdpr_export"))
-    for one in manifest["files"]:
-        click.echo(f"{one['file']}: {one['records']} records, {one['bytes']} bytes")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -337,10 +337,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = logging.getLogger("tap-canai")
     arguments: list[Any] = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments and arguments[0] == "export":
-            code = export_command(args=arguments[1:], prog_name="tap-canai export", standalone_mode=False)
-        else:
+        command = command_named(arguments)
+        if command is None:
             code = TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
+        else:
+            code = command(args=arguments, prog_name=TapCanAI.name, standalone_mode=False, obj=configured)
     except TapError as error:
         log.error("%s", error)
         return 1

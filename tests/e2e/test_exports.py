@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BIN, DEALS, PEOPLE, TARGETS, Box, catalog, contents, deliver, sandbox, tap_config, written
+from support import BIN, DEALS, PEOPLE, PERSON_KEY, TARGETS, Box, catalog, contents, deliver, sandbox, tap_config, written
 from tap_canai import tap as canai_tap
 
 ALL = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
@@ -258,8 +258,9 @@ def test_a_machine_whose_clock_is_wrong_loses_and_doubles_nothing(
     assert records(third) == []
 
 
-def test_a_backfill_killed_at_random_moments_goes_on_at_its_last_window(box: Box, tmp_path: Path) -> None:
-    rng = random.Random(11)
+@pytest.mark.parametrize("crm", TARGETS)
+def test_a_backfill_killed_at_random_moments_goes_on_at_its_last_window(box: Box, crm: str, tmp_path: Path) -> None:
+    rng = random.Random(crm)
     audit = tmp_path / "audit.jsonl"
     state: Any = None
     kills = 0
@@ -286,14 +287,14 @@ def test_a_backfill_killed_at_random_moments_goes_on_at_its_last_window(box: Box
         if state is not None and asked:
             reached = datetime.fromisoformat(state["bookmarks"]["users"]["sweep_from"])
             assert datetime.fromisoformat(asked[0]["date_range"]["start"]) >= reached - timedelta(seconds=300)
-        delivered = deliver(box, "hubspot", written(tmp_path, f"attempt-{attempt}.jsonl", "".join(lines)), tmp_path)
+        delivered = deliver(box, crm, written(tmp_path, f"attempt-{attempt}.jsonl", "".join(lines)), tmp_path)
         assert delivered.code == 0
         state = delivered.states[-1] if delivered.states else state
         if code == 0:
             break
     assert kills == 10
     assert len({one["date_range"]["end"] for one in exports_noted(audit)}) >= 24
-    keys = sorted(row["properties"]["canai_user_id"] for row in box.objects("hubspot", "contacts"))
+    keys = sorted(row["properties"][PERSON_KEY[crm]] for row in box.objects(crm, PEOPLE[crm]))
     assert keys == sorted(row["id"] for row in box.objects("canai", "users"))
 
 

@@ -113,17 +113,30 @@ def test_a_broken_or_hostile_file_is_one_clear_error(file_format: str, file: byt
     assert error.value.hint
 
 
-def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+@pytest.mark.parametrize(
+    ("file_format", "head"),
+    [
+        ("csv", b"user_id,email\r\n1,"),
+        ("json", b'{"users": [{"user_id": "1"}, {"user_id": "'),
+        ("json", b'{"users": [{"user_id": 1'),
+        ("json", b'{"'),
+        ("xml", b"<export><users><user><user_id>1</user_id></user><user><user_id>"),
+        ("xml", b"<export><users><user a='"),
+        ("xml", b"<export><users><user><"),
+    ],
+)
+def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(file_format: str, head: bytes) -> None:
     class Endless(io.RawIOBase):
         given = 0
 
         def read(self, size: int = -1, /) -> bytes:
-            self.given += 1
-            assert self.given < 10_000
-            return b"x" * max(size, 1)
+            body = (head if not self.given else b"") + b"7" * max(size, 1)
+            self.given += len(body)
+            assert self.given < 32 * 1024 * 1024
+            return body[:size]
 
-    with pytest.raises(ExportBroken, match="characters"):
-        list(DECODERS["csv"](CountingReader(Endless()), "users", load_schema("users")))
+    with pytest.raises(ExportBroken, match=r"characters|has more than"):
+        list(DECODERS[file_format](CountingReader(Endless()), "users", load_schema("users")))
 
 
 def test_nested_objects_and_normal_forms_are_the_same_in_json() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support import Box, extract
-from tap_canai.audit import AuditLog
+from sqlalchemy import create_engine, text
+from support import Box, extract, tap_config, written
+from tap_canai import tap as canai_tap
+from tap_canai.audit import AuditFile, AuditLog, audit_log
 from tap_canai.errors import TapError
 
 EVENT = {"event": "export", "export_type": "user_data", "filters": {"user_ids": ["user-1"], "journey_stages": ["F1"]}, "records": 3}
@@ -18,6 +22,27 @@ EVENT = {"event": "export", "export_type": "user_data", "filters": {"user_ids": 
 
 def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(params=["file", "sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What the setting `audit_log` may name; the database is empty."""
+    if request.param == "file":
+        return str(tmp_path / "audit.jsonl")
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/audit.db"
+    url = str(request.getfixturevalue("postgres_url"))
+    with create_engine(url).begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS export_audit"))
+    return url
+
+
+def rows_of(place: str) -> list[str]:
+    """The rows as text, without their chain."""
+    if "://" not in place:
+        return Path(place).read_text().splitlines()
+    with create_engine(place).connect() as connection:
+        return list(connection.execute(text("SELECT event FROM export_audit ORDER BY id")).scalars())
 
 
 def test_every_export_is_noted_with_its_filter_and_counts_and_no_user_id(box: Box, tmp_path: Path) -> None:
@@ -31,45 +56,95 @@ def test_every_export_is_noted_with_its_filter_and_counts_and_no_user_id(box: Bo
     assert someone not in path.read_text()
     assert "@" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert AuditLog(path).verify() == len(told)
+    assert AuditFile(path).verify() == len(told)
 
 
-@pytest.mark.parametrize("change", ["edit", "remove", "insert", "swap"])
-def test_any_change_shows(tmp_path: Path, change: str) -> None:
-    log = AuditLog(tmp_path / "audit.jsonl")
+CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
+    "edit": (
+        lambda text: [*text[:2], text[2].replace('"records": 1', '"records": 9'), *text[3:]],
+        "UPDATE export_audit SET event = replace(event, '\"records\": 1', '\"records\": 9') WHERE id = 3",
+    ),
+    "remove": (lambda text: [*text[:2], *text[3:]], "DELETE FROM export_audit WHERE id = 3"),
+    "insert": (
+        lambda text: [*text[:2], text[1], *text[2:]],
+        "INSERT INTO export_audit (id, at, event, chain) SELECT 99, at, event, chain FROM export_audit WHERE id = 2",
+    ),
+    "swap": (
+        lambda text: [text[0], text[2], text[1], *text[3:]],
+        "UPDATE export_audit SET id = CASE id WHEN 2 THEN -2 ELSE id END",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_shows(place: str, change: str) -> None:
+    log = audit_log(place)
     for number in range(4):
         log.write({**EVENT, "records": number})
     assert log.verify() == 5
-    text = log.path.read_text().splitlines(keepends=True)
-    text = {
-        "edit": [text[0], text[1], text[2].replace('"records": 1', '"records": 9'), *text[3:]],
-        "remove": [*text[:2], *text[3:]],
-        "insert": [*text[:2], text[1], *text[2:]],
-        "swap": [text[0], text[2], text[1], *text[3:]],
-    }[change]
-    log.path.write_text("".join(text))
+    if "://" in place:
+        with create_engine(place).begin() as connection:
+            connection.execute(text(CHANGES[change][1]))
+    else:
+        Path(place).write_text("".join(CHANGES[change][0](Path(place).read_text().splitlines(keepends=True))))
     with pytest.raises(TapError, match="line"):
         log.verify()
 
 
-def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries_the_chain(tmp_path: Path) -> None:
+def at_moments(log: AuditLog, moment: list[datetime]) -> AuditLog:
+    log.now = lambda: moment[0]  # type: ignore[attr-defined]
+    return log
+
+
+def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries_the_chain(place: str) -> None:
     moment = [datetime(2025, 1, 1, tzinfo=UTC)]
-    log = AuditLog(tmp_path / "audit.jsonl", now=lambda: moment[0])
-    for _ in range(5):
-        log.write(EVENT)
+    log = at_moments(audit_log(place), moment)
+    for number in range(5):
+        log.write({**EVENT, "records": number})
         moment[0] += timedelta(days=100)
     log.write(EVENT)
-    told = lines(log.path)
+    told = [json.loads(row) for row in rows_of(place)]
     assert told[0]["event"] == "checkpoint"
     assert told[0]["removed"] == 3
+    assert [row["records"] for row in told[1:]] == [2, 3, 4, 3]
     assert log.verify() == len(told)
-    log.path.write_text(log.path.read_text().replace('"records": 3', '"records": 4', 1))
-    with pytest.raises(TapError):
-        log.verify()
+    moment[0] += timedelta(days=1000)
+    log.write(EVENT)
+    told = [json.loads(row) for row in rows_of(place)]
+    assert [told[0]["removed"], len(told)] == [7, 2]
+    assert log.verify() == 2
 
 
-def test_several_writers_keep_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "audit.jsonl"
+def test_several_writers_keep_one_chain(place: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: AuditLog(path).write(EVENT), range(40)))
-    assert AuditLog(path).verify() == 41
+        list(pool.map(lambda _: audit_log(place).write(EVENT), range(40)))
+    assert audit_log(place).verify() == 41
+
+
+def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
+    box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    someone = box.objects("canai", "users")[0]["id"]
+    place = f"sqlite:///{tmp_path}/audit.db"
+    extract(box, tmp_path, audit_log=place, user_ids=[someone])
+    exports = [line for line in box.log("canai") if line["method"] == "POST"]
+    assert len(rows_of(place)) == 1 + len(exports)
+    assert someone.encode() not in (tmp_path / "audit.db").read_bytes()
+    assert stat.S_IMODE((tmp_path / "audit.db").stat().st_mode) == 0o600
+    config = str(written(tmp_path, "tap.json", {**tap_config(box), "audit_log": place}))
+    capsys.readouterr()
+    assert canai_tap.main(["audit", "verify", "--config", config]) == 0
+    assert f"{1 + len(exports)} rows" in capsys.readouterr().out
+    with sqlite3.connect(tmp_path / "audit.db") as connection:
+        connection.execute("UPDATE export_audit SET event = replace(event, 'user_data', 'sessions') WHERE id = 2")
+    assert canai_tap.main(["audit", "verify", "--config", config]) == 1
+    assert "line 2 does not fit" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "bad", ["mysql://h/x", "nothing://x", "sqlite:////nowhere/at/all.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"]
+)
+def test_a_log_that_cannot_be_written_says_so_without_its_password(bad: str) -> None:
+    with pytest.raises(TapError, match="audit_log") as error:
+        audit_log(bad).write(EVENT)
+    assert "secret" not in str(error.value)

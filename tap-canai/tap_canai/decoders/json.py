@@ -7,7 +7,7 @@ from typing import Any
 
 import ijson
 
-from tap_canai.decoders.reader import BUFFER_BYTES, Readable
+from tap_canai.decoders.reader import BUFFER_BYTES, GapGuard, Readable
 from tap_canai.errors import ExportBroken
 
 DEEPEST = 3000
@@ -34,7 +34,8 @@ class DepthGuard:
 
 def records(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The records of one set. Raises: ExportBroken where the file is cut off or no JSON."""
+    guard = GapGuard(DepthGuard(source))
     try:
-        yield from ijson.items(DepthGuard(source), f"{record_set}.item", buf_size=BUFFER_BYTES, use_float=True)
+        yield from guard.passed(ijson.items(guard, f"{record_set}.item", buf_size=BUFFER_BYTES, use_float=True))
     except (ijson.JSONError, UnicodeDecodeError, RecursionError):
         raise ExportBroken("The file is no whole JSON document.", AGAIN) from None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from tap_canai.errors import ExportBroken
 
 BUFFER_BYTES = 64 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -16,6 +19,33 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes; none at the end."""
         ...
+
+
+LONGEST_GAP_BYTES = 16 * 1024 * 1024
+"""Bytes between two records. JSON and XML parsers hold what they have not yet made a record of, so a text without an end
+would fill the memory."""
+
+
+class GapGuard:
+    """Refuses a file in which no record ends for too long."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self._since = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes. Raises: ExportBroken."""
+        chunk = self._source.read(size)
+        self._since += len(chunk)
+        if self._since > LONGEST_GAP_BYTES:
+            raise ExportBroken(f"A record of the file has more than {LONGEST_GAP_BYTES} bytes.", "Tell CanAI's support.")
+        return chunk
+
+    def passed(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The records, each of which begins the count anew."""
+        for record in records:
+            self._since = 0
+            yield record
 
 
 class CountingReader(io.RawIOBase):

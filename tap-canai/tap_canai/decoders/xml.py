@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from tap_canai.decoders.reader import Readable
+from tap_canai.decoders.reader import GapGuard, Readable
 from tap_canai.errors import ExportBroken
 from tap_canai.normalising import types_of
 
@@ -22,6 +22,12 @@ AGAIN = "Run again; if it stays, tell CanAI's support."
 
 def records(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The records of one set. Raises: ExportBroken."""
+    guard = GapGuard(source)
+    yield from guard.passed(elements(guard, record_set, schema))
+
+
+def elements(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The content of each record's element. Raises: ExportBroken."""
     properties = schema.get("properties", {})
     path: list[Element] = []
     try:
