@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections import defaultdict
+from typing import Any
 
 import psutil
 from aiohttp import web
@@ -89,14 +90,22 @@ def find_emulator(sandbox: Sandbox, path: str) -> tuple[Emulator, str, str] | No
 
 
 def peer_pid(request: web.Request) -> int | None:
-    """The process at the other end of a loopback connection."""
+    """The process at the other end of a loopback connection.
+
+    Both ends are compared: another process may use the same port towards another server.
+    """
     peer = request.transport.get_extra_info("peername") if request.transport else None
-    if not peer:
+    here = request.transport.get_extra_info("sockname") if request.transport else None
+    if not peer or not here:
         return None
-    for connection in psutil.net_connections(kind="tcp"):
-        if connection.laddr and connection.laddr.port == peer[1] and connection.pid not in (None, os.getpid()):
-            return connection.pid
-    return None
+    return next((one.pid for one in psutil.net_connections(kind="tcp") if is_other_end(one, peer[1], here[1])), None)
+
+
+def is_other_end(connection: Any, peer_port: int, own_port: int) -> bool:
+    """Whether a connection, as psutil lists it, is the client's end of the one between these ports."""
+    if not connection.laddr or not connection.raddr or connection.pid in (None, os.getpid()):
+        return False
+    return bool(connection.laddr.port == peer_port and connection.raddr.port == own_port)
 
 
 def kill(sandbox: Sandbox, request: web.Request, wanted: object) -> None:

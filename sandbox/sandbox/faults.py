@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-ANSWERS = {"401", "403_permission", "403_address", "429", "500", "502", "503", "empty_success", "unnamed_400"}
+ANSWERS = {
+    "401", "403_permission", "403_address", "429", "500", "502", "503", "daily_limit", "empty_success", "expired_token", "unnamed_400",
+}  # fmt: skip
 """Faults that answer in the vendor's words without running the request."""
 
 CONNECTION = {"timeout", "drop_before_commit", "drop_after_commit", "late_commit", "kill_pid"}
@@ -14,7 +16,7 @@ CONNECTION = {"timeout", "drop_before_commit", "drop_after_commit", "late_commit
 EXPORT = {"expired_url", "gone_export", "processing_failed", "wrong_count", "truncate"}
 """Faults of the export API: of downloads (`expired_url`, `truncate`), of polls (`gone_export`) and of new exports."""
 
-KNOWN = ANSWERS | CONNECTION | EXPORT | {"slow"}
+KNOWN = ANSWERS | CONNECTION | EXPORT | {"locked_rows", "slow"}
 CRMS = ("canai", "hubspot", "pipedrive", "salesforce")
 
 

@@ -152,6 +152,12 @@ class HubSpot(Emulator):
         """HubSpot's words for a fault."""
         if fault == "429":
             return self.too_many("TEN_SECONDLY_ROLLING", args.get("retry_after_s"))
+        if fault == "daily_limit":
+            return self.too_many("DAILY", None)
+        if fault == "locked_rows":
+            return self.error(423, "LOCKED", "The record is locked by another write.")
+        if fault == "expired_token":
+            return self.error(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
         if fault == "401":
             return self.error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
         if fault.startswith("403"):

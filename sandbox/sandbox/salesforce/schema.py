@@ -57,10 +57,15 @@ def field(
         "restrictedPicklist": restricted,
         "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in values],
         "referenceTo": [refers] if refers else [],
-        "relationshipName": name[:-2] if refers and name.endswith("Id") else None,
+        "relationshipName": relationship(name) if refers else None,
         "calculated": False,
         "filterable": True,
     }
+
+
+def relationship(name: str) -> str:
+    """The relationship of a look-up: `ContactId` is Contact, `Contact__c` is Contact__r."""
+    return name.removesuffix("Id") if name.endswith("Id") else name.removesuffix("__c") + "__r"
 
 
 def fixed(name: str, kind: str = "string", length: int = 0, refers: str = "") -> dict[str, Any]:

@@ -63,18 +63,26 @@ class Org:
         self.index: dict[tuple[str, str], dict[str, set[str]]] = {}
         self._next = 0
         self.calls = 0
+        self._visible: dict[str, dict[str, dict[str, Any]]] = {}
+        """What `visible` found, until fields or permissions change."""
+        self.jobs: dict[str, Any] = {}
+        """Bulk jobs, as `bulk` keeps them."""
         self.rows["Organization"][self.org_id] = {"Id": self.org_id, "Name": f"Sandbox {name}"}
         self.rows["User"][self.user_id] = {"Id": self.user_id, "Username": f"sync@{name}.example.com", "Email": "sync@example.com"}
 
     def visible(self, sobject: str) -> dict[str, dict[str, Any]]:
         """Fields the running user sees: standard ones, and custom ones a permission set of theirs grants."""
+        if sobject in self._visible:
+            return self._visible[sobject]
         assigned = {
             row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id
         }
         granted = {
             row["Field"] for row in self.rows["FieldPermissions"].values() if row.get("ParentId") in assigned and row.get("PermissionsRead")
         }
-        return {name: one for name, one in self.objects[sobject].items() if not one["custom"] or f"{sobject}.{name}" in granted}
+        found = {name: one for name, one in self.objects[sobject].items() if not one["custom"] or f"{sobject}.{name}" in granted}
+        self._visible[sobject] = found
+        return found
 
     def add_custom_field(self, full_name: str, metadata: dict[str, Any]) -> str:
         """A field by the Tooling API; nobody sees it until it is granted. Raises: RowError."""
@@ -95,6 +103,7 @@ class Org:
             name, kind, int(metadata.get("length") or 255), label=metadata["label"], scale=int(metadata.get("scale") or 0),
             values=values, restricted=restricted, external=bool(metadata.get("externalId")), unique=bool(metadata.get("unique")),
         )  # fmt: skip
+        self._visible.clear()
         self._next += 1
         return long_id("00N", self._next)
 
@@ -108,9 +117,10 @@ class Org:
         """Values as they will be kept. Raises: RowError."""
         fields = self.visible(sobject)
         kept = {}
-        for name, value in given.items():
-            if name in ("attributes", "Id", "id"):
+        for given_name, given_value in given.items():
+            if given_name in ("attributes", "Id", "id"):
                 continue
+            name, value = self._related(fields, given_name, given_value)
             known = fields.get(name)
             if known is None:
                 raise RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject}", [name])
@@ -132,6 +142,20 @@ class Org:
             if missing:
                 raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
         return kept
+
+    def _related(self, fields: dict[str, dict[str, Any]], name: str, value: Any) -> tuple[str, Any]:
+        """A relationship given by an external id, as the look-up it stands for. Raises: RowError."""
+        known = next((one for one in fields.values() if one["relationshipName"] == name.partition(".")[0]), None)
+        if known is None or not isinstance(value, dict):
+            return name, value
+        key, wanted = next(((one, text) for one, text in value.items() if one != "attributes"), ("", ""))
+        target = known["referenceTo"][0]
+        if not self.visible(target).get(key, {}).get("idLookup"):
+            raise RowError("INVALID_FIELD", f"{key} is not an External ID or indexed field for {target}", [name])
+        found = self.find(target, key, str(wanted))
+        if len(found) != 1:
+            raise RowError("INVALID_FIELD", f"Foreign key external ID: {wanted} not found for field {key} in entity {target}", [])
+        return known["name"], found[0]["Id"]
 
     def _value(self, known: dict[str, Any], value: Any) -> Any:
         name, kind = known["name"], known["type"]
@@ -192,6 +216,8 @@ class Org:
             self.rows[sobject][row_id] = row
         for name, value in kept.items():
             self._set(sobject, row, name, value)
+        if sobject in ("PermissionSetAssignment", "FieldPermissions"):
+            self._visible.clear()
         row |= {"LastModifiedDate": now, "SystemModstamp": now}
         if sobject == "Contact":
             row["Name"] = " ".join(part for part in (row.get("FirstName"), row.get("LastName")) if part)
@@ -214,6 +240,7 @@ class Org:
 
     def delete(self, sobject: str, row: dict[str, Any]) -> None:
         """Into the recycle bin."""
+        self._visible.clear()
         for name in list(row):
             if row[name] is not None and (sobject, name) in self.index:
                 self.index[(sobject, name)].get(str(row[name]).lower(), set()).discard(row["Id"])
