@@ -5,11 +5,11 @@ A target's package implements `Adapter`; the core calls nothing else of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import BudgetSpent, RowFault
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value
 
@@ -29,6 +29,10 @@ class Lane:
     name: str
     rows_from: int
     rows_a_call: int
+    job: bool = False
+    """Whether it is a job that works on its own and outlives a killed run; the adapter is a `JobAdapter` then."""
+    calls: int = 1
+    """Calls that one batch of it takes at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class ObjectSpec:
     """Whether the CRM keeps the key field unique."""
     find_rows_a_call: int
     """Look-ups that one read can hold, for the least number of calls."""
+    find_job: tuple[int, int] | None = None
+    """From how many look-ups on a job can find them, and the calls that it takes at least."""
     finds_match_apart: bool = False
     """Whether match fields take reads of their own, after those by key."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
@@ -104,14 +110,31 @@ class RowResult:
     """The fault is passing (a lock): the row may be sent again."""
 
 
+class JobResults(Protocol):
+    """What became of the rows of jobs."""
+
+    def of(self, write: Write) -> RowResult | None:
+        """The CRM's verdict on a row; None where it has none and the row has to be sent again."""
+        ...
+
+
 @dataclass(slots=True)
 class CallCount:
     """Calls made, by object and purpose (`find`, `read`, `write`, `link`), and those for setting up."""
 
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
+    limit: int | None = None
+    """Calls that the user allows for a run."""
+
+    @property
+    def total(self) -> int:
+        """All calls."""
+        return sum(self.by_purpose.values())
 
     def add(self, object_name: str, purpose: str) -> None:
-        """Count one call."""
+        """Count one call. Raises: BudgetSpent instead of one beyond the limit."""
+        if self.limit is not None and self.total >= self.limit:
+            raise BudgetSpent(f"The {self.limit} calls of max_api_calls are used up.", "Run again, or raise it.")
         key = (object_name, purpose)
         self.by_purpose[key] = self.by_purpose.get(key, 0) + 1
 
@@ -163,4 +186,28 @@ class Adapter(Protocol):
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Make links between CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
+        ...
+
+
+class JobAdapter(Adapter, Protocol):
+    """A CRM that takes many rows as a job, which works on its own and outlives the run that started it."""
+
+    def run_jobs(
+        self,
+        object_name: str,
+        key_field: str,
+        blocks: Callable[[], Iterator[Sequence[Write]]],
+        began: Callable[[str], None],
+        ended: Callable[[str], None],
+        stopping: Callable[[], bool],
+    ) -> JobResults:
+        """Writes of one kind as one job or more, until all have ended; `blocks` gives them again each time it is called.
+
+        `began` is told a job's id before anything is uploaded, `ended` when its results are known. Raises: CrmError,
+        Stopped where `stopping` says so while a job works.
+        """
+        ...
+
+    def finish_job(self, object_name: str, job_id: str) -> None:
+        """Wait until a job of an earlier run has ended; one that was never started is called off. Raises: CrmError."""
         ...

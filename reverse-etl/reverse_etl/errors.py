@@ -5,6 +5,7 @@
         SettingError        a setting is missing or makes no sense
         MappingError        a rule is wrong; knows file and line
         CrmError            the CRM refuses for a cause that is not a row's, or cannot be reached
+          BudgetSpent       the day's calls are used up: nothing more is written in this run
         LedgerError         the ledger cannot be used
       AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
       BatchRejected         a definite refusal of a whole batch; rows may be named
@@ -48,6 +49,10 @@ class MappingError(FatalError):
 
 class CrmError(FatalError):
     """The CRM refuses for a cause that is not a row's, or cannot be reached."""
+
+
+class BudgetSpent(CrmError):
+    """The calls that the CRM, or the user, allows are used up."""
 
 
 class LedgerError(FatalError):

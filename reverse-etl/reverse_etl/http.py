@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any, Literal
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from reverse_etl.adapter import CallCount
-from reverse_etl.errors import AmbiguousAnswer, CrmError
+from reverse_etl.errors import AmbiguousAnswer, BudgetSpent, CrmError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 3600.0
 CONNECT_TIMEOUT_S = 10.0
+CHUNK_BYTES = 256 * 1024
 UNREACHABLE_ATTEMPTS = 4
 
 
@@ -60,6 +61,19 @@ class Purpose:
 SETUP = Purpose("", "setup")
 
 
+Meaning = Literal["spent", "again", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is no JSON, made anew for each attempt: bytes or a file, or the parts of a form."""
+
+    body: Callable[[], bytes | IO[bytes]] = lambda: b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    files: Callable[[], Mapping[str, Any]] | None = None
+    """The parts as requests takes them."""
+
+
 @dataclass(slots=True)
 class CrmHttp:
     """One CRM account's HTTP; safe to use from several threads."""
@@ -72,6 +86,8 @@ class CrmHttp:
     """Seconds to wait before the next call, from an answer's headers."""
     calls: CallCount
     timeout_s: float
+    meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
+    """What a refusal means beyond its status: the day's calls are used up, or the call was not carried out."""
     renew: Callable[[], bool] | None = None
     """Gets a new token after a 401; False where there is none to get."""
     sleep: Callable[[float], None] = time.sleep
@@ -97,10 +113,12 @@ class CrmHttp:
         json: object = None,
         params: Mapping[str, str] | None = None,
         repeatable: bool = True,
+        upload: Upload | None = None,
+        into: IO[bytes] | None = None,
     ) -> Answer:
-        """The answer to one call, after any retries.
+        """The answer to one call, after any retries; the body of a success goes into the file `into`, where one is given.
 
-        Raises: AmbiguousAnswer (only where `repeatable` is False), CrmError.
+        Raises: AmbiguousAnswer (only where `repeatable` is False), BudgetSpent, CrmError.
         """
         renewed = False
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -112,10 +130,15 @@ class CrmHttp:
                     path if path.startswith("http") else self.base_url + path,
                     json=json,
                     params=params,
-                    headers={"User-Agent": self.user_agent, **self.headers()},
+                    headers={"User-Agent": self.user_agent, **self.headers(), **(upload.headers if upload else {})},
+                    data=upload.body() if upload and not upload.files else None,
+                    files=upload.files() if upload and upload.files else None,
                     timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
                     allow_redirects=False,
+                    stream=into is not None,
                 )
+                if into is not None and response.ok:
+                    received(response, into)
             except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as error:
                 self._after_connection_error(error, attempt, repeatable)
                 continue
@@ -123,7 +146,10 @@ class CrmHttp:
                 self._after_silence(attempt, repeatable)
                 continue
             self._keep_pace(response.headers)
-            if response.status_code in REFUSED:
+            meaning = "" if response.ok else self.meaning(response.status_code, parsed(response), response.headers)
+            if meaning == "spent":
+                raise BudgetSpent(f"{self.name}'s calls of the day are used up.", "Run again tomorrow, or ask for more.")
+            if response.status_code in REFUSED or meaning == "again":
                 self._wait(attempt, response.headers, f"answered {response.status_code}")
                 continue
             if response.status_code in RETRIABLE:
@@ -134,7 +160,8 @@ class CrmHttp:
             if response.status_code == 401 and not renewed and self.renew is not None and self.renew():
                 renewed = True
                 continue
-            return Answer(response.status_code, parsed(response), response.headers)
+            body = None if into is not None and response.ok else parsed(response)
+            return Answer(response.status_code, body, response.headers)
         raise CrmError(
             f"{self.name} did not take the call {method} {path.split('?')[0]} in {MAX_ATTEMPTS} attempts.",
             "Run again later: what was delivered is in the ledger, nothing is lost.",
@@ -186,6 +213,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, float(given))
     except ValueError:
         return None
+
+
+def received(response: requests.Response, into: IO[bytes]) -> None:
+    """Stream a body into a file, from its beginning."""
+    into.seek(0)
+    into.truncate()
+    for chunk in response.iter_content(CHUNK_BYTES):
+        into.write(chunk)
+    into.seek(0)
 
 
 def parsed(response: requests.Response) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.adapter import Adapter, LinkForm
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import BudgetSpent, RowFault
 from reverse_etl.ledger import Entry, FieldMark, Ledger, Waiting
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping import CompiledRule
@@ -68,7 +68,11 @@ class Linker:
         """Make links, a call's worth at a time, and settle each call."""
         for start in range(0, len(pairs), form.rows_a_call):
             part = pairs[start : start + form.rows_a_call]
-            results = self.adapter.link(rule.object, form, [(pair.from_id, pair.to_id) for pair in part])
+            try:
+                results = self.adapter.link(rule.object, form, [(pair.from_id, pair.to_id) for pair in part])
+            except BudgetSpent:
+                self._put_off(rule, form, pairs[start:])
+                return
             self.tally.of(rule.object).linked += len(part)
             changes = Changes(rule.object)
             for pair, result in zip(part, results, strict=True):
@@ -82,6 +86,15 @@ class Linker:
                     changes.dead.append(letter(rule, pair.source, "link", result.fault))
                 changes.done_waiting.append((rule.name, pair.key, form.to))
             self.ledger.apply(changes)
+
+    def _put_off(self, rule: CompiledRule, form: LinkForm, pairs: Sequence[Pair]) -> None:
+        """Links for which no call is left wait for the next run."""
+        changes = Changes(rule.object)
+        for pair in pairs:
+            waiting = Waiting(rule.name, pair.key, rule.object, form.to, pair.link.to_key, pair.source.key, pair.source.observed_us)
+            changes.waiting.append(waiting)
+        self.tally.links["waiting"] += len(pairs)
+        self.ledger.apply(changes)
 
     def retry_links(self, rule: CompiledRule, run_id: str) -> None:
         """Waiting links of a rule whose other end has come."""

@@ -58,6 +58,20 @@ COMMON: list[th.Property[Any]] = [
         description="Calls in flight at a time; each target has its own default.",
     ),
     th.Property(
+        "max_api_calls",
+        th.IntegerType(minimum=1),
+        title="Max API calls",
+        description="Calls a run may make. When they, or the CRM's calls of the day, are used up, nothing more is written, "
+        "no further STATE goes out, and what is left is counted as not attempted.",
+    ),
+    th.Property(
+        "fail_on_budget",
+        th.BooleanType,
+        default=False,
+        title="Fail on budget",
+        description="End with exit code 1 where calls were used up; otherwise with 0.",
+    ),
+    th.Property(
         "link_wait_days",
         th.NumberType(minimum=0),
         default=7,

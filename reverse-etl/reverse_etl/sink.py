@@ -27,7 +27,7 @@ class CrmSink(BatchSink):
         self.target = target
         self.is_open = False
         self.first_pending: int | None = None
-        """Position, among all records of the run, of the first one that is not settled."""
+        """Position, among all records of the run, of the first one that is not settled; the target clears it."""
 
     @property
     def include_sdc_metadata_properties(self) -> bool:
@@ -67,7 +67,6 @@ class CrmSink(BatchSink):
         records: list[Mapping[str, Any]] = context.get("records", [])
         self.target.drain_parents(self)
         self.target.run_block(self.stream_name, records)
-        self.first_pending = None
 
 
 class UnmappedSink(BatchSink):

@@ -26,7 +26,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from reverse_etl import report
 from reverse_etl.adapter import Account, Adapter, CallCount, ObjectSpec
 from reverse_etl.engine import Engine, EngineSettings
-from reverse_etl.errors import ReverseEtlError, SettingError, Stopped
+from reverse_etl.errors import BudgetSpent, ReverseEtlError, SettingError, Stopped
 from reverse_etl.functions import load_functions
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.reading import MessageReader
@@ -54,6 +54,7 @@ class CrmTarget(Target):
         """Records read so far."""
         self.engine: Engine | None = None
         self._account = Account("")
+        self._spent = ""
         self._tally = Tally()
         self._states: deque[tuple[int, Any]] = deque()
         self._in_block = False
@@ -119,7 +120,10 @@ class CrmTarget(Target):
         try:
             self.rules  # noqa: B018  # a wrong rule is told before anything is read
             self.listen(file_input)
-            exit_code, message = 0, ""
+            exit_code, message = 0, self.budget_spent
+            if message and self.config.get("fail_on_budget"):
+                exit_code = 1
+                raise BudgetSpent(message)
         except Stopped as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
             raise
@@ -129,11 +133,17 @@ class CrmTarget(Target):
         finally:
             self._report(exit_code, message)
 
+    @property
+    def budget_spent(self) -> str:
+        """Why no call is made any more; empty while calls are made."""
+        return self._spent or (self.engine.budget_spent if self.engine else "")
+
     def _open(self) -> Engine:
         """The engine, made at the first mapped stream. Raises: FatalError."""
         if self.engine is None:
             functions = self.load_functions()
             adapter = self.build_adapter()
+            adapter.calls.limit = int(self.config["max_api_calls"]) if self.config.get("max_api_calls") else None
             self._account = adapter.account()
             database = Ledger.open(ledger_url(self.config, self.name))
             ledger = Ledger(database, Scope(self.crm, self._account.id))
@@ -142,9 +152,11 @@ class CrmTarget(Target):
                 force=bool(self.config.get("force")),
                 max_concurrency=int(self.config.get("max_concurrency") or self.default_concurrency),
                 link_wait_days=float(self.config.get("link_wait_days", 7)),
+                gather=not self.config.get("batch_size_rows"),
             )
             ledger.begin_run()
             self.engine = Engine(adapter, ledger, self.rules, functions, settings, self._tally)
+            self.engine.adopt_jobs()
         return self.engine
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
@@ -161,7 +173,14 @@ class CrmTarget(Target):
 
     def open_stream(self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]) -> None:
         """Make a mapped stream ready. Raises: FatalError."""
-        engine = self._open()
+        if self._spent:
+            return
+        try:
+            engine = self._open()
+        except BudgetSpent as error:
+            self._spent = str(error)
+            self.logger.warning("%s Nothing is attempted in this run.", error)
+            return
         self._in_block = True
         engine.open_stream(stream, schema, key_properties)
         self._in_block = False
@@ -169,6 +188,12 @@ class CrmTarget(Target):
 
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
         """A block through the stages; SIGTERM meanwhile waits for its end. Raises: FatalError, Stopped."""
+        if self._spent:
+            for rule in self.rules:
+                if rule.stream == stream:
+                    self._tally.of(rule.object).planned += len(records)
+                    self._tally.of(rule.object).fates["not_attempted"] += len(records)
+            return
         engine = self._open()
         self._in_block = True
         engine.run_block(stream, records)
@@ -201,10 +226,10 @@ class CrmTarget(Target):
 
     def _release_states(self) -> None:
         """Write the newest queued STATE before which every record is settled."""
-        if not self._states:
+        if not self._states or self.budget_spent:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
-        pending = [one for sink in sinks if (one := getattr(sink, "first_pending", None)) is not None]
+        pending = [one for sink in sinks if (one := self._first_pending(sink)) is not None]
         limit = min(pending, default=self.position + 1)
         newest = None
         while self._states and self._states[0][0] < limit:
@@ -213,20 +238,34 @@ class CrmTarget(Target):
             sys.stdout.write(json.dumps(newest) + "\n")
             sys.stdout.flush()
 
+    def _first_pending(self, sink: Any) -> int | None:
+        """Position of a stream's first record that is neither settled nor skipped; None where there is none."""
+        if sink.current_size == 0 and not (self.engine and self.engine.spooled(sink.stream_name)):
+            sink.first_pending = None
+        first: int | None = sink.first_pending
+        return first
+
     # Draining
 
     def drain_parents(self, sink: CrmSink) -> None:
         """Drain the streams that feed the other ends of this stream's links."""
-        engine = self._open()
+        if self.engine is None:
+            return
+        engine = self.engine
         for stream in engine.parents_of(sink.stream_name):
             parent = self._sinks_active.get(stream)
             if parent is not None:
                 self.drain_one(parent)
 
     def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
-        """One at a time; `drain_parents` sees to the order."""
+        """One at a time; `drain_parents` sees to the order. Then what was spooled goes out."""
         for sink in list(sink_list):
             self.drain_one(sink)
+        if self.engine is not None:
+            self._in_block = True
+            self.engine.drain_all()
+            self._in_block = False
+            self._check_stop(self.engine)
 
     def process_endofpipe(self) -> None:
         """The end of the input: drain, try what waits once more, release the last STATE."""
@@ -253,12 +292,14 @@ class CrmTarget(Target):
     def _report(self, exit_code: int, message: str) -> None:
         """Write the report, tell it in a line, close the run in the ledger."""
         ledger = self.engine.ledger if self.engine else None
+        if self.engine:
+            self.engine.abandon()
         built = report.build(
             target=self.name,
             run_id=ledger.scope.run_id if ledger else "",
             exit_code=exit_code,
             account=self._account,
-            objects=self.objects,
+            objects=self.engine.adapter.objects if self.engine else self.objects,
             calls=self.engine.adapter.calls if self.engine else CallCount(),
             tally=self._tally,
             letters=ledger.open_letters() if ledger else [],

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
 from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
-from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
+from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose, Upload
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
 from target_salesforce.api import PASSING, Session, check, errors_of, in_list, quoted, row_fault
-from target_salesforce.objects import COLLECTION_LIMIT, COMPOSITE_QUERIES, KEYS_A_QUERY, OBJECTS, PERMISSION_SET
+from target_salesforce.bulk import Bulk, Snapshot, Verdicts
+from target_salesforce.objects import (
+    COLLECTION_LIMIT,
+    COMPOSITE_QUERIES,
+    DEFAULT_BULK_THRESHOLD,
+    KEYS_A_QUERY,
+    PERMISSION_SET,
+    with_bulk,
+)  # fmt: skip
 
 KINDS: dict[str, Kind] = {
     "double": "number", "currency": "number", "percent": "number", "int": "integer", "boolean": "boolean", "date": "date",
     "datetime": "datetime", "picklist": "choice", "multipicklist": "choices",
 }  # fmt: skip
+SNAPSHOT_S = 600.0
+"""How long a reading of a whole object may be used again in a run."""
 DATETIME_DIGITS = 0
 """Salesforce keeps whole seconds of a date-time. Source: REST API answers recorded from an org."""
 KEY_LENGTH, TEXT_LENGTH, LONG_LENGTH = 100, 255, 32_768
@@ -30,18 +40,22 @@ class SalesforceAdapter:
     """One Salesforce org."""
 
     crm = "salesforce"
-    objects: Mapping[str, ObjectSpec] = OBJECTS
 
-    def __init__(self, http: CrmHttp, session: Session, version: str) -> None:
-        self.http, self.session = http, session
+    def __init__(self, http: CrmHttp, session: Session, version: str, bulk_threshold: int = DEFAULT_BULK_THRESHOLD) -> None:
+        self.http, self.session, self.bulk_threshold = http, session, bulk_threshold
+        self.objects: Mapping[str, ObjectSpec] = with_bulk(bulk_threshold)
+        self.bulk = Bulk(self._call, sleep=http.sleep)
+        self._snapshots: dict[str, tuple[Snapshot, float]] = {}
         self.version = version if version.startswith("v") else f"v{version}"
         self.calls: CallCount = http.calls
         self._infos: dict[str, dict[str, FieldInfo]] = {}
 
-    def _call(self, method: str, path: str, purpose: Purpose, body: object = None) -> Answer:
+    def _call(
+        self, method: str, path: str, purpose: Purpose, body: object = None, *, upload: Upload | None = None, into: IO[bytes] | None = None
+    ) -> Answer:
         self.session.headers()  # signs in first, since the instance's URL is known only then
         url = f"{self.session.instance_url}{path if path.startswith('/services/') else f'/services/data/{self.version}{path}'}"
-        return check(self.http.call(method, url, purpose, json=body))
+        return check(self.http.call(method, url, purpose, json=body, upload=upload, into=into))
 
     def account(self) -> Account:
         """The org of the session."""
@@ -141,22 +155,62 @@ class SalesforceAdapter:
     def find(
         self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
     ) -> dict[str, list[Hit]]:
-        """By key or match field in one query for 200 look-ups, five queries a call. Queries do not lag."""
+        """By key or match field: in queries of 200 look-ups, five a call; where there are many, in one query of the whole
+        object as a job. Queries do not lag.
+        """
         names = list(dict.fromkeys([key_field, *fields]))
         match_fields = sorted({name for one in lookups for name in one.match})
+        if len(lookups) >= self.bulk_threshold:
+            rows = self._from_snapshot(object_name, key_field, match_fields, names, lookups)
+        else:
+            rows = self._rows(self._queries(object_name, key_field, match_fields, names, lookups), Purpose(object_name, "find"))
+        return self._by_lookup(object_name, key_field, match_fields, names, lookups, rows)
+
+    @staticmethod
+    def _queries(
+        object_name: str, key_field: str, match_fields: Sequence[str], names: Sequence[str], lookups: Sequence[Lookup]
+    ) -> list[str]:
         queries = []
         for start in range(0, len(lookups), KEYS_A_QUERY):
             part = lookups[start : start + KEYS_A_QUERY]
             tests = [in_list(key_field, (one.key for one in part))]
             tests += [in_list(name, values) for name in match_fields if (values := [one.match[name] for one in part if name in one.match])]
             queries.append(f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {' OR '.join(tests)}")
+        return queries
+
+    def _from_snapshot(
+        self, object_name: str, key_field: str, match_fields: Sequence[str], names: Sequence[str], lookups: Sequence[Lookup]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Rows out of one reading of all that have a key or a match field. What this run writes meanwhile is in the ledger."""
+        held = self._snapshots.get(object_name)
+        if held is None or not held[0].covers(key_field, match_fields, names) or self.http.monotonic() - held[1] > SNAPSHOT_S:
+            snapshot = Snapshot(key_field, match_fields, names)
+            tests = " OR ".join(f"{name} != null" for name in (key_field, *match_fields))
+            soql = f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {tests}"
+            snapshot.fill(self.bulk.query(object_name, soql))
+            held = self._snapshots[object_name] = (snapshot, self.http.monotonic())
+        infos = self._infos[object_name]
+        for name in (key_field, *match_fields):
+            values = [one.key for one in lookups] if name == key_field else [one.match[name] for one in lookups if name in one.match]
+            for row in held[0].rows(name, values):
+                yield {one: from_cell(infos[one], text) if one in infos else text for one, text in row.items()}
+
+    def _by_lookup(
+        self,
+        object_name: str,
+        key_field: str,
+        match_fields: Sequence[str],
+        names: Sequence[str],
+        lookups: Sequence[Lookup],
+        rows: Iterator[Mapping[str, Any]],
+    ) -> dict[str, list[Hit]]:
         by_key = {one.key.casefold(): one.key for one in lookups}
         by_match: dict[tuple[str, str], list[str]] = {}
         for one in lookups:
             for name, value in one.match.items():
                 by_match.setdefault((name, value.casefold()), []).append(one.key)
         hits: dict[str, dict[str, Hit]] = {}
-        for row in self._rows(queries, Purpose(object_name, "find")):
+        for row in rows:
             hit = self._hit(object_name, row, names)
             keys = [by_key[str(row[key_field]).casefold()]] if str(row.get(key_field)).casefold() in by_key else []
             for name in match_fields:
@@ -220,6 +274,22 @@ class SalesforceAdapter:
             missing = RowFault("no_verdict", "Salesforce's answer names neither a result nor an error for it", "sync again")
             return [RowResult(fault=missing, again=True) for _ in writes]
         return [row_result(one) for one in answer.body]
+
+    def run_jobs(
+        self,
+        object_name: str,
+        key_field: str,
+        blocks: Callable[[], Iterator[Sequence[Write]]],
+        began: Callable[[str], None],
+        ended: Callable[[str], None],
+        stopping: Callable[[], bool],
+    ) -> Verdicts:
+        """Many rows by Bulk API 2.0."""
+        return self.bulk.run(object_name, key_field, blocks, began, ended, stopping)
+
+    def finish_job(self, object_name: str, job_id: str) -> None:
+        """See a job of a killed run to its end."""
+        self.bulk.finish(object_name, job_id)
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Every link of these objects is a reference and travels with the write."""
@@ -285,6 +355,13 @@ def to_wire(value: Value) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     return ";".join(value) if isinstance(value, tuple) else value
+
+
+def from_cell(info: FieldInfo, text: str) -> Any:
+    """A cell of a CSV answer as JSON would have it."""
+    if info.kind == "boolean":
+        return text == "true"
+    return text or None
 
 
 def from_wire(info: FieldInfo, value: Any) -> Value:

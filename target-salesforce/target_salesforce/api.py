@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer
+from reverse_etl.http import Answer, Meaning
 
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 DEFAULT_VERSION = "v67.0"
@@ -22,7 +22,6 @@ RUN_CODES = {
     "INSUFFICIENT_ACCESS": "Grant the user access to the object.",
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "A trigger or flow of the org fails: ask its administrator.",
     "STORAGE_LIMIT_EXCEEDED": "The org's storage is full: free some, then run again.",
-    "REQUEST_LIMIT_EXCEEDED": "The org's API calls are used up: run again when the 24 hours have passed, or ask for more.",
     "API_DISABLED_FOR_ORG": "The API is not enabled for this org or user: enable it.",
     "API_CURRENTLY_DISABLED": "The API is not open to this user or address: enable it.",
     "NOT_FOUND": "Check `instance_url`, `api_version` and the object's name.",
@@ -120,6 +119,14 @@ def check(answer: Answer) -> Answer:
     if answer.status in (401, 403):
         raise CrmError(f"Salesforce refuses the call ({answer.status}).", "Check the credentials and the user's permissions.")
     return answer
+
+
+def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
+    """Whether a refusal says that the 24 hours' calls are used up, or that too many long calls run at the moment."""
+    for one in errors_of(body):
+        if status == 403 and one.get("errorCode") == "REQUEST_LIMIT_EXCEEDED":
+            return "again" if "Concurrent" in str(one.get("message")) else "spent"
+    return ""
 
 
 def field_named(message: str) -> str:

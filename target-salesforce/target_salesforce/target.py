@@ -13,8 +13,8 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, Session
-from target_salesforce.objects import OBJECTS
+from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, Session, meaning
+from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, OBJECTS
 
 TIMEOUT_S = 60.0
 
@@ -49,6 +49,13 @@ class TargetSalesforce(CrmTarget):
         th.Property(
             "access_token", th.StringType, secret=True, title="Access token", description="A session's token instead of signing in."
         ),
+        th.Property(
+            "bulk_threshold",
+            th.IntegerType(minimum=1),
+            default=DEFAULT_BULK_THRESHOLD,
+            title="Bulk threshold",
+            description="Writes, or look-ups, of one object from which Bulk API 2.0 is used.",
+        ),
         *COMMON,
     ).to_dict()
 
@@ -75,10 +82,12 @@ class TargetSalesforce(CrmTarget):
             pace_s=lambda _: 0.0,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
+            meaning=meaning,
             renew=session.renew,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return SalesforceAdapter(http, session, str(self.config.get("api_version") or DEFAULT_VERSION))
+        version = str(self.config.get("api_version") or DEFAULT_VERSION)
+        return SalesforceAdapter(http, session, version, int(self.config["bulk_threshold"]))
 
 
 def main() -> int:

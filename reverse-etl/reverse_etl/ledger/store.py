@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, OutcomeRow, RunRow, WaitingLinkRow
+from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, JobRow, OutcomeRow, RunRow, WaitingLinkRow
 from reverse_etl.values import utc_text
 
 State = Literal["pending", "settled", "dead"]
@@ -390,6 +390,27 @@ class Ledger:
                 )
                 for row in session.scalars(query)
             ]  # fmt: skip
+
+    def begin_job(self, object_name: str, job_id: str) -> None:
+        """Note a job before anything is uploaded to it."""
+        with Session(self.engine) as session, session.begin():
+            session.add(
+                JobRow(
+                    crm=self.scope.crm, account=self.scope.account, job_id=job_id, object=object_name, state="open",
+                    run_id=self.scope.run_id, began_at=self.now(),
+                )
+            )  # fmt: skip
+
+    def end_job(self, job_id: str) -> None:
+        """Forget a job whose rows have their fates, or are looked up."""
+        with Session(self.engine) as session, session.begin():
+            session.execute(delete(JobRow).where(*self._scope(JobRow), JobRow.job_id == job_id))
+
+    def open_jobs(self) -> list[tuple[str, str]]:
+        """Object and id of jobs that a run did not live to finish, oldest first."""
+        query = select(JobRow.object, JobRow.job_id).where(*self._scope(JobRow)).order_by(JobRow.began_at)
+        with Session(self.engine) as session:
+            return [(row.object, row.job_id) for row in session.execute(query)]
 
     def cutoff(self, days: float) -> str:
         """The moment this many days ago, as the tables keep it."""

@@ -137,7 +137,6 @@ class JobRow(Base):
     job_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     object: Mapped[str] = mapped_column(String(80))
     state: Mapped[str] = mapped_column(String(16))
-    keys: Mapped[list[str]] = mapped_column(JSON)
     run_id: Mapped[str] = mapped_column(String(36))
     began_at: Mapped[str] = mapped_column(String(27))
 
