@@ -63,7 +63,8 @@ class ObjectTally:
         if spec.finds_match_apart:
             calls += math.ceil(self.matched / spec.find_rows_a_call)
         for rows in self.sent.values():
-            lane = max((one for one in spec.lanes if one.rows_from <= rows), key=lambda one: (one.rows_from, one.job), default=spec.lanes[0])
+            reached = [one for one in spec.lanes if one.rows_from <= rows]
+            lane = max(reached, key=lambda one: (one.rows_from, one.job), default=spec.lanes[0])
             calls += math.ceil(rows / lane.rows_a_call) * lane.calls
         link_rows = max((form.rows_a_call for form in spec.links.values()), default=1)
         return calls + math.ceil(self.linked / link_rows)
