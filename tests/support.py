@@ -91,7 +91,7 @@ def sandbox(users: int, *options: str) -> Iterator[Box]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     box = Box(port, process)
     try:
-        for _ in range(200):
+        for _ in range(200 + users // 100):
             with contextlib.suppress(OSError):
                 box.log("canai")
                 break

@@ -16,6 +16,7 @@ from canai_rules.deals import (
     pipeline_stage,
     utc_date,
 )
+from canai_rules.metrics import deliverable_marker, json_text, metric_id
 from canai_rules.people import (
     customer_segment,
     full_name,
@@ -34,13 +35,16 @@ __all__ = [
     "deal_stage",
     "deal_title",
     "deal_value",
+    "deliverable_marker",
     "expected_close_date",
     "full_name",
     "is_qualified_lead",
+    "json_text",
     "last_name_or_email",
     "lead_score",
     "lead_status",
     "lifecycle_stage",
+    "metric_id",
     "opportunity_name",
     "payment_value",
     "pipeline_stage",

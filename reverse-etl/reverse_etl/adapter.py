@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from reverse_etl.errors import BudgetSpent, RowFault
 from reverse_etl.records import Write
@@ -66,6 +66,8 @@ class ObjectSpec:
     finds_match_apart: bool = False
     """Whether match fields take reads of their own, after those by key."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
+    optional: bool = False
+    """Whether an account may lack the object: its records are then skipped as `no_object`."""
     required: Mapping[str, str] = field(default_factory=dict)
     """Fields every new record needs, and why."""
 
@@ -79,6 +81,8 @@ class FieldWanted:
     options: tuple[str, ...] = ()
     unique: bool = False
     long_text: bool = False
+    refers: str = ""
+    """The object that it holds ids of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,17 @@ class Lookup:
 
     key: str
     match: Mapping[str, str]
+    near: Mapping[str, str] = field(default_factory=dict)
+    """CRM ids of the records it refers to, by the field of the reference: for objects that are found by these alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to be attached; `open` fetches it, at its beginning. Raises: RowFault."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+    media_type: str = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +166,7 @@ class Adapter(Protocol):
         ...
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
-        """The fields of an object, by name. Raises: CrmError."""
+        """The fields of an object, by name. Raises: NoSuchObject, CrmError."""
         ...
 
     def facts(self) -> Mapping[str, object]:
@@ -159,7 +174,7 @@ class Adapter(Protocol):
         ...
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create fields that are missing. Raises: CrmError."""
+        """Create fields that are missing, and the object where it is. Raises: NoSuchObject where it cannot be, CrmError."""
         ...
 
     def find(
@@ -186,6 +201,17 @@ class Adapter(Protocol):
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Make links between CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
+        ...
+
+
+class FileAdapter(Adapter, Protocol):
+    """A CRM that takes files."""
+
+    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+        """Attach a file to a record unless it holds one of that name; whether it was made.
+
+        Raises: AmbiguousAnswer, BatchRejected, RowFault, CrmError.
+        """
         ...
 
 

@@ -9,11 +9,14 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
-from reverse_etl.adapter import Adapter, JobAdapter, JobResults, RowResult
+from reverse_etl.adapter import Adapter, FieldWanted, FileAdapter, JobAdapter, JobResults, RowResult
+from reverse_etl.attaching import Attacher
 from reverse_etl.batching import batches, choose_lane
-from reverse_etl.errors import BudgetSpent, CrmError, RowFault, Stopped
+from reverse_etl.errors import BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
+from reverse_etl.fetching import Fetcher
 from reverse_etl.functions import Function
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.ledger.store import Changes
@@ -27,6 +30,7 @@ from reverse_etl.sending import Sender, fate_of
 from reverse_etl.settling import Settler
 from reverse_etl.spool import KINDS, SPOOL_ROWS, Kind, Spool
 from reverse_etl.tally import Tally
+from reverse_etl.values import FieldInfo
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,8 @@ class EngineSettings:
     force: bool = False
     max_concurrency: int = 1
     link_wait_days: float = 7
+    attach: bool = False
+    allow_private_hosts: bool = False
     gather: bool = True
     """Whether writes of several blocks may be gathered for a job; not where the user has set the size of a block."""
 
@@ -54,7 +60,7 @@ class NoResults:
         return None
 
 
-@dataclass(slots=True)
+@dataclass
 class Engine:
     """One run into one account."""
 
@@ -68,6 +74,8 @@ class Engine:
     stop_signal: int = 0
     compiled: dict[str, list[CompiledRule]] = field(default_factory=dict)
     receivers: dict[str, Receiver] = field(default_factory=dict)
+    absent: dict[str, list[Rule]] = field(default_factory=dict)
+    """By stream: rules whose object the account does not have."""
     spools: dict[str, Spool] = field(default_factory=dict)
     """By the rule's name, in the order of the rules' first writes."""
     budget_spent: str = ""
@@ -100,16 +108,38 @@ class Engine:
             compiler.check_properties(rule, properties)
         compiled = []
         for rule in own:
-            infos = self.adapter.describe(rule.object)
-            missing = [one for one in compiler.wanted_fields(rule, properties) if one.name not in infos]
-            if missing and self.settings.provision:
-                self.adapter.provision(rule.object, missing)
-                infos = self.adapter.describe(rule.object)
+            infos = self._fields_of(rule, compiler.wanted_fields(rule, self.adapter.objects[rule.object], properties))
+            if infos is None:
+                self.absent.setdefault(stream, []).append(rule)
+                logger.info("the account has no %s: records of %s are skipped", rule.object, rule.name)
+                continue
             compiled.append(compiler.compile(rule, self.adapter.objects[rule.object], properties, infos))
         self.receivers[stream] = Receiver.for_schema(stream, schema, key_properties)
         self.compiled[stream] = compiled
         for compiled_rule in compiled:
             self.retry_waiting(compiled_rule)
+
+    def _fields_of(self, rule: Rule, wanted: Sequence[FieldWanted]) -> Mapping[str, FieldInfo] | None:
+        """The fields of a rule's object, the missing ones created where that is wanted; None where the account may lack it.
+
+        Raises: CrmError.
+        """
+        try:
+            try:
+                infos = self.adapter.describe(rule.object)
+            except NoSuchObject:
+                if not self.settings.provision:
+                    raise
+                infos = {}
+            missing = [one for one in wanted if one.name not in infos]
+            if missing and self.settings.provision:
+                self.adapter.provision(rule.object, missing)
+                infos = self.adapter.describe(rule.object)
+        except NoSuchObject:
+            if not self.adapter.objects[rule.object].optional:
+                raise
+            return None
+        return infos
 
     def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> None:
         """A block of a stream through all stages. Raises: CrmError, LedgerError, Stopped."""
@@ -119,6 +149,9 @@ class Engine:
         if stream not in self.compiled:
             self.not_attempted(stream, len(raw))
             return
+        for absent in self.absent.get(stream, []):
+            self.tally.of(absent.object).planned += len(raw)
+            self.tally.of(absent.object).fates["no_object"] += len(raw)
         for rule in self.compiled[stream]:
             self.tally.of(rule.object).planned += len(raw)
             if invalid:
@@ -177,7 +210,7 @@ class Engine:
             tally.sent[write.kind] += 1
             tally.fields_kept_back += write.kept_back
         if any(lane.job for lane in rule.spec.lanes):
-            self.linker.link_block(rule, plan.fates, plan.entries)
+            self._settle_ends(rule, plan.fates, plan.entries)
             self._spool(rule, plan.writes)
         else:
             self._send(rule, plan.writes, plan.entries, list(plan.fates))
@@ -194,8 +227,18 @@ class Engine:
                     done += fates
             except CrmError as error:
                 self._note_spent(error)
-        if not self.stopping.is_set():
-            self.linker.link_block(rule, done, entries)
+        self._settle_ends(rule, done, entries)
+
+    def _settle_ends(self, rule: CompiledRule, fates: Sequence[Fate], entries: dict[str, Entry]) -> None:
+        """Links and files of records that the CRM holds. Raises: CrmError."""
+        if self.stopping.is_set():
+            return
+        self.linker.link_block(rule, fates, entries)
+        if self.settings.attach and rule.rule.attach and not self.budget_spent:
+            try:
+                self.attacher.attach_block(rule, fates, entries)
+            except CrmError as error:
+                self._note_spent(error)
 
     def _note_spent(self, error: CrmError) -> None:
         """Go on without calls where the budget is spent. Raises: CrmError for any other cause."""
@@ -271,7 +314,7 @@ class Engine:
             entries = self.ledger.entries(rule.object, [fate.record.key for fate in fates])
             self.tally.of(rule.object).spooled -= len(fates)
             self.settler.settle(rule, fates, entries)
-            self.linker.link_block(rule, fates, entries)
+            self._settle_ends(rule, fates, entries)
         many = choose_lane(rule.spec, again.rows[kind]).job and attempt < JOB_ATTEMPTS
         if many and not self.stopping.is_set() and not self.budget_spent:
             self._run_jobs(again, kind, attempt + 1)
@@ -352,6 +395,17 @@ class Engine:
     def settler(self) -> Settler:
         """Stage 7."""
         return Settler(self.ledger, self.tally)
+
+    @property
+    def attacher(self) -> Attacher:
+        """Files apart from writes."""
+        adapter = cast(FileAdapter, self.adapter)
+        return Attacher(adapter, self.ledger, self.tally, self.fetcher, self.settings.max_concurrency, self.stopping)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Where files come from."""
+        return Fetcher(self.settings.allow_private_hosts)
 
     @property
     def linker(self) -> Linker:

@@ -5,6 +5,7 @@
         SettingError        a setting is missing or makes no sense
         MappingError        a rule is wrong; knows file and line
         CrmError            the CRM refuses for a cause that is not a row's, or cannot be reached
+          NoSuchObject      the account has no such object
           BudgetSpent       the day's calls are used up: nothing more is written in this run
         LedgerError         the ledger cannot be used
       AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
@@ -49,6 +50,10 @@ class MappingError(FatalError):
 
 class CrmError(FatalError):
     """The CRM refuses for a cause that is not a row's, or cannot be reached."""
+
+
+class NoSuchObject(CrmError):
+    """The account has no such object."""
 
 
 class BudgetSpent(CrmError):

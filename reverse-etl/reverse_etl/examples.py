@@ -9,7 +9,7 @@ from typing import Any
 from reverse_etl.adapter import LinkForm, ObjectSpec
 from reverse_etl.errors import MappingError, RowFault
 from reverse_etl.functions import Function
-from reverse_etl.mapping import RuleCompiler
+from reverse_etl.mapping import BRACES, RuleCompiler
 from reverse_etl.records import SourceRecord
 from reverse_etl.rules import Example, Rule
 from reverse_etl.values import FieldInfo, plain_number
@@ -37,6 +37,8 @@ def check_examples(rules: Sequence[Rule], functions: Mapping[str, Function]) -> 
 def outcome(rule: Rule, example: Example, functions: Mapping[str, Function]) -> dict[str, Any] | str:
     """CRM fields, `filtered`, or the code of the dead letter."""
     names = {path.split(".")[0] for one in rule.fields for path in one.paths} | {link.key for link in rule.links}
+    if rule.attach:
+        names |= {rule.attach.url, *BRACES.findall(rule.attach.name)}
     properties: dict[str, Any] = {name: {} for name in {*names, *example.record}}
     compiler = RuleCompiler(functions, EXAMPLE_FACTS)
     compiler.check_properties(rule, properties)

@@ -36,6 +36,8 @@ class Function:
     kind: Kind | None
     options: tuple[str, ...]
     doc: str
+    long_text: bool = False
+    """Whether its text may be longer than a short text field holds: it returns a type of str named LongText."""
 
 
 def returned(hint: Any) -> tuple[Kind | None, tuple[str, ...]]:
@@ -45,6 +47,8 @@ def returned(hint: Any) -> tuple[Kind | None, tuple[str, ...]]:
         return returned(parts[0]) if len(parts) == 1 else (None, ())
     if get_origin(hint) is Literal:
         return "choice", tuple(str(one) for one in get_args(hint))
+    if isinstance(hint, type) and issubclass(hint, str):
+        return "text", ()
     return KINDS.get(hint), ()
 
 
@@ -52,8 +56,9 @@ def describe(name: str, call: Callable[..., Any]) -> Function:
     """What the core knows of a function."""
     parameters = inspect.signature(call).parameters.values()
     facts = tuple(one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY)
-    kind, options = returned(get_type_hints(call).get("return"))
-    return Function(name, call, facts, kind, options, inspect.getdoc(call) or "")
+    hint = get_type_hints(call).get("return")
+    kind, options = returned(hint)
+    return Function(name, call, facts, kind, options, inspect.getdoc(call) or "", "LongText" in str(hint))
 
 
 def load_functions(modules: Iterable[str]) -> dict[str, Function]:

@@ -32,6 +32,7 @@ LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 3600.0
 CONNECT_TIMEOUT_S = 10.0
 CHUNK_BYTES = 256 * 1024
+TEXT_BYTES = 256 * 1024
 UNREACHABLE_ATTEMPTS = 4
 
 
@@ -43,6 +44,8 @@ class Answer:
     body: Any
     """Parsed JSON, or None where there is none."""
     headers: Mapping[str, str]
+    text: str = ""
+    """The body where it is no JSON, as far as TEXT_BYTES."""
 
     @property
     def ok(self) -> bool:
@@ -115,8 +118,11 @@ class CrmHttp:
         repeatable: bool = True,
         upload: Upload | None = None,
         into: IO[bytes] | None = None,
+        final: frozenset[int] = frozenset(),
     ) -> Answer:
         """The answer to one call, after any retries; the body of a success goes into the file `into`, where one is given.
+
+        An answer whose status is in `final` is not asked for again, whatever its status says.
 
         Raises: AmbiguousAnswer (only where `repeatable` is False), BudgetSpent, CrmError.
         """
@@ -149,6 +155,8 @@ class CrmHttp:
             meaning = "" if response.ok else self.meaning(response.status_code, parsed(response), response.headers)
             if meaning == "spent":
                 raise BudgetSpent(f"{self.name}'s calls of the day are used up.", "Run again tomorrow, or ask for more.")
+            if response.status_code in final:
+                return Answer(response.status_code, parsed(response), response.headers, text_of(response))
             if response.status_code in REFUSED or meaning == "again":
                 self._wait(attempt, response.headers, f"answered {response.status_code}")
                 continue
@@ -161,7 +169,8 @@ class CrmHttp:
                 renewed = True
                 continue
             body = None if into is not None and response.ok else parsed(response)
-            return Answer(response.status_code, body, response.headers)
+            text = "" if body is not None or into is not None else text_of(response)
+            return Answer(response.status_code, body, response.headers, text)
         raise CrmError(
             f"{self.name} did not take the call {method} {path.split('?')[0]} in {MAX_ATTEMPTS} attempts.",
             "Run again later: what was delivered is in the ledger, nothing is lost.",
@@ -222,6 +231,11 @@ def received(response: requests.Response, into: IO[bytes]) -> None:
     for chunk in response.iter_content(CHUNK_BYTES):
         into.write(chunk)
     into.seek(0)
+
+
+def text_of(response: requests.Response) -> str:
+    """A body as text, as far as TEXT_BYTES."""
+    return response.content[:TEXT_BYTES].decode("utf-8", "replace")
 
 
 def parsed(response: requests.Response) -> Any:

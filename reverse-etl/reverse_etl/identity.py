@@ -6,7 +6,7 @@ No hit: create.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.adapter import Adapter, Hit, Lookup
@@ -26,12 +26,18 @@ class Found:
 
 
 def resolve(
-    rule: CompiledRule, records: Sequence[CrmRecord], adapter: Adapter, ledger: Ledger, *, exact: bool
+    rule: CompiledRule,
+    records: Sequence[CrmRecord],
+    adapter: Adapter,
+    ledger: Ledger,
+    *,
+    exact: bool,
+    near: Callable[[CrmRecord], Mapping[str, str]] = lambda record: {},
 ) -> dict[str, Found | RowFault | None]:
     """By key: what was found, a conflict, or None for a record to be created."""
     match_by = rule.rule.match_by
     lookups = [
-        Lookup(record.key, {name: str(record.fields[name]) for name in match_by if record.fields.get(name) is not None})
+        Lookup(record.key, {name: str(record.fields[name]) for name in match_by if record.fields.get(name) is not None}, near(record))
         for record in records
     ]
     fields = [*rule.fields, *rule.reference_infos]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,7 +20,7 @@ import simpleeval
 from reverse_etl.adapter import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.errors import NotRepresentable, RowFault
 from reverse_etl.functions import Function, bind
-from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
+from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
 from reverse_etl.rules import FieldRule, Rule, nearest
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, hash_values
 
@@ -34,6 +35,9 @@ ACCEPTS: dict[Kind, set[Kind]] = {
     "datetime": {"date", "datetime"},
 }
 """Kinds of value that a kind of field takes."""
+BRACES = re.compile(r"\{([\w.]+)\}")
+"""A property in a file's name."""
+UNSAFE = re.compile(r"[^\w.-]")
 LONGEST_KEY = 255
 """Characters of a key in the ledger."""
 BAD_RECORD = (TypeError, ValueError, ArithmeticError, KeyError, AttributeError, simpleeval.InvalidExpression)
@@ -98,7 +102,15 @@ class CompiledRule:
                     raise RowFault("required_field", f"{name} is empty", f"{why}: give {name} a default in the rule")
         links = () if leaving else tuple(self._links(source))
         parts = [*values.items(), *((link.name, link.to_key) for link in links)]
-        return CrmRecord(self, str(key), values, links, source, hash_values(parts), leaving)
+        return CrmRecord(self, str(key), values, links, source, hash_values(parts), leaving, None if leaving else self._file(source))
+
+    def _file(self, source: SourceRecord) -> WantedFile | None:
+        """The file that goes with the record; None where the source has none."""
+        attach = self.rule.attach
+        url = path_value(source.values, attach.url) if attach else None
+        if attach is None or not isinstance(url, str) or not url:
+            return None
+        return WantedFile(url, BRACES.sub(lambda match: safe_name(path_value(source.values, match.group(1))), attach.name))
 
     def _passes(self, source: SourceRecord) -> bool:
         assert self.where is not None
@@ -124,6 +136,11 @@ class CompiledRule:
             if key is not None:
                 found.append(WantedLink(form, str(key)))
         return found
+
+
+def safe_name(value: object) -> str:
+    """A part of a file's name: letters, digits, dots and dashes."""
+    return UNSAFE.sub("_", str(value))
 
 
 def path_value(record: Mapping[str, Any], path: str) -> object:
@@ -157,6 +174,8 @@ class RuleCompiler:
         """Raises: MappingError for a property or function that is not there."""
         wanted = [(path, f"fields/{field.name}") for field in rule.fields for path in field.paths]
         wanted += [(link.key, f"links/{index}") for index, link in enumerate(rule.links)]
+        if rule.attach:
+            wanted += [(path, "attach") for path in (rule.attach.url, *BRACES.findall(rule.attach.name))]
         for path, at in wanted:
             top = path.split(".")[0]
             if top not in properties:
@@ -179,7 +198,7 @@ class RuleCompiler:
             return None, (), False
         if field.function is not None:
             function = self.functions[field.function]
-            return function.kind, function.options, False
+            return function.kind, function.options, function.long_text
         if field.constant is not None:
             kinds: dict[type, Kind] = {str: "choice", bool: "boolean", int: "integer", float: "number"}
             return kinds[type(field.constant)], (str(field.constant),), False
@@ -188,14 +207,15 @@ class RuleCompiler:
             return (*schema_kind(schema), schema.get("contentMediaType") == "text/plain")
         return None, (), False
 
-    def wanted_fields(self, rule: Rule, properties: Mapping[str, Any]) -> list[FieldWanted]:
-        """What the CRM object needs for this rule."""
+    def wanted_fields(self, rule: Rule, spec: ObjectSpec, properties: Mapping[str, Any]) -> list[FieldWanted]:
+        """What the CRM object needs for this rule: its fields, and those that hold the ids of what it refers to."""
         wanted = []
         for field in rule.fields:
             kind, options, long_text = self.source_kind(field, properties)
             unique = field.name == rule.upsert_key
             wanted.append(FieldWanted(field.name, kind or "text", options if kind == "choice" else (), unique, long_text))
-        return wanted
+        forms = [spec.links[link.to] for link in rule.links]
+        return wanted + [FieldWanted(form.field, "text", refers=form.to) for form in forms if form.form == "reference"]
 
     def compile(self, rule: Rule, spec: ObjectSpec, properties: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> CompiledRule:
         """A rule against the CRM's fields. Raises: MappingError."""
@@ -210,6 +230,10 @@ class RuleCompiler:
             hint = "Make the field unique in the CRM (often only possible at creation), or name another field as upsert_key."
             raise rule.error(f"the upsert_key {rule.upsert_key!r} is not unique in {rule.object}.", "upsert_key", hint)
         forms = tuple((link.key, spec.links[link.to]) for link in rule.links)
+        for _, form in forms:
+            if form.form == "reference" and form.field not in infos:
+                hint = "Create it in the CRM, or set `provision: true`."
+                raise rule.error(f"{rule.object} has no field {form.field}, which links it to {form.to}.", "links/0", hint)
         references = {form.field: infos[form.field] for _, form in forms if form.form == "reference"}
         where = self.compile_where(rule, properties)
         return CompiledRule(rule, spec, fields, where, self.leave_fields(rule, fields), forms, references)

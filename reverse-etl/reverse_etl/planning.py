@@ -130,7 +130,11 @@ class Planner:
             return
         tally.looked_up += len(misses)
         pending = {key for key, entry in plan.entries.items() if entry.state == "pending"}
-        found = resolve(rule, misses, self.adapter, self.ledger, exact=any(record.key in pending for record in misses))
+
+        def near(record: CrmRecord) -> dict[str, str]:
+            return {name: str(value) for name, value in self._references(rule, record, parents).items()}
+
+        found = resolve(rule, misses, self.adapter, self.ledger, exact=any(record.key in pending for record in misses), near=near)
         for record in misses:
             verdict = found[record.key]
             if not (isinstance(verdict, Found) and not verdict.adopt) and any(record.fields.get(name) for name in rule.rule.match_by):

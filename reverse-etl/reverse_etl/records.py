@@ -44,6 +44,14 @@ class WantedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file that goes with a record."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class CrmRecord:
     """A record as a rule maps it: canonical values by CRM field."""
 
@@ -56,6 +64,7 @@ class CrmRecord:
     fingerprint: bytes
     leaving: bool = False
     """The row does not pass `where`; `fields` are those of `on_leave`."""
+    file: WantedFile | None = None
 
     @property
     def observed_us(self) -> int:

@@ -41,6 +41,7 @@ def build(
         "received": dict(tally.received),
         "objects": {name: one.report() for name, one in tally.objects.items()},
         "links": tally.link_report(),
+        "attachments": tally.attachment_report(),
         "calls": {
             "made": sum(one["made"] for one in per_object.values()),
             "least": sum(one["least"] for one in per_object.values()),

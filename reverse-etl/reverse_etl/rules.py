@@ -54,6 +54,15 @@ class LinkRule:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachRule:
+    """A file that goes with the record: the property that holds its URL, and its name, made from properties in braces."""
+
+    url: str
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A record and what the rule makes of it."""
 
@@ -80,6 +89,7 @@ class Rule:
     where: str | None = None
     on_leave: Mapping[str, Any] | Literal["keep", "clear"] = "keep"
     links: tuple[LinkRule, ...] = ()
+    attach: AttachRule | None = None
     examples: tuple[Example, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
 
@@ -202,6 +212,7 @@ def build_rule(file: Path, data: Mapping[str, Any], lines: Mapping[str, int]) ->
         where=data.get("where"),
         on_leave=on_leave["set"] if isinstance(on_leave, dict) else on_leave,
         links=links,
+        attach=AttachRule(data["attach"]["url"], data["attach"]["name"], lines.get("attach", 1)) if "attach" in data else None,
         examples=examples,
         lines=dict(lines),
     )

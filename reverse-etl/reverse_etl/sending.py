@@ -104,7 +104,8 @@ class Sender:
         for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
             self.sleep(SETTLE_DELAY_S * attempt)
             key_field = rule.rule.upsert_key
-            found = self.adapter.find(rule.object, key_field, [Lookup(write.key, {}) for write in left], [key_field], exact=True)
+            lookups = [Lookup(write.key, {}, near(rule, write)) for write in left]
+            found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
             still = []
             for write in left:
                 hits = found.get(write.key, [])
@@ -191,6 +192,11 @@ class BatchSearch:
     def _one_by_one(self, part: Sequence[Write]) -> None:
         for write in part:
             self._taken([write])
+
+
+def near(rule: CompiledRule, write: Write) -> dict[str, str]:
+    """CRM ids that a write refers to, by field."""
+    return {name: str(write.fields[name]) for name in rule.reference_infos if write.fields.get(name) is not None}
 
 
 def dead(write: Write, fault: RowFault) -> Fate:

@@ -79,6 +79,20 @@ COMMON: list[th.Property[Any]] = [
         description="Days a link waits for its other end before it becomes a dead letter.",
     ),
     th.Property(
+        "attach_deliverables",
+        th.BooleanType,
+        default=False,
+        title="Attach deliverables",
+        description="Attach the files that rules name under `attach` to the records in the CRM.",
+    ),
+    th.Property(
+        "allow_private_download_hosts",
+        th.BooleanType,
+        default=False,
+        title="Allow private download hosts",
+        description="Whether these files may be fetched from this machine or a private network.",
+    ),
+    th.Property(
         "report_dir",
         th.StringType,
         title="Report folder",

@@ -1,7 +1,7 @@
 """Counting fates, and the law that must hold after every block.
 
 Per object: planned = created + updated + unchanged + skipped{…} + waiting + dead + not_attempted.
-Links apart: wanted = made + kept + waiting + dead.
+Links apart: wanted = made + kept + waiting + dead. Attachments apart: wanted = made + kept + dead + not_attempted.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Tally:
     """Records by stream."""
     objects: dict[str, ObjectTally] = field(default_factory=dict)
     links: Counter[str] = field(default_factory=Counter)
+    attachments: Counter[str] = field(default_factory=Counter)
 
     def of(self, object_name: str) -> ObjectTally:
         """The counts of an object."""
@@ -90,6 +91,9 @@ class Tally:
                 raise LawBroken(
                     f"{name}: planned {one.planned}, but fates are {dict(one.fates)}, spooled {one.spooled}; please report this bug."
                 )
+        attached = sum(self.attachments[name] for name in ("made", "kept", "dead", "not_attempted"))
+        if self.attachments["wanted"] != attached:
+            raise LawBroken(f"attachments: fates are {dict(self.attachments)}; please report this bug.")
         wanted = self.links["wanted"]
         found = sum(self.links[name] for name in ("made", "kept", "waiting", "dead"))
         if wanted != found:
@@ -98,6 +102,10 @@ class Tally:
     def link_report(self) -> dict[str, int]:
         """As the run report shows links."""
         return {name: self.links[name] for name in ("wanted", "made", "kept", "waiting", "dead")}
+
+    def attachment_report(self) -> dict[str, int]:
+        """As the run report shows attachments."""
+        return {name: self.attachments[name] for name in ("wanted", "made", "kept", "dead", "not_attempted")}
 
     def outcomes(self) -> Mapping[tuple[str, str], int]:
         """Rows by object and outcome, for the ledger's `outcome` table."""

@@ -34,12 +34,19 @@ class Sandbox:
     """The state of the whole sandbox."""
 
     def __init__(
-        self, *, users: int, seed: int, latency_ms: int = 0, chunk_bytes: int | None = None, async_bytes: int | None = None
+        self,
+        *,
+        users: int,
+        seed: int,
+        port: int,
+        latency_ms: int = 0,
+        chunk_bytes: int | None = None,
+        async_bytes: int | None = None,
     ) -> None:
         self.clock = Clock()
         self.latency_s = latency_ms / 1000
         sizes = {name: value for name, value in (("chunk_bytes", chunk_bytes), ("async_bytes", async_bytes)) if value is not None}
-        canai = CanAI(self.clock, users=users, seed=seed, **sizes)
+        canai = CanAI(self.clock, users=users, seed=seed, origin=f"http://127.0.0.1:{port}", **sizes)
         self.emulators: dict[str, Emulator] = {
             "canai": canai,
             "hubspot": HubSpot(self.clock),

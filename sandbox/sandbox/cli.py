@@ -47,7 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; 1 where the port is taken."""
     given = parser().parse_args(argv)
     sandbox = Sandbox(
-        users=given.users, seed=given.seed, latency_ms=given.latency_ms, chunk_bytes=given.chunk_bytes, async_bytes=given.async_bytes
+        users=given.users,
+        seed=given.seed,
+        port=given.port,
+        latency_ms=given.latency_ms,
+        chunk_bytes=given.chunk_bytes,
+        async_bytes=given.async_bytes,
     )
     try:
         asyncio.run(serve(given.port, sandbox))

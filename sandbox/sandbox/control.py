@@ -72,7 +72,7 @@ async def faults(request: web.Request) -> web.Response:
 
 
 async def limits(request: web.Request) -> web.Response:
-    """Change a vendor's limit: `{crm, calls, per_s, daily}`; HubSpot also takes `trace_ids: false`."""
+    """Change a vendor's limit: `{crm, calls, per_s, daily}`; HubSpot also takes `trace_ids`, `custom_objects`."""
     given = await body_of(request)
     emulator = box(request).emulators.get(given.get("crm"))
     if emulator is None:
@@ -82,6 +82,10 @@ async def limits(request: web.Request) -> web.Response:
         if not hasattr(emulator, "trace_ids"):
             return bad("trace_ids is HubSpot's")
         emulator.trace_ids = bool(given["trace_ids"])
+    if "custom_objects" in given:
+        if not hasattr(emulator, "custom_objects"):
+            return bad("custom_objects is HubSpot's")
+        emulator.custom_objects = bool(given["custom_objects"])
     return web.json_response({"crm": emulator.name, "limit": emulator.limit})
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
-from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
+from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
+from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NoSuchObject, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
-from target_hubspot.api import Paths, check, row_fault
-from target_hubspot.objects import ASSOCIATION_TYPES, BATCH_LIMIT, EXTRA_EMAILS, FOLDS_CASE, GROUP, OBJECTS
+from target_hubspot.api import SCHEMAS, Paths, check, row_fault
+from target_hubspot.notes import MARKER, NOTES, VIRTUAL, Notes, creation, shown, with_marker
+from target_hubspot.objects import ASSOCIATION_TYPES, BATCH_LIMIT, CUSTOM, EXTRA_EMAILS, FOLDS_CASE, GROUP, OBJECTS
 
 KINDS: dict[str, Kind] = {
     "string": "text",
@@ -42,6 +43,9 @@ class HubSpotAdapter:
         self.http, self.paths = http, Paths(version)
         self.calls: CallCount = http.calls
         self._infos: dict[str, dict[str, FieldInfo]] = {}
+        self._types: dict[str, str] = {}
+        """Type ids of custom objects."""
+        self._notes = Notes(http, self.paths, self._read_by)
 
     def account(self) -> Account:
         """The portal of the token."""
@@ -59,19 +63,57 @@ class HubSpotAdapter:
         return answer.body
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
-        """Properties by internal name."""
-        found = self._get(self.paths.properties(object_name))["results"]
+        """Properties by internal name. Raises: NoSuchObject, CrmError."""
+        if object_name in CUSTOM:
+            self._find_type(object_name)
+        found = self._get(self.paths.properties(self._type(object_name)))["results"]
         self._infos[object_name] = {one["name"]: field_info(object_name, one) for one in found}
+        if object_name == NOTES:
+            self._infos[object_name] |= VIRTUAL
         return self._infos[object_name]
 
+    def _type(self, object_name: str) -> str:
+        """How paths name an object."""
+        return self._types.get(object_name, object_name)
+
+    def _find_type(self, object_name: str) -> None:
+        """Raises: NoSuchObject where the portal has no such custom object, or shows none."""
+        answer = self.http.call("GET", SCHEMAS, SETUP)
+        known = answer.body.get("results") or [] if answer.ok and isinstance(answer.body, dict) else []
+        found = next((one for one in known if one.get("name") == object_name), None)
+        if found is None:
+            raise NoSuchObject(f"HubSpot has no custom object {object_name}.", "Create it, or take its rule out of the mapping.")
+        self._types[object_name] = str(found["objectTypeId"])
+
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create properties, in a group of their own."""
+        """Create properties, in a group of their own, and a custom object that is missing."""
+        if object_name in CUSTOM and object_name not in self._types:
+            self._create_object(object_name, wanted)
+            return
+        object_name = self._type(object_name)
         groups = {one["name"] for one in self._get(self.paths.properties(object_name, "groups"))["results"]}
         if GROUP["name"] not in groups:
             self._create(self.paths.properties(object_name, "groups"), dict(GROUP), {201, 200, 409})
         for start in range(0, len(wanted), BATCH_LIMIT):
             inputs = [property_body(one) for one in wanted[start : start + BATCH_LIMIT]]
             self._create(self.paths.properties(object_name, "batch/create"), {"inputs": inputs}, {200, 201})
+
+    def _create_object(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """A custom object with its properties. Raises: NoSuchObject where the portal has no right to it."""
+        key = next(one.name for one in wanted if one.unique)
+        properties = [{name: value for name, value in property_body(one).items() if name != "groupName"} for one in wanted]
+        body = {
+            "name": object_name,
+            "labels": CUSTOM[object_name],
+            "primaryDisplayProperty": key,
+            "requiredProperties": [key],
+            "properties": properties,
+            "associatedObjects": [],
+        }
+        answer = self.http.call("POST", SCHEMAS, SETUP, json=body)
+        if not answer.ok:
+            hint = "Custom objects need an Enterprise portal and the schema scopes."
+            raise NoSuchObject(f"HubSpot could not create the custom object {object_name} ({answer.status}).", hint)
 
     def _create(self, path: str, body: object, good: set[int]) -> None:
         answer = check(self.http.call("POST", path, SETUP, json=body))
@@ -85,8 +127,10 @@ class HubSpotAdapter:
         self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
     ) -> dict[str, list[Hit]]:
         """By key, then, for those not found, by e-mail; 100 a call. Batch reads do not lag."""
-        hits: dict[str, list[Hit]] = {}
         names = list(dict.fromkeys([key_field, *fields]))
+        if object_name == NOTES:
+            return self._notes.find(lookups, names, lambda kind, crm_id, own: self._hit_of(kind, crm_id, own, names))
+        hits: dict[str, list[Hit]] = {}
         for record in self._read_by(object_name, key_field, [one.key for one in lookups], names, "find"):
             hit = self._hit(object_name, record, names)
             hits.setdefault(str(hit.values.get(key_field)), []).append(hit)
@@ -115,7 +159,8 @@ class HubSpotAdapter:
             body: dict[str, Any] = {"inputs": inputs, "properties": list(fields), "propertiesWithHistory": []}
             if id_property:
                 body["idProperty"] = id_property
-            answer = check(self.http.call("POST", self.paths.objects(object_name, "batch/read"), Purpose(object_name, purpose), json=body))
+            path = self.paths.objects(self._type(object_name), "batch/read")
+            answer = check(self.http.call("POST", path, Purpose(object_name, purpose), json=body))
             if not answer.ok or not isinstance(answer.body, dict) or "results" not in answer.body:
                 raise CrmError(
                     f"HubSpot answered {answer.status} to a batch read of {object_name}.",
@@ -124,11 +169,17 @@ class HubSpotAdapter:
             yield from answer.body["results"]
 
     def _hit(self, object_name: str, record: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-        own, infos = record.get("properties") or {}, self._infos[object_name]
-        return Hit(str(record["id"]), {name: from_wire(infos[name], own.get(name)) for name in fields}, record)
+        own = shown(record, None) if object_name == NOTES else record.get("properties") or {}
+        return self._hit_of(object_name, str(record["id"]), own, fields)
+
+    def _hit_of(self, object_name: str, crm_id: str, own: Mapping[str, Any], fields: Sequence[str]) -> Hit:
+        infos = self._infos[object_name]
+        return Hit(crm_id, {name: from_wire(infos[name], own.get(name)) for name in fields}, own)
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One batch/upsert or batch/update; rows are told apart by trace id, else by key or id."""
+        if object_name == NOTES:
+            return self._write_notes(writes)
         creating = writes[0].kind == "create"
         inputs = []
         for index, write in enumerate(writes):
@@ -141,11 +192,36 @@ class HubSpotAdapter:
             if creating:
                 one["idProperty"] = key_field
             inputs.append(one)
-        path = self.paths.objects(object_name, "batch/upsert" if creating else "batch/update")
+        path = self.paths.objects(self._type(object_name), "batch/upsert" if creating else "batch/update")
         answer = check(self.http.call("POST", path, Purpose(object_name, "write"), json={"inputs": inputs}))
         if not answer.ok:
             raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
         return self._results(answer, writes, key_field if creating else None)
+
+    def _write_notes(self, writes: Sequence[Write]) -> list[RowResult]:
+        """One batch/create, which HubSpot would repeat, or batch/update. Raises: AmbiguousAnswer."""
+        creating = writes[0].kind == "create"
+        inputs = []
+        for index, write in enumerate(writes):
+            properties = {name: to_wire(value) for name, value in write.fields.items()}
+            own = creation(write, properties) if creating else {"id": write.crm_id, "properties": with_marker(write, properties)}
+            inputs.append({**own, "objectWriteTraceId": f"row-{index}"})
+        path = self.paths.objects(NOTES, "batch/create" if creating else "batch/update")
+        answer = check(self.http.call("POST", path, Purpose(NOTES, "write"), json={"inputs": inputs}, repeatable=not creating))
+        if not answer.ok:
+            raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
+        if isinstance(answer.body, dict):
+            answer.body["results"] = [{**one, "properties": shown(one, None)} for one in answer.body.get("results") or []]
+        results = self._results(answer, writes, MARKER if creating else None)
+        if creating and any(one.again for one in results):
+            raise AmbiguousAnswer("HubSpot's answer to new notes does not name each of them")
+        return results
+
+    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+        """A file of a note. Raises: RowFault for an object that HubSpot keeps no files of."""
+        if object_name != NOTES:
+            raise RowFault("no_files", f"HubSpot attaches files to notes, not to {object_name}", "take `attach` out of the rule")
+        return self._notes.attach(crm_id, file)
 
     @staticmethod
     def _results(answer: Answer, writes: Sequence[Write], key_field: str | None) -> list[RowResult]:

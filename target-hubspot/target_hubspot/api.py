@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer
+from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
@@ -34,10 +34,26 @@ class Paths:
         base = f"/crm/properties/{self.version}/{name}" if self.dated else f"/crm/v3/properties/{name}"
         return f"{base}/{call}" if call else base
 
-    def associations(self, name: str, to: str) -> str:
-        """Batched creation of associations."""
+    def associations(self, name: str, to: str, call: str = "batch/create") -> str:
+        """Batched creation, or reading, of associations."""
         base = f"/crm/associations/{self.version}" if self.dated else "/crm/v4/associations"
-        return f"{base}/{name}/{to}/batch/create"
+        return f"{base}/{name}/{to}/{call}"
+
+    def files(self) -> str:
+        """Files: the 2026-09 specification lists no upload, 2026-03 does."""
+        return "/files/2026-03/files" if self.dated else "/files/v3/files"
+
+
+SCHEMAS = "/crm-object-schemas/v3/schemas"
+"""Custom objects; a date-based path is not documented. Source: HubSpot's crm-schemas specification, read 2026-11-23."""
+
+
+def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
+    """Whether a 429 says that the day's calls are used up: then waiting for the burst to pass is in vain."""
+    if status != 429 or not isinstance(body, dict):
+        return ""
+    daily = str(body.get("policyName", "")).upper() == "DAILY" or "daily limit" in str(body.get("message", "")).lower()
+    return "spent" if daily or headers.get("X-HubSpot-RateLimit-Daily-Remaining") == "0" else ""
 
 
 def pace_s(headers: Mapping[str, str]) -> float:

@@ -8,7 +8,9 @@ BATCH_LIMIT = 100
 """Inputs of an object batch. Source: HubSpot, Using object APIs, read 2026-11-23."""
 ASSOCIATION_LIMIT = 2000
 """Inputs of an association batch create. Source: HubSpot, Associations v4 guide, read 2026-11-23."""
-ASSOCIATION_TYPES = {("deals", "contacts"): 3}
+ASSOCIATION_READ_LIMIT = 1000
+"""Inputs of an association batch read. Source: HubSpot, Associations v4 guide, read 2026-11-23."""
+ASSOCIATION_TYPES = {("deals", "contacts"): 3, ("notes", "contacts"): 202}
 """HubSpot's own type ids, by direction. Source: HubSpot, Associations guide, read 2026-11-23."""
 BATCH = (Lane("batch", 1, BATCH_LIMIT),)
 
@@ -23,7 +25,21 @@ OBJECTS = {
         links={"contacts": LinkForm("contacts", "association", rows_a_call=ASSOCIATION_LIMIT)},
         required={"dealname": "HubSpot requires it"},
     ),
+    "notes": ObjectSpec(
+        "notes",
+        BATCH,
+        upserts=False,
+        unique_keys=False,
+        find_rows_a_call=ASSOCIATION_READ_LIMIT,
+        links={"contacts": LinkForm("contacts", "reference", field="contact", on_create=True)},
+        required={"hs_timestamp": "HubSpot requires it"},
+    ),
+    "canai_platform_metric": ObjectSpec(
+        "canai_platform_metric", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT, optional=True
+    ),
 }
+CUSTOM = {"canai_platform_metric": {"singular": "CanAI platform metric", "plural": "CanAI platform metrics"}}
+"""Custom objects that `provision` may create, and their labels."""
 FOLDS_CASE = {("contacts", "email")}
 EXTRA_EMAILS = "hs_additional_emails"
 """A contact's further addresses, joined with `;`: a look-up by one of them finds the contact, too."""

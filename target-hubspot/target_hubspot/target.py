@@ -13,7 +13,7 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
-from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
+from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, meaning, pace_s
 from target_hubspot.objects import OBJECTS
 
 TIMEOUT_S = 30.0
@@ -53,6 +53,7 @@ class TargetHubSpot(CrmTarget):
             "HubSpot",
             headers=lambda: {"Authorization": f"Bearer {token}"},
             pace_s=pace_s,
+            meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",

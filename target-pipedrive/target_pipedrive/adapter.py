@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
+from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
 from target_pipedrive.api import check, message_of, row_fault
+from target_pipedrive.notes import INFOS, NOTES, Notes
 from target_pipedrive.objects import (
     IDS_LIMIT,
     KINDS,
@@ -47,6 +48,7 @@ class PipedriveAdapter:
         self.calls: CallCount = http.calls
         self._stage_ids = tuple(stage_ids)
         self._infos: dict[str, dict[str, FieldInfo]] = {}
+        self._notes = Notes(http)
         self._options: dict[tuple[str, str], dict[str, int]] = {}
 
     def _get(self, path: str, purpose: Purpose = SETUP) -> Mapping[str, Any]:
@@ -82,6 +84,8 @@ class PipedriveAdapter:
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom ones by name. Raises: CrmError where two of them have one name."""
+        if object_name == NOTES:
+            return dict(INFOS)
         kind = KINDS[object_name]
         infos = {one.name: one for one in kind.standard}
         for one in self._pages(kind.fields):
@@ -129,6 +133,8 @@ class PipedriveAdapter:
         self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
     ) -> dict[str, list[Hit]]:
         """By listing everything, or by search where that costs less; search lags, so never where it must be exact."""
+        if object_name == NOTES:
+            return self._notes.find(lookups, list(dict.fromkeys([key_field, *fields])))
         purpose = Purpose(object_name, "find")
         search_cost = sum(1 + len(one.match) for one in lookups) * SEARCH_TOKENS + LIST_TOKENS
         list_cost = (known // PAGE_LIMIT + 1) * LIST_TOKENS
@@ -181,6 +187,8 @@ class PipedriveAdapter:
 
     def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
         """Records by id."""
+        if object_name == NOTES:
+            return self._notes.read(crm_ids, fields)
         found = self._by_ids(object_name, list(crm_ids), Purpose(object_name, "read"))
         return {str(one["id"]): self._hit(object_name, one, fields) for one in found}
 
@@ -206,6 +214,8 @@ class PipedriveAdapter:
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One record: a create that must not be repeated blindly, or an update."""
         (write,) = writes
+        if object_name == NOTES:
+            return [self._notes.write(write)]
         creating = write.kind == "create"
         path = f"/api/v2/{KINDS[object_name].path}" + ("" if creating else f"/{write.crm_id}")
         body = self._body(object_name, write)
@@ -247,6 +257,12 @@ class PipedriveAdapter:
         if options and isinstance(value, str):
             return options[value]
         return float(value) if isinstance(value, Decimal) else value
+
+    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+        """A file of a note's person. Raises: RowFault for another object."""
+        if object_name != NOTES:
+            raise RowFault("no_files", f"files of {object_name} are not supported", "take `attach` out of the rule")
+        return self._notes.attach(crm_id, file)
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Every link of these objects is a reference and travels with the write."""

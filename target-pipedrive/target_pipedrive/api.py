@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer
+from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
@@ -21,6 +21,12 @@ def pace_s(headers: Mapping[str, str]) -> float:
     except (KeyError, ValueError):
         return 0.0
     return reset_s if left < RESERVE else 0.0
+
+
+def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
+    """Whether a 429 says that the company's tokens of the day are used up, rather than a burst's calls."""
+    left = {headers.get(name) for name in ("x-daily-requests-left", "x-daily-ratelimit-token-remaining")}
+    return "spent" if status == 429 and "0" in left else ""
 
 
 def message_of(body: Any) -> str:

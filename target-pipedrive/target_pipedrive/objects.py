@@ -76,4 +76,12 @@ OBJECTS = {
         links={"persons": LinkForm("persons", "reference", field="person_id")},
         required={"title": "Pipedrive requires it"},
     ),
+    "notes": ObjectSpec(
+        "notes",
+        ONE_BY_ONE,
+        upserts=False,
+        unique_keys=False,
+        find_rows_a_call=LISTING_FINDS,
+        links={"persons": LinkForm("persons", "reference", field="person_id", on_create=True)},
+    ),
 }

@@ -13,7 +13,7 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
-from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, pace_s
+from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, meaning, pace_s
 from target_pipedrive.objects import OBJECTS
 
 TIMEOUT_S = 30.0
@@ -62,6 +62,7 @@ class TargetPipedrive(CrmTarget):
             "Pipedrive",
             headers=lambda: {"x-api-token": str(token)},
             pace_s=pace_s,
+            meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import IO, Any
 from urllib.parse import quote
 
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
-from reverse_etl.errors import BatchRejected, CrmError, NotRepresentable, RowFault
+from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
+from reverse_etl.errors import BatchRejected, CrmError, NoSuchObject, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose, Upload
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
 from target_salesforce.api import PASSING, Session, check, errors_of, in_list, quoted, row_fault
 from target_salesforce.bulk import Bulk, Snapshot, Verdicts
+from target_salesforce.metadata import Provisioner
 from target_salesforce.objects import (
-    COLLECTION_LIMIT,
     COMPOSITE_QUERIES,
     DEFAULT_BULK_THRESHOLD,
     KEYS_A_QUERY,
-    PERMISSION_SET,
     with_bulk,
 )  # fmt: skip
 
@@ -32,8 +32,6 @@ SNAPSHOT_S = 600.0
 """How long a reading of a whole object may be used again in a run."""
 DATETIME_DIGITS = 0
 """Salesforce keeps whole seconds of a date-time. Source: REST API answers recorded from an org."""
-KEY_LENGTH, TEXT_LENGTH, LONG_LENGTH = 100, 255, 32_768
-NUMBER = {"type": "Number", "precision": 18, "scale": 4}
 
 
 class SalesforceAdapter:
@@ -51,11 +49,22 @@ class SalesforceAdapter:
         self._infos: dict[str, dict[str, FieldInfo]] = {}
 
     def _call(
-        self, method: str, path: str, purpose: Purpose, body: object = None, *, upload: Upload | None = None, into: IO[bytes] | None = None
+        self,
+        method: str,
+        path: str,
+        purpose: Purpose,
+        body: object = None,
+        *,
+        upload: Upload | None = None,
+        into: IO[bytes] | None = None,
+        final: frozenset[int] = frozenset(),
+        missing_ok: bool = False,
+        repeatable: bool = True,
     ) -> Answer:
         self.session.headers()  # signs in first, since the instance's URL is known only then
         url = f"{self.session.instance_url}{path if path.startswith('/services/') else f'/services/data/{self.version}{path}'}"
-        return check(self.http.call(method, url, purpose, json=body, upload=upload, into=into))
+        answer = self.http.call(method, url, purpose, json=body, upload=upload, into=into, final=final, repeatable=repeatable)
+        return answer if missing_ok and answer.status == 404 else check(answer)
 
     def account(self) -> Account:
         """The org of the session."""
@@ -77,7 +86,10 @@ class SalesforceAdapter:
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Fields that the running user sees."""
-        answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP)
+        answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP, missing_ok=True)
+        if answer.status == 404:
+            hint = "Create it, grant the user access to it, or set `provision: true`."
+            raise NoSuchObject(f"Salesforce has no object {object_name}, or hides it from the user.", hint)
         if not answer.ok or not isinstance(answer.body, dict):
             raise CrmError(
                 f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access."
@@ -85,70 +97,16 @@ class SalesforceAdapter:
         self._infos[object_name] = {one["name"]: field_info(one) for one in answer.body["fields"]}
         return self._infos[object_name]
 
-    # Provisioning
-
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create fields by the Tooling API, and grant the running user access by a permission set."""
-        for one in wanted:
-            if not one.name.endswith("__c"):
-                raise CrmError(
-                    f"{object_name} has no field {one.name}, and only custom fields (…__c) can be created.", "Check its name in the rule."
-                )
-            body = {"FullName": f"{object_name}.{one.name}", "Metadata": field_metadata(one)}
-            answer = self._call("POST", "/tooling/sobjects/CustomField", SETUP, body)
-            codes = {str(error.get("errorCode")) for error in errors_of(answer.body)}
-            if not answer.ok and "DUPLICATE_DEVELOPER_NAME" not in codes:  # it may be there and only be hidden
-                raise CrmError(
-                    f"Salesforce could not create {object_name}.{one.name} ({', '.join(codes)}).",
-                    "Create it by hand, or grant Customize Application.",
-                )
-        self._grant(object_name, [one.name for one in wanted])
-
-    def _grant(self, object_name: str, names: Sequence[str]) -> None:
-        user_id = self._user_id()
-        permission_set = self._query_one(f"SELECT Id FROM PermissionSet WHERE Name = {quoted(PERMISSION_SET['Name'])}")
-        if permission_set is None:
-            permission_set = self._create("PermissionSet", dict(PERMISSION_SET))
-        assigned = (
-            f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSetId = {quoted(permission_set)} AND AssigneeId = {quoted(user_id)}"
-        )
-        if self._query_one(assigned) is None:
-            self._create("PermissionSetAssignment", {"PermissionSetId": permission_set, "AssigneeId": user_id})
-        rows = [
-            {
-                "attributes": {"type": "FieldPermissions"}, "ParentId": permission_set, "SobjectType": object_name,
-                "Field": f"{object_name}.{name}", "PermissionsRead": True, "PermissionsEdit": True,
-            }
-            for name in names
-        ]  # fmt: skip
-        for start in range(0, len(rows), COLLECTION_LIMIT):
-            body = {"allOrNone": False, "records": rows[start : start + COLLECTION_LIMIT]}
-            answer = self._call("POST", "/composite/sobjects", SETUP, body)
-            for one in answer.body if isinstance(answer.body, list) else []:
-                if not one.get("success") and one["errors"][0]["statusCode"] != "DUPLICATE_VALUE":
-                    raise CrmError(
-                        f"Salesforce could not grant access to fields of {object_name} ({one['errors'][0]['statusCode']}).",
-                        "Grant it by hand.",
-                    )
+        """Create fields, and a custom object that is missing, by the Metadata API."""
+        provisioner = Provisioner(self._call, self.version, lambda: self.session.access_token, self._user_id)
+        if object_name not in self._infos:
+            provisioner.create_object(object_name)
+        provisioner.create_fields(object_name, wanted)
 
     def _user_id(self) -> str:
         parts = self.session.identity_url.rstrip("/").split("/")
         return parts[-1] if parts[-1].startswith("005") else str(self._userinfo()["user_id"])
-
-    def _query_one(self, soql: str) -> str | None:
-        answer = self._call("GET", f"/query?q={quote(soql)}", SETUP)
-        if not answer.ok or not isinstance(answer.body, dict):
-            raise CrmError(f"Salesforce answered {answer.status} to a query.", "Check the user's permissions.")
-        return str(answer.body["records"][0]["Id"]) if answer.body["records"] else None
-
-    def _create(self, object_name: str, body: object) -> str:
-        answer = self._call("POST", f"/sobjects/{object_name}", SETUP, body)
-        if not answer.ok or not isinstance(answer.body, dict):
-            codes = ", ".join(str(one.get("errorCode")) for one in errors_of(answer.body))
-            raise CrmError(
-                f"Salesforce could not create a {object_name} ({codes}).", "Grant Manage Profiles and Permission Sets, or do it by hand."
-            )
-        return str(answer.body["id"])
 
     # Records
 
@@ -291,6 +249,22 @@ class SalesforceAdapter:
         """See a job of a killed run to its end."""
         self.bulk.finish(object_name, job_id)
 
+    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+        """As a ContentVersion, published on the record, unless one of that name is."""
+        purpose = Purpose(object_name, "attach")
+        tests = f"FirstPublishLocationId = {quoted(crm_id)} AND PathOnClient = {quoted(file.name)}"
+        if next(self._rows([f"SELECT Id FROM ContentVersion WHERE {tests}"], purpose), None) is not None:
+            return False
+        with file.open() as content:
+            data = base64.b64encode(content.read()).decode()
+        body = {"Title": file.name.rpartition(".")[0] or file.name, "PathOnClient": file.name, "VersionData": data}
+        body["FirstPublishLocationId"] = crm_id
+        answer = self._call("POST", "/sobjects/ContentVersion", purpose, body, repeatable=False)
+        if not answer.ok:
+            errors = errors_of(answer.body)
+            raise BatchRejected(row_fault(errors[0]) if errors else RowFault("rejected", f"Salesforce answered {answer.status}"))
+        return True
+
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Every link of these objects is a reference and travels with the write."""
         raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
@@ -321,33 +295,6 @@ def field_info(one: Mapping[str, Any]) -> FieldInfo:
         trims=kind in ("text", "choice"),
         folds_case=one["type"] == "email" or (bool(one.get("externalId")) and not one.get("caseSensitive")),
     )
-
-
-def field_metadata(one: FieldWanted) -> dict[str, Any]:
-    """A custom field to be created. Source: CustomField in the metadata WSDL v63."""
-    label = one.name.removesuffix("__c").replace("_", " ")
-    metadata: dict[str, Any] = {"label": label}
-    match one.kind:
-        case "number":
-            metadata |= NUMBER
-        case "integer":
-            metadata |= NUMBER | {"scale": 0}
-        case "boolean":
-            metadata |= {"type": "Checkbox", "defaultValue": "false"}
-        case "date":
-            metadata |= {"type": "Date"}
-        case "datetime":
-            metadata |= {"type": "DateTime"}
-        case "choice":
-            values = [{"fullName": value, "label": value, "default": False} for value in one.options]
-            metadata |= {"type": "Picklist", "valueSet": {"restricted": True, "valueSetDefinition": {"sorted": False, "value": values}}}
-        case _ if one.long_text:
-            metadata |= {"type": "LongTextArea", "length": LONG_LENGTH, "visibleLines": 5}
-        case _:
-            metadata |= {"type": "Text", "length": KEY_LENGTH if one.unique else TEXT_LENGTH}
-    if one.unique:
-        metadata |= {"externalId": True, "unique": True, "caseSensitive": False}
-    return metadata
 
 
 def to_wire(value: Value) -> Any:

@@ -41,6 +41,24 @@ OBJECTS = {
         required=dict.fromkeys(("Name", "StageName", "CloseDate"), "Salesforce requires it"),
     ),
 }
+OBJECTS |= {
+    "CanAI_Deliverable__c": ObjectSpec(
+        "CanAI_Deliverable__c",
+        COLLECTIONS,
+        upserts=True,
+        unique_keys=True,
+        find_rows_a_call=FIND_ROWS,
+        links={"Contact": LinkForm("Contact", "reference", field="Contact__c")},
+    ),
+    "CanAI_Platform_Metric__c": ObjectSpec(
+        "CanAI_Platform_Metric__c", COLLECTIONS, upserts=True, unique_keys=True, find_rows_a_call=FIND_ROWS
+    ),
+}
+LABELS = {
+    "CanAI_Deliverable__c": ("CanAI Deliverable", "CanAI Deliverables"),
+    "CanAI_Platform_Metric__c": ("CanAI Platform Metric", "CanAI Platform Metrics"),
+}
+"""Singular and plural of objects that `provision` may create."""
 PERMISSION_SET = {
     "Name": "CanAI_Sync",
     "Label": "CanAI Sync",

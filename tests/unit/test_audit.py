@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,16 +25,15 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What the setting `audit_log` may name; the database is empty."""
-    if request.param == "file":
-        return str(tmp_path / "audit.jsonl")
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/audit.db"
-    url = str(request.getfixturevalue("postgres_url"))
-    with create_engine(url).begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS export_audit"))
-    return url
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What the setting `audit_log` may name; the database is empty, and the table gone afterwards."""
+    if request.param == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+        yield url
+        with create_engine(url).begin() as connection:
+            connection.execute(text("DROP TABLE export_audit"))
+    else:
+        yield str(tmp_path / "audit.jsonl") if request.param == "file" else f"sqlite:///{tmp_path}/audit.db"
 
 
 def rows_of(place: str) -> list[str]:

@@ -17,7 +17,7 @@ from jsonschema.exceptions import best_match
 from sandbox.canai.analytics import days
 from sandbox.canai.docs import REQUEST, openapi
 from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
-from sandbox.canai.files import MEDIA_TYPES, chunks, write
+from sandbox.canai.files import MEDIA_TYPES, chunks, pdf, write
 from sandbox.canai.state import Source, stable_uuid
 from sandbox.clock import Clock, iso, parse_iso
 from sandbox.emulator import Emulator
@@ -73,8 +73,10 @@ class CanAI(Emulator):
     main_token = "sandbox-key"
     default_pace = (REQUESTS_PER_MINUTE, 60.0)
 
-    def __init__(self, clock: Clock, *, users: int, seed: int, chunk_bytes: int = CHUNK_BYTES, async_bytes: int = ASYNC_BYTES) -> None:
-        self.source = Source(clock, users=users, seed=seed)
+    def __init__(
+        self, clock: Clock, *, users: int, seed: int, origin: str, chunk_bytes: int = CHUNK_BYTES, async_bytes: int = ASYNC_BYTES
+    ) -> None:
+        self.source = Source(clock, users=users, seed=seed, origin=origin)
         self.chunk_bytes, self.async_bytes = chunk_bytes, async_bytes
         super().__init__(clock)
 
@@ -198,6 +200,8 @@ class CanAI(Emulator):
 
     def download(self, call: Call) -> Reply:
         """A file, where the URL is signed and fresh."""
+        if call.path.startswith("/storage/plans/"):
+            return self.plan(call.path.removeprefix("/storage/plans/").removesuffix(".pdf"))
         parts = call.path.removeprefix("/storage/exports/").split("/")
         export = self.exports.get(parts[0])
         number = parts[1].split(".")[0] if len(parts) > 1 else ""
@@ -211,6 +215,13 @@ class CanAI(Emulator):
             return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
         body, records = export.files[int(number)]
         return Reply(200, body, {"Content-Type": MEDIA_TYPES[export.format]}, rows=records)
+
+    def plan(self, deliverable_id: str) -> Reply:
+        """A deliverable's PDF."""
+        row = next((one for one in self.rows("deliverables") if one["deliverable_id"] == deliverable_id), None)
+        if row is None:
+            return Reply(404, {"statusCode": "404", "error": "not_found", "message": "Object not found"})
+        return Reply(200, pdf(f"{row['product_track']} {deliverable_id}"), {"Content-Type": "application/pdf"}, rows=1)
 
     def answer(self, call: Call, export: Export) -> Reply:
         """The guide's `ExportResponse`; 202 while the export is made."""

@@ -97,8 +97,8 @@ def stable_uuid(*parts: object) -> str:
 class Source:
     """Rows of the record sets, by id, each a dict in the order of the API's fields."""
 
-    def __init__(self, clock: Clock, *, users: int, seed: int) -> None:
-        self.clock, self.users_wanted, self.seed = clock, users, seed
+    def __init__(self, clock: Clock, *, users: int, seed: int, origin: str) -> None:
+        self.clock, self.users_wanted, self.seed, self.origin = clock, users, seed, origin
         self.reset()
 
     def reset(self) -> None:
@@ -194,7 +194,7 @@ class Source:
             "trust_delta": round(rng.uniform(3, 5), 2),
             "emotional_resonance": round(rng.uniform(0.4, 1), 3),
             "user_satisfaction": round(rng.uniform(2, 5), 1),
-            "pdf_url": None,
+            "pdf_url": f"{self.origin}/storage/plans/{deliverable_id}.pdf",
             "created_at": iso(min(made + timedelta(hours=2), latest)),
         }
         self.rows["deliverables"][deliverable_id] = deliverable

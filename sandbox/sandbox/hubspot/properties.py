@@ -10,9 +10,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-OBJECT_TYPES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
+OBJECT_TYPES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "notes": "0-46"}
 TYPE_NAMES = {number: name for name, number in OBJECT_TYPES.items()} | {name: name for name in OBJECT_TYPES} | {
-    "contact": "contacts", "company": "companies", "deal": "deals"
+    "contact": "contacts", "company": "companies", "deal": "deals", "note": "notes"
 }  # fmt: skip
 LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")
 LEAD_STATUS = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")
@@ -32,6 +32,10 @@ ASSOCIATIONS = {
     ("companies", "contacts"): 280,
     ("deals", "companies"): 341,
     ("companies", "deals"): 342,
+    ("notes", "contacts"): 202,
+    ("contacts", "notes"): 201,
+    ("notes", "deals"): 214,
+    ("deals", "notes"): 213,
 }
 MAX_TEXT = 65_536
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
@@ -102,7 +106,8 @@ def default_properties() -> dict[str, dict[str, dict[str, Any]]]:
         definition("dealtype", "enumeration", options=("newbusiness", "existingbusiness")),
     ]
     companies = [definition("name"), definition("domain")]
-    sets = {"contacts": contacts, "deals": deals, "companies": companies}
+    notes = [definition("hs_timestamp", "datetime"), definition("hs_note_body"), definition("hs_attachment_ids")]
+    sets = {"contacts": contacts, "deals": deals, "companies": companies, "notes": notes}
     return {name: {one["name"]: dict(one) for one in [*common, *own]} for name, own in sets.items()}
 
 

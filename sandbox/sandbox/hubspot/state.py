@@ -10,6 +10,7 @@ from sandbox.hubspot.properties import (
     DEAL_STAGES,
     LIFECYCLE,
     OBJECT_TYPES,
+    TYPE_NAMES,
     default_properties,
     stored,
     value_error,
@@ -34,6 +35,9 @@ class Portal:
         self.groups: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in OBJECT_TYPES}
         self.unique: dict[tuple[str, str], dict[str, str]] = {}
         self.associations: dict[tuple[str, str], dict[tuple[str, str], set[int]]] = {}
+        self.schemas: dict[str, dict[str, Any]] = {}
+        """Custom objects by name."""
+        self.files: dict[str, dict[str, Any]] = {}
         self._next_id = 100
         for name in OBJECT_TYPES:
             self.groups[name]["contactinformation"] = {
@@ -42,6 +46,11 @@ class Portal:
                 "displayOrder": 0,
                 "archived": False,
             }
+
+    def kind_of(self, name: str) -> str | None:
+        """The object that a path names: by name, type id or fully qualified name."""
+        own = (one["name"] for one in self.schemas.values() if name in (one["name"], one["objectTypeId"], one["fullyQualifiedName"]))
+        return TYPE_NAMES.get(name) or next(own, None)
 
     def stage_options(self) -> list[dict[str, Any]]:
         """The pipelines of deals."""
@@ -105,6 +114,10 @@ class Portal:
             raise RowError("VALIDATION_ERROR", "A contact needs email, firstname or lastname", code="MISSING_REQUIRED_PROPERTY")
         if record is None and kind == "deals" and not (kept.get("dealname") and kept.get("dealstage")):
             raise RowError("VALIDATION_ERROR", "A deal needs dealname and dealstage", code="MISSING_REQUIRED_PROPERTY")
+        if record is None and kind == "notes" and not kept.get("hs_timestamp"):
+            raise RowError("VALIDATION_ERROR", "hs_timestamp is required", code="MISSING_REQUIRED_PROPERTY", prop="hs_timestamp")
+        if unknown := set(filter(None, kept.get("hs_attachment_ids", "").split(";"))) - set(self.files):
+            raise RowError("VALIDATION_ERROR", f"unknown files {sorted(unknown)}", prop="hs_attachment_ids")
         return kept
 
     def write(self, kind: str, record: dict[str, Any] | None, kept: dict[str, str]) -> dict[str, Any]:

@@ -1,1 +1,5 @@
-"""Emulates Pipedrive's API v2."""
+"""Pipedrive: `api` is its front and API v2, `notes` what only v1 has, `state` a company in memory."""
+
+from sandbox.pipedrive import notes  # its routes
+
+__all__ = ["notes"]

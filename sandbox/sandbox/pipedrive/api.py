@@ -38,9 +38,11 @@ class Pipedrive(Emulator):
 
     def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
         """Live records by field name; options by their label."""
-        if name not in KINDS:
-            return [] if name in ("notes", "files") else None
         company: Company = self.account(account)
+        if name in ("notes", "files"):
+            return self.v1_objects(company, company.notes if name == "notes" else company.files)
+        if name not in KINDS:
+            return None
         known = company.custom(name)
         rows = []
         for record in company.live(name):
@@ -53,6 +55,18 @@ class Pipedrive(Emulator):
             rows.append({"id": record["id"], "properties": own, "links": links})
         return rows
 
+    @staticmethod
+    def v1_objects(company: Company, rows: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Notes or files, and what they belong to."""
+        shown = []
+        for row in rows.values():
+            if not row["active_flag"]:
+                continue
+            owners = (("persons", "person_id"), ("deals", "deal_id"))
+            links = [{"object": kind, "id": row[name], "type": name} for kind, name in owners if row[name]]
+            shown.append({"id": row["id"], "properties": {name: value for name, value in row.items() if name != "id"}, "links": links})
+        return shown
+
     def handle(self, call: Call) -> Reply:
         """Check token and pace, then answer."""
         name = self.account_name(call.headers.get("x-api-token") or call.bearer)
@@ -60,7 +74,9 @@ class Pipedrive(Emulator):
             return self.error(401, "unauthorized access")
         pace = self.pace_of(name)
         wait = 0.0 if pace.spent else pace.wait_s(time.monotonic())
-        if pace.spent or wait:
+        if pace.spent:
+            return self.fault_reply("daily_limit", call, {})
+        if wait:
             return self.too_many(wait)
         path = re.sub(r"^/v1/", "/api/v1/", call.path)
         found = self.router.find(call.method, path)
@@ -101,6 +117,14 @@ class Pipedrive(Emulator):
         """Pipedrive's words for a fault."""
         if fault == "429":
             return self.too_many(1.0, args.get("retry_after_s"))
+        if fault == "daily_limit":
+            reply = self.error(429, "request over daily limit")
+            reply.headers |= {"x-daily-ratelimit-token-remaining": "0", "x-daily-requests-left": "0"}
+            return reply
+        if fault == "expired_token":
+            return self.error(401, "The access token expired")
+        if fault == "locked_rows":
+            return self.error(409, "The record is being changed by another call")
         if fault == "401":
             return self.error(401, "unauthorized access")
         if fault.startswith("403"):

@@ -63,6 +63,8 @@ class Company:
             }
             for number, name in enumerate(STAGE_NAMES, 1)
         ]
+        self.notes: dict[int, dict[str, Any]] = {}
+        self.files: dict[int, dict[str, Any]] = {}
         self._next_id, self._next_option = 0, 0
 
     def now(self) -> str:

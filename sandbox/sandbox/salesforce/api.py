@@ -57,6 +57,8 @@ class Salesforce(Emulator):
         """A composite of nothing but reads is a read."""
         if "/oauth2/" in call.path:
             return "auth", 0
+        if call.path.startswith("/services/Soap/"):
+            return "write", call.body.count(b"<metadata ")
         if call.method == "GET" or call.path.endswith("/jobs/query"):
             return "read", 0
         if call.method == "PUT":
@@ -87,11 +89,14 @@ class Salesforce(Emulator):
     @staticmethod
     def links(org: Org, name: str, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Look-ups of a row."""
-        return [
-            {"object": known["referenceTo"][0], "id": row[key], "type": key}
-            for key, known in org.objects[name].items()
-            if known["referenceTo"] and row.get(key) and known["referenceTo"][0] != "User"
-        ]
+        found = []
+        for key, known in org.objects[name].items():
+            if not known["referenceTo"] or not row.get(key) or known["referenceTo"][0] == "User":
+                continue
+            anywhere = known["referenceTo"] == ["*"]
+            holders = [one for one in org.rows if row[key] in org.rows[one]] if anywhere else known["referenceTo"]
+            found += [{"object": holder, "id": row[key], "type": key} for holder in holders]
+        return found
 
     def handle(self, call: Call) -> Reply:
         """Sign in, or check the session and answer."""
@@ -169,6 +174,9 @@ class Salesforce(Emulator):
     def org_of(self, call: Call) -> Org:
         """The org of a session. Raises: TopError."""
         token = call.bearer
+        if call.path.startswith("/services/Soap/"):
+            session = re.search(rb"<(?:\w+:)?sessionId>([^<]*)<", call.body)
+            token = session.group(1).decode() if session else None
         name = self.sessions.get(token or "") or self.account_name(token)
         if name is None:
             raise TopError(401, "INVALID_SESSION_ID", "Session expired or invalid")

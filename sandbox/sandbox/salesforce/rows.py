@@ -23,14 +23,14 @@ QUERY_PAGE = 2000
 
 def known_object(org: Org, sobject: str) -> str:
     """The object's name. Raises: TopError."""
-    if sobject not in org.objects:
+    if not org.may_use(sobject):
         raise TopError(404, "NOT_FOUND", "The requested resource does not exist")
     return sobject
 
 
 def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
     """Rows of a query, as answered. Raises: TopError."""
-    if query.sobject not in org.objects:
+    if not org.may_use(query.sobject):
         raise TopError(400, "INVALID_TYPE", f"sObject type '{query.sobject}' is not supported.")
     visible = org.visible(query.sobject)
     for name in [*query.fields, *query.names]:

@@ -19,6 +19,7 @@ STAGES = (
     "Closed Won",
     "Closed Lost",
 )
+OBJECT_RIGHTS = ("Create", "Read", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords")
 PREFIXES = {
     "Contact": "003",
     "Opportunity": "006",
@@ -27,6 +28,10 @@ PREFIXES = {
     "PermissionSet": "0PS",
     "PermissionSetAssignment": "0Pa",
     "FieldPermissions": "01k",
+    "ObjectPermissions": "110",
+    "ContentVersion": "068",
+    "ContentDocument": "069",
+    "ContentDocumentLink": "06A",
     "User": "005",
     "Organization": "00D",
 }
@@ -73,15 +78,26 @@ def fixed(name: str, kind: str = "string", length: int = 0, refers: str = "") ->
     return field(name, kind, length, create=False, update=False, refers=refers)
 
 
-def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
-    """Objects of a new org, each name to its fields."""
-    system = [
+def system_fields() -> list[dict[str, Any]]:
+    """Fields that every object has."""
+    return [
         field("Id", "id", 18, create=False, update=False, required=True, lookup=True),
         fixed("IsDeleted", "boolean"),
         fixed("CreatedDate", "datetime"),
         fixed("LastModifiedDate", "datetime"),
         fixed("SystemModstamp", "datetime"),
     ]
+
+
+def custom_object() -> dict[str, dict[str, Any]]:
+    """Fields of a new custom object whose names are automatic numbers."""
+    own = [fixed("Name", "string", 80), field("OwnerId", "reference", 18, refers="User")]
+    return {one["name"]: one for one in [*system_fields(), *own]}
+
+
+def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
+    """Objects of a new org, each name to its fields."""
+    system = system_fields()
     owner = field("OwnerId", "reference", 18, refers="User")
     contact = [
         field("LastName", "string", 80, required=True), field("FirstName", "string", 40), fixed("Name", "string", 121),
@@ -110,6 +126,22 @@ def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
         "FieldPermissions": [
             field("ParentId", "reference", 18, refers="PermissionSet"), field("SobjectType"), field("Field"),
             field("PermissionsRead", "boolean"), field("PermissionsEdit", "boolean"),
+        ],
+        "ObjectPermissions": [
+            field("ParentId", "reference", 18, refers="PermissionSet"), field("SobjectType"),
+            *(field(f"Permissions{name}", "boolean") for name in OBJECT_RIGHTS),
+        ],
+        "ContentVersion": [
+            field("Title", "string", 255, required=True), field("PathOnClient", "string", 500, required=True),
+            field("VersionData", "base64"), field("FirstPublishLocationId", "reference", 18, update=False, refers="*"),
+            fixed("ContentDocumentId", "reference", 18, refers="ContentDocument"), fixed("ContentSize", "int"), owner,
+        ],
+        "ContentDocument": [
+            field("Title", "string", 255), field("LatestPublishedVersionId", "reference", 18, refers="ContentVersion"), owner,
+        ],
+        "ContentDocumentLink": [
+            field("ContentDocumentId", "reference", 18, refers="ContentDocument"), field("LinkedEntityId", "reference", 18, refers="*"),
+            field("ShareType", "picklist", 40),
         ],
         "User": [field("Username"), field("Email", "email")],
         "Organization": [field("Name")],

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import date, datetime
 from typing import Any
 
 from sandbox.clock import Clock, iso, parse_iso
-from sandbox.salesforce.schema import PREFIXES, field, standard_objects
+from sandbox.salesforce.schema import PREFIXES, custom_object, field, standard_objects
 
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-TEXT_TYPES = {"string", "textarea", "email", "phone", "url", "picklist", "reference", "id"}
+TEXT_TYPES = {"string", "textarea", "email", "phone", "url", "picklist", "reference", "id", "base64"}
 TOOLING_TYPES = {
     "Text": "string",
     "Number": "double",
@@ -27,6 +28,7 @@ TOOLING_TYPES = {
     "Email": "email",
     "Phone": "phone",
     "Url": "url",
+    "Lookup": "reference",
 }
 LARGEST = 10**18
 
@@ -61,6 +63,8 @@ class Org:
         self.objects = standard_objects()
         self.rows: dict[str, dict[str, dict[str, Any]]] = {sobject: {} for sobject in self.objects}
         self.index: dict[tuple[str, str], dict[str, set[str]]] = {}
+        self.prefixes: dict[str, str] = {}
+        """Id prefixes of custom objects."""
         self._next = 0
         self.calls = 0
         self._visible: dict[str, dict[str, dict[str, Any]]] = {}
@@ -96,16 +100,41 @@ class Org:
             raise RowError("FIELD_INTEGRITY_EXCEPTION", "type and label are required", ["Metadata"])
         if kind in ("string", "textarea") and not metadata.get("length"):
             raise RowError("FIELD_INTEGRITY_EXCEPTION", "length is required for text", ["Metadata"])
+        target = str(metadata.get("referenceTo") or "")
+        if kind == "reference" and (target not in self.objects or not metadata.get("relationshipName")):
+            raise RowError("FIELD_INTEGRITY_EXCEPTION", "referenceTo and relationshipName are required", ["Metadata"])
         value_set = (metadata.get("valueSet") or {}).get("valueSetDefinition", {}).get("value", [])
+        value_set = value_set if isinstance(value_set, list) else [value_set]
         values = tuple(one.get("fullName") or one.get("valueName") for one in value_set)
         restricted = bool((metadata.get("valueSet") or {}).get("restricted"))
         self.objects[sobject][name] = field(
             name, kind, int(metadata.get("length") or 255), label=metadata["label"], scale=int(metadata.get("scale") or 0),
-            values=values, restricted=restricted, external=bool(metadata.get("externalId")), unique=bool(metadata.get("unique")),
+            values=values, restricted=restricted, refers=target,
+            external=bool(metadata.get("externalId")), unique=bool(metadata.get("unique")),
         )  # fmt: skip
         self._visible.clear()
         self._next += 1
         return long_id("00N", self._next)
+
+    def add_custom_object(self, name: str, metadata: dict[str, Any]) -> None:
+        """An object by the Metadata API; nobody may use it until that is granted. Raises: RowError."""
+        if not name.endswith("__c") or not metadata.get("label") or not metadata.get("pluralLabel") or not metadata.get("nameField"):
+            raise RowError("FIELD_INTEGRITY_EXCEPTION", "label, pluralLabel and nameField are required")
+        if name in self.objects:
+            raise RowError("DUPLICATE_DEVELOPER_NAME", f"There is already an object named {name}.")
+        self.objects[name] = custom_object()
+        self.rows[name] = {}
+        self.prefixes[name] = f"a{len(self.prefixes):02d}"
+
+    def may_use(self, sobject: str) -> bool:
+        """Whether the running user sees an object: standard ones, and custom ones a permission set of theirs grants."""
+        if sobject not in self.objects:
+            return False
+        assigned = {
+            row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id
+        }
+        granted = {row["SobjectType"] for row in self.rows["ObjectPermissions"].values() if row.get("ParentId") in assigned}
+        return not sobject.endswith("__c") or sobject in granted
 
     def find(self, sobject: str, name: str, value: str) -> list[dict[str, Any]]:
         """Rows by a text field, without case."""
@@ -197,8 +226,8 @@ class Org:
                 "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{known['label']}: bad value for restricted picklist field: {value}", [name]
             )
         if known["type"] == "reference":
-            target = known["referenceTo"][0]
-            if value not in self.rows[target]:
+            targets = known["referenceTo"] if known["referenceTo"] != ["*"] else list(self.rows)
+            if not any(value in self.rows[target] for target in targets):
                 raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [name])
         return value.strip()
 
@@ -208,7 +237,7 @@ class Org:
         created = row is None
         if row is None:
             self._next += 1
-            row_id = long_id(PREFIXES[sobject], self._next)
+            row_id = long_id(PREFIXES.get(sobject) or self.prefixes[sobject], self._next)
             row = dict.fromkeys(self.objects[sobject])
             row |= {"Id": row_id, "IsDeleted": False, "CreatedDate": now}
             if "OwnerId" in row:
@@ -226,7 +255,18 @@ class Org:
             if created and row.get("ContactId"):
                 role = {"OpportunityId": row["Id"], "ContactId": row["ContactId"], "IsPrimary": True}
                 self.write("OpportunityContactRole", None, role)
+        if sobject == "ContentVersion" and created:
+            self._publish(row)
         return row
+
+    def _publish(self, version: dict[str, Any]) -> None:
+        """A new file: its document, and a link to the record that it was published on."""
+        size = len(base64.b64decode(version.pop("VersionData") or ""))
+        document = self.write("ContentDocument", None, {"Title": version["Title"], "LatestPublishedVersionId": version["Id"]})
+        version |= {"ContentDocumentId": document["Id"], "ContentSize": size}
+        if version.get("FirstPublishLocationId"):
+            link = {"ContentDocumentId": document["Id"], "LinkedEntityId": version["FirstPublishLocationId"], "ShareType": "V"}
+            self.write("ContentDocumentLink", None, link)
 
     def _set(self, sobject: str, row: dict[str, Any], name: str, value: Any) -> None:
         known = self.objects[sobject][name]
