@@ -39,6 +39,10 @@ class Paths:
         base = f"/crm/associations/{self.version}" if self.dated else "/crm/v4/associations"
         return f"{base}/{name}/{to}/{call}"
 
+    def token(self) -> str:
+        """The token endpoint."""
+        return f"/oauth/{self.version}/token" if self.dated else "/oauth/v1/token"
+
     def files(self) -> str:
         """Files: the 2026-09 specification lists no upload, 2026-03 does."""
         return "/files/2026-03/files" if self.dated else "/files/v3/files"

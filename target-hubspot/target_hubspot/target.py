@@ -8,15 +8,19 @@ from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
 from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
+from reverse_etl.oauth import OAuth
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
-from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, meaning, pace_s
+from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Paths, meaning, pace_s
 from target_hubspot.objects import OBJECTS
 
 TIMEOUT_S = 30.0
+
+
+HINT = "Check `client_id`, `client_secret` and `refresh_token`, and that the app is still installed."
 
 
 class TargetHubSpot(CrmTarget):
@@ -38,27 +42,36 @@ class TargetHubSpot(CrmTarget):
             title="Access token",
             description="A service key or private-app token; also read from HUBSPOT_API_KEY.",
         ),
+        th.Property("client_id", th.StringType, title="Client id", description="Of an OAuth app, with client_secret and refresh_token."),
+        th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Of that app."),
+        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="Of that app's installation."),
         *COMMON,
     ).to_dict()
 
     def build_adapter(self) -> Adapter:
         """HubSpot behind these settings. Raises: SettingError."""
-        token = self.setting("access_token")
-        if not token:
+        url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
+        version = str(self.config.get("api_version") or DEFAULT_VERSION)
+        own = {name: str(self.config.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")}
+        oauth = OAuth("HubSpot", url + Paths(version).token(), lambda: {"grant_type": "refresh_token", **own}, HINT)
+        given = self.setting("access_token")
+        if not given and not all(own.values()):
             raise SettingError(
-                "The setting 'access_token' is missing.", "Set it, or HUBSPOT_API_KEY, to a service key or private-app token."
+                "The setting 'access_token' is missing.",
+                "Set it, or HUBSPOT_API_KEY, to a service key or private-app token; or client_id, client_secret and refresh_token.",
             )
         http = CrmHttp(
-            checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url"),
+            url,
             "HubSpot",
-            headers=lambda: {"Authorization": f"Bearer {token}"},
+            headers=lambda: {"Authorization": f"Bearer {given or oauth.token()}"},
+            renew=None if given else oauth.renew,
             pace_s=pace_s,
             meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return HubSpotAdapter(http, str(self.config.get("api_version") or DEFAULT_VERSION))
+        return HubSpotAdapter(http, version)
 
 
 def main() -> int:

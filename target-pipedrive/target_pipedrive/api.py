@@ -10,6 +10,8 @@ from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
+OAUTH_URL = "https://oauth.pipedrive.com/oauth/token"
+"""Source: Pipedrive, OAuth authorization, read 2026-11-23."""
 RESERVE = 5
 """Calls of a burst that are left unused, for those in flight."""
 

@@ -8,15 +8,17 @@ from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
 from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
+from reverse_etl.oauth import OAuth
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
-from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, meaning, pace_s
+from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, OAUTH_URL, meaning, pace_s
 from target_pipedrive.objects import OBJECTS
 
 TIMEOUT_S = 30.0
+HINT = "Check `client_id`, `client_secret` and `refresh_token`: a refresh token dies after 60 idle days."
 
 
 class TargetPipedrive(CrmTarget):
@@ -40,6 +42,9 @@ class TargetPipedrive(CrmTarget):
             title="API token",
             description="An API token; also read from PIPEDRIVE_API_TOKEN.",
         ),
+        th.Property("client_id", th.StringType, title="Client id", description="Of an OAuth app, with client_secret and refresh_token."),
+        th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Of that app."),
+        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="Of that app's installation."),
         th.Property(
             "stage_ids",
             th.ArrayType(th.IntegerType),
@@ -51,16 +56,28 @@ class TargetPipedrive(CrmTarget):
 
     def build_adapter(self) -> Adapter:
         """Pipedrive behind these settings. Raises: SettingError."""
+        url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
         token = self.setting("api_token")
+        own = {name: str(self.config.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")}
+        if not token and not all(own.values()):
+            raise SettingError(
+                "The setting 'api_token' is missing.",
+                "Set it, or PIPEDRIVE_API_TOKEN, to an API token; or client_id, client_secret and refresh_token.",
+            )
+        form = {"grant_type": "refresh_token", "refresh_token": own["refresh_token"]}
+        sign_in = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
+        oauth = OAuth("Pipedrive", sign_in, lambda: form, HINT, basic=(own["client_id"], own["client_secret"]))
         if not token:
-            raise SettingError("The setting 'api_token' is missing.", "Set it, or PIPEDRIVE_API_TOKEN, to an API token.")
+            oauth.token()
+            url = str(oauth.answer.get("api_domain") or url).rstrip("/")
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
         if version != DEFAULT_VERSION:
             raise SettingError(f"api_version {version} is not supported.", "Pipedrive is spoken in v2.")
         http = CrmHttp(
-            checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url"),
+            url,
             "Pipedrive",
-            headers=lambda: {"x-api-token": str(token)},
+            headers=lambda: {"x-api-token": str(token)} if token else {"Authorization": f"Bearer {oauth.token()}"},
+            renew=None if token else oauth.renew,
             pace_s=pace_s,
             meaning=meaning,
             calls=CallCount(),

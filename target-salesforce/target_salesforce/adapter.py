@@ -14,7 +14,7 @@ from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose, Upload
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
-from target_salesforce.api import PASSING, Session, check, errors_of, in_list, quoted, row_fault
+from target_salesforce.api import PASSING, check, errors_of, in_list, quoted, row_fault
 from target_salesforce.bulk import Bulk, Snapshot, Verdicts
 from target_salesforce.metadata import Provisioner
 from target_salesforce.objects import (
@@ -23,6 +23,7 @@ from target_salesforce.objects import (
     KEYS_A_QUERY,
     with_bulk,
 )  # fmt: skip
+from target_salesforce.session import Session
 
 KINDS: dict[str, Kind] = {
     "double": "number", "currency": "number", "percent": "number", "int": "integer", "boolean": "boolean", "date": "date",

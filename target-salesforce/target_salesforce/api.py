@@ -1,19 +1,15 @@
-"""Salesforce over HTTP: sign-in, session, SOQL, and errors told apart."""
+"""Salesforce over HTTP: SOQL, and errors told apart."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import requests
 from reverse_etl.errors import CrmError, RowFault
 from reverse_etl.http import Answer, Meaning
 
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 DEFAULT_VERSION = "v67.0"
-SIGN_IN_ATTEMPTS = 4
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again. Source: StatusCode in the metadata WSDL v63."""
 RUN_CODES = {
@@ -29,64 +25,6 @@ RUN_CODES = {
     "INVALID_SESSION_ID": "Sign in again: check the credentials.",
 }
 """Codes of causes that are every row's, and what to do."""
-
-
-@dataclass(slots=True)
-class Session:
-    """A token and where it is good; renewed by client credentials."""
-
-    login_url: str
-    instance_url: str
-    client_id: str = ""
-    client_secret: str = ""
-    access_token: str = ""
-    identity_url: str = ""
-    sleep: Callable[[float], None] = lambda _: None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def headers(self) -> dict[str, str]:
-        """The header of every call. Raises: CrmError."""
-        if not self.access_token:
-            self.sign_in()
-        return {"Authorization": f"Bearer {self.access_token}"}
-
-    def renew(self) -> bool:
-        """A new token after INVALID_SESSION_ID; False where only a given token is known. Raises: CrmError."""
-        if not self.client_secret:
-            return False
-        with self._lock:
-            self.sign_in()
-        return True
-
-    def sign_in(self) -> None:
-        """Client credentials. Raises: CrmError."""
-        form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
-        for attempt in range(1, SIGN_IN_ATTEMPTS + 1):
-            try:
-                with requests.Session() as http:
-                    http.trust_env = self.login_url.startswith("https://")
-                    answer = http.post(f"{self.login_url}/services/oauth2/token", data=form, timeout=30, allow_redirects=False)
-            except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
-                if attempt == SIGN_IN_ATTEMPTS:
-                    hint = "Check `login_url` and the network, then run again."
-                    raise CrmError(f"Salesforce cannot be reached at {self.login_url}.", hint) from None
-                self.sleep(2.0 ** (attempt - 1))
-                continue
-            if answer.status_code in (429, 500, 502, 503, 504) and attempt < SIGN_IN_ATTEMPTS:
-                self.sleep(2.0 ** (attempt - 1))
-                continue
-            break
-        try:
-            body = answer.json()
-        except ValueError:
-            body = {}
-        if answer.status_code != 200 or "access_token" not in body:
-            code = body.get("error", "") if isinstance(body, dict) else ""
-            hint = "Check `client_id`, `client_secret` and `login_url`, and that the app allows client credentials."
-            raise CrmError(f"Salesforce refuses the sign-in ({answer.status_code} {code}).".replace(" )", ")"), hint)
-        self.access_token = body["access_token"]
-        self.instance_url = str(body.get("instance_url") or self.instance_url).rstrip("/")
-        self.identity_url = str(body.get("id", ""))
 
 
 def quoted(value: str) -> str:

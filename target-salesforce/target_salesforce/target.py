@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 from reverse_etl import commands
 from reverse_etl.adapter import Adapter, CallCount
-from reverse_etl.errors import SettingError
 from reverse_etl.http import CrmHttp
 from reverse_etl.settings import COMMON, checked_url
 from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, Session, meaning
+from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, meaning
 from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, OBJECTS
+from target_salesforce.session import open_session
 
 TIMEOUT_S = 60.0
 
@@ -42,10 +40,19 @@ class TargetSalesforce(CrmTarget):
             title="Instance URL",
             description="The org's own URL; needed with access_token, else the sign-in tells it.",
         ),
+        th.Property("client_id", th.StringType, title="Client id", description="Consumer key of an External Client App."),
         th.Property(
-            "client_id", th.StringType, title="Client id", description="Consumer key of an External Client App (client credentials)."
+            "client_secret", th.StringType, secret=True, title="Client secret", description="Consumer secret, for client credentials."
         ),
-        th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Consumer secret of that app."),
+        th.Property("username", th.StringType, title="Username", description="The user to act as, for the JWT bearer flow."),
+        th.Property(
+            "private_key",
+            th.StringType,
+            secret=True,
+            title="Private key",
+            description="PEM text of the RSA key whose certificate the app has, for the JWT bearer flow.",
+        ),
+        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="A refresh token of the app."),
         th.Property(
             "access_token", th.StringType, secret=True, title="Access token", description="A session's token instead of signing in."
         ),
@@ -62,21 +69,13 @@ class TargetSalesforce(CrmTarget):
     def build_adapter(self) -> Adapter:
         """Salesforce behind these settings. Raises: SettingError."""
         login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
-        given = str(self.config.get("instance_url") or "")
-        session = Session(
-            login_url,
-            checked_url(given, "instance_url") if given else login_url,
-            client_id=str(self.config.get("client_id") or ""),
-            client_secret=str(self.config.get("client_secret") or ""),
-            access_token=str(self.config.get("access_token") or ""),
-            sleep=time.sleep,
-        )
-        if not session.access_token and not (session.client_id and session.client_secret):
-            raise SettingError("Credentials are missing.", "Set client_id and client_secret, or access_token with instance_url.")
-        if session.access_token and not given:
-            raise SettingError("The setting 'instance_url' is missing.", "Set the org's own URL together with access_token.")
+        names = ("client_id", "client_secret", "username", "private_key", "refresh_token", "access_token", "instance_url")
+        given = {name: str(self.config.get(name) or "") for name in names}
+        if given["instance_url"]:
+            given["instance_url"] = checked_url(given["instance_url"], "instance_url")
+        session = open_session(given, login_url)
         http = CrmHttp(
-            session.instance_url,
+            given["instance_url"] or login_url,
             "Salesforce",
             headers=session.headers,
             pace_s=lambda _: 0.0,

@@ -9,6 +9,7 @@ import re
 import time
 import uuid
 from typing import Any
+from urllib.parse import parse_qs
 
 from sandbox.clock import Clock, iso
 from sandbox.emulator import Emulator
@@ -84,9 +85,7 @@ class HubSpot(Emulator):
     def handle(self, call: Call) -> Reply:
         """Check token and pace, then answer."""
         if call.path.endswith("/oauth/v1/token") or re.match(r"^/oauth/\d{4}-\d{2}/token", call.path):
-            return Reply(
-                200, {"access_token": self.main_token, "expires_in": 1800, "token_type": "bearer", "refresh_token": "sandbox-refresh"}
-            )
+            return self.sign_in(call)
         name = self.account_name(call.bearer)
         if name is None:
             return self.error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
@@ -117,6 +116,19 @@ class HubSpot(Emulator):
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(int(pace.per_s * 1000)),
         }
         return reply
+
+    def sign_in(self, call: Call) -> Reply:
+        """A refresh token for an access token; the client id names the account."""
+        form = {key: values[0] for key, values in parse_qs(call.body.decode()).items()}
+        client = form.get("client_id", "")
+        if (
+            form.get("grant_type") != "refresh_token"
+            or form.get("refresh_token") != "sandbox-refresh"
+            or form.get("client_secret") != client
+        ):
+            return Reply(400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
+        token = client.replace("sandbox", self.main_token, 1)
+        return Reply(200, {"access_token": token, "expires_in": 1800, "token_type": "bearer", "refresh_token": "sandbox-refresh"})
 
     def _answer(self, handler: Any, call: Call, portal: Portal, params: dict[str, str]) -> Reply:
         for name in ("kind", "to_kind"):

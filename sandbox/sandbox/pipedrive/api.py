@@ -6,6 +6,7 @@ import base64
 import re
 import time
 from typing import Any
+from urllib.parse import parse_qs
 
 from sandbox.emulator import Emulator
 from sandbox.http import BadJson, Call, Reply, Router
@@ -69,6 +70,8 @@ class Pipedrive(Emulator):
 
     def handle(self, call: Call) -> Reply:
         """Check token and pace, then answer."""
+        if call.path == "/oauth/token":
+            return self.sign_in(call)
         name = self.account_name(call.headers.get("x-api-token") or call.bearer)
         if name is None:
             return self.error(401, "unauthorized access")
@@ -92,6 +95,17 @@ class Pipedrive(Emulator):
         left = str(pace.remaining)
         reply.headers |= {"x-ratelimit-limit": str(pace.calls), "x-ratelimit-remaining": left, "x-ratelimit-reset": "2"}
         return reply
+
+    def sign_in(self, call: Call) -> Reply:
+        """A refresh token for an access token; the client id names the account."""
+        form = {key: values[0] for key, values in parse_qs(call.body.decode()).items()}
+        scheme, _, basic = call.headers.get("Authorization", "").partition(" ")
+        client, _, secret = base64.b64decode(basic).decode().partition(":") if scheme.lower() == "basic" else ("", "", "")
+        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") != "sandbox-refresh" or not client or secret != client:
+            return Reply(400, {"success": False, "error": "invalid_grant", "message": "Invalid grant: refresh token is invalid"})
+        token = client.replace("sandbox", self.main_token, 1)
+        body = {"access_token": token, "token_type": "Bearer", "refresh_token": "sandbox-refresh", "expires_in": 3599}
+        return Reply(200, body | {"scope": "deals:full,contacts:full", "api_domain": call.base_url})
 
     def error(self, status: int, message: str, info: str = "") -> Reply:
         """Pipedrive's envelope for an error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import secrets
 import time
@@ -16,6 +17,10 @@ from sandbox.salesforce.soql import MalformedQuery
 from sandbox.salesforce.state import Org, RowError
 
 URI_LIMIT = 16_384
+JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+JWT_LIFETIME_S = 300
+SIGNATURE_LENGTH = 342
+"""Characters of an RS256 signature of a 2,048-bit key."""
 DAILY_CALLS = 100_000
 VERSIONS = range(52, 68)
 PATH = re.compile(r"^/services/data/v(\d+)\.0(/.*)?$")
@@ -148,10 +153,12 @@ class Salesforce(Emulator):
         scheme, _, basic = call.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "basic":
             client, _, secret = base64.b64decode(basic).decode().partition(":")
+        if form.get("grant_type") == JWT_GRANT:
+            client = secret = issuer_of(form.get("assertion", ""))
         name = self.account_name(client)
         if form.get("grant_type") == "refresh_token":
             secret = client if form.get("refresh_token") else None
-        if form.get("grant_type") not in ("client_credentials", "refresh_token"):
+        if form.get("grant_type") not in ("client_credentials", "refresh_token", JWT_GRANT):
             return Reply(400, {"error": "unsupported_grant_type", "error_description": "grant type not supported"})
         if name is None or secret != client:
             return Reply(401, {"error": "invalid_client", "error_description": "invalid client credentials"})
@@ -214,6 +221,21 @@ class Salesforce(Emulator):
         if fault == "429" and "retry_after_s" in args:
             reply.headers["Retry-After"] = str(args["retry_after_s"])
         return reply
+
+
+def issuer_of(assertion: str) -> str | None:
+    """Who signs in by an assertion that is signed, has the claims it needs and is good for five minutes at most.
+
+    The sandbox has no certificate of the app's, so that the signature itself is not checked.
+    """
+    parts = assertion.split(".")
+    try:
+        head, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
+    except ValueError:
+        return None
+    left_s = float(claims.get("exp", 0)) - time.time()
+    signed = len(parts) == 3 and head.get("alg") == "RS256" and len(parts[2]) >= SIGNATURE_LENGTH
+    return str(claims.get("iss")) if signed and claims.get("sub") and claims.get("aud") and 0 < left_s <= JWT_LIFETIME_S else None
 
 
 def top(error: TopError) -> Reply:
