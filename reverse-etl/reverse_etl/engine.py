@@ -143,12 +143,12 @@ class Engine:
 
     def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> None:
         """A block of a stream through all stages. Raises: CrmError, LedgerError, Stopped."""
-        received = [self.receivers[stream].receive(one) for one in raw]
-        valid = [one for one in received if isinstance(one, SourceRecord)]
-        invalid = [one for one in received if isinstance(one, Invalid)]
         if stream not in self.compiled:
             self.not_attempted(stream, len(raw))
             return
+        received = [self.receivers[stream].receive(one) for one in raw]
+        valid = [one for one in received if isinstance(one, SourceRecord)]
+        invalid = [one for one in received if isinstance(one, Invalid)]
         for absent in self.absent.get(stream, []):
             self.tally.of(absent.object).planned += len(raw)
             self.tally.of(absent.object).fates["no_object"] += len(raw)

@@ -16,7 +16,6 @@ RUN_CODES = {
     "INVALID_FIELD": "The field is missing or hidden by field-level security: grant it to the user, or set `provision: true`.",
     "INVALID_FIELD_FOR_INSERT_UPDATE": "Grant the user edit access to the field, or take it out of the rule.",
     "INSUFFICIENT_ACCESS": "Grant the user access to the object.",
-    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "A trigger or flow of the org fails: ask its administrator.",
     "STORAGE_LIMIT_EXCEEDED": "The org's storage is full: free some, then run again.",
     "API_DISABLED_FOR_ORG": "The API is not enabled for this org or user: enable it.",
     "API_CURRENTLY_DISABLED": "The API is not open to this user or address: enable it.",

@@ -1,0 +1,237 @@
+"""Vendor error codes and the verdict each ends as, answered by a server that says just that.
+
+row     that row is a dead letter
+batch   the whole call is refused without a name: it is halved down to the row
+run     every row would meet it: the run stops, with what to do
+retry   the call, or the row, is sent again
+lookup  the CRM may have carried it out: it is looked up before it is sent again
+budget  nothing more is written in this run
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from reverse_etl.adapter import CallCount
+from reverse_etl.errors import AmbiguousAnswer, BatchRejected, BudgetSpent, CrmError, RowFault
+from reverse_etl.http import CrmHttp
+from reverse_etl.records import CrmRecord, SourceRecord, Write
+from target_hubspot import api as hubspot
+from target_hubspot.adapter import HubSpotAdapter
+from target_pipedrive import api as pipedrive
+from target_pipedrive.adapter import PipedriveAdapter
+from target_salesforce import api as salesforce
+from target_salesforce.adapter import SalesforceAdapter
+from target_salesforce.session import Session
+
+
+@dataclass
+class Stub:
+    """A server that gives one answer once, then success."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    success: bytes = b""
+    asked: int = 0
+    url: str = ""
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    given = Stub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            given.asked += 1
+            first = given.asked == 1
+            body = given.body if first else given.success
+            self.send_response(given.status if first else 200)
+            for name, value in ({**given.headers} if first else {"Content-Type": "application/json"}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PATCH = do_PUT = do_GET = answer
+
+        def log_message(self, format: str, *args: object) -> None:
+            """No line a request."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    given.url = f"http://127.0.0.1:{server.server_port}"
+    yield given
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def write(kind: str = "create") -> Write:
+    rule: Any = None
+    record = CrmRecord(rule, "user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
+    return Write(record, kind, {}, None if kind == "create" else "7")  # type: ignore[arg-type]
+
+
+def http(stub: Stub, name: str, meaning: Any, renew: Any = None) -> CrmHttp:
+    return CrmHttp(
+        stub.url, name, headers=dict, pace_s=lambda _: 0.0, calls=CallCount(), timeout_s=5, meaning=meaning, renew=renew,
+        sleep=lambda _: None,
+    )  # fmt: skip
+
+
+def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
+    adapter: Any
+    if crm == "salesforce":
+        stub.success = json.dumps([{"id": "003", "success": True, "errors": []}]).encode()
+        session = Session(None, stub.url, "token")
+        adapter = SalesforceAdapter(http(stub, crm, salesforce.meaning, renew=lambda: True), session, "v67.0")
+        name, key = "Contact", "CanAI_User_ID__c"
+    elif crm == "hubspot":
+        stub.success = json.dumps({"status": "COMPLETE", "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}]}).encode()
+        adapter, name, key = HubSpotAdapter(http(stub, crm, hubspot.meaning), "2026-09"), "contacts", "canai_user_id"
+    else:
+        stub.success = json.dumps({"success": True, "data": {"id": 5}}).encode()
+        adapter, name, key = PipedriveAdapter(http(stub, crm, pipedrive.meaning)), "persons", "canai_user_id"
+    try:
+        (result,) = adapter.write(name, key, [write(kind)])
+    except BatchRejected as rejected:
+        assert rejected.fault.hint
+        return "batch"
+    except BudgetSpent:
+        return "budget"
+    except AmbiguousAnswer:
+        return "lookup"
+    except RowFault:
+        return "row"
+    except CrmError as error:
+        assert error.hint
+        return "run"
+    if result.fault is not None:
+        assert result.fault.hint
+        return "retry" if result.again else "row"
+    return "retry" if stub.asked > 1 else "nothing"
+
+
+ENUM = "StatusCode, metadata WSDL v63"
+CODES = "Salesforce REST API guide, Status Codes and Error Responses, 2026-11"
+SALESFORCE_ROWS = [
+    ("REQUIRED_FIELD_MISSING", "row"), ("INVALID_EMAIL_ADDRESS", "row"), ("STRING_TOO_LONG", "row"),
+    ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "row"), ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "row"), ("DUPLICATE_VALUE", "row"),
+    ("DUPLICATES_DETECTED", "row"), ("DUPLICATE_EXTERNAL_ID", "row"), ("ENTITY_IS_DELETED", "row"),
+    ("INVALID_CROSS_REFERENCE_KEY", "row"), ("INSUFFICIENT_ACCESS_OR_READONLY", "row"), ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "row"),
+    ("MALFORMED_ID", "row"), ("INVALID_TYPE_ON_FIELD_IN_RECORD", "row"), ("NUMBER_OUTSIDE_VALID_RANGE", "row"),
+    ("UNABLE_TO_LOCK_ROW", "retry"), ("STORAGE_LIMIT_EXCEEDED", "run"), ("INVALID_FIELD_FOR_INSERT_UPDATE", "run"), ("INVALID_FIELD", "run"),
+]  # fmt: skip
+SALESFORCE_CALLS = [
+    (401, "INVALID_SESSION_ID", "Session expired or invalid", "retry"),
+    (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", "budget"),
+    (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", "retry"),
+    (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", "run"),
+    (403, "API_CURRENTLY_DISABLED", "API is currently disabled", "run"),
+    (404, "NOT_FOUND", "The requested resource does not exist", "run"),
+    (400, "JSON_PARSER_ERROR", "Unexpected character", "batch"),
+    (400, "INVALID_FIELD", "No such column 'X__c' on sobject of type Contact", "run"),
+    (500, "UNKNOWN_EXCEPTION", "An unexpected error occurred", "retry"),
+    (503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable", "retry"),
+]
+
+
+def test_the_table_has_the_forty_codes_it_is_said_to_have() -> None:
+    assert len(SALESFORCE_ROWS) + len(SALESFORCE_CALLS) + len(HUBSPOT) + len(PIPEDRIVE) >= 40
+
+
+@pytest.mark.parametrize(("code", "expected"), SALESFORCE_ROWS)
+def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
+    """Source: StatusCode, metadata WSDL v63; those not in it: REST API guide, 2026-11."""
+    errors = [{"statusCode": code, "message": "told", "fields": []}]
+    stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
+    assert verdict(stub, "salesforce") == expected
+    assert stub.asked == 1
+
+
+@pytest.mark.parametrize(("status", "code", "message", "expected"), SALESFORCE_CALLS)
+def test_salesforce_codes_of_a_call(stub: Stub, status: int, code: str, message: str, expected: str) -> None:
+    """Source: Salesforce REST API guide, Status Codes and Error Responses, 2026-11."""
+    stub.status, stub.body = status, json.dumps([{"errorCode": code, "message": message}]).encode()
+    assert verdict(stub, "salesforce") == expected
+
+
+def refused(category: str, message: str, code: str = "", **more: Any) -> dict[str, Any]:
+    errors = [{"message": message, "code": code, "context": {"propertyName": ["x"]}}] if code else []
+    return {"status": "error", "category": category, "message": message, "errors": errors, **more}
+
+
+def partly(category: str, message: str) -> dict[str, Any]:
+    item = {"status": "error", "category": category, "message": message, "context": {"objectWriteTraceId": ["row-0"]}}
+    return {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [item]}
+
+
+HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
+    (207, partly("VALIDATION_ERROR", "INVALID_EMAIL: Email address is invalid"), "row"),
+    (207, partly("VALIDATION_ERROR", "INVALID_OPTION: not one of the allowed options"), "row"),
+    (207, partly("CONFLICT", "Contact already exists. Existing ID: 12"), "row"),
+    (200, {"status": "COMPLETE", "results": []}, "retry"),
+    (400, refused("VALIDATION_ERROR", "Invalid input"), "batch"),
+    (400, refused("VALIDATION_ERROR", "INVALID_EMAIL", "INVALID_EMAIL"), "batch"),
+    (400, refused("VALIDATION_ERROR", "Property does not exist", "PROPERTY_DOESNT_EXIST"), "run"),
+    (400, refused("VALIDATION_ERROR", "read only", "READ_ONLY_VALUE"), "run"),
+    (409, refused("CONFLICT", "Contact already exists. Existing ID: 12"), "batch"),
+    (401, refused("INVALID_AUTHENTICATION", "Authentication credentials not found"), "run"),
+    (403, refused("MISSING_SCOPES", "This app hasn't been granted all required scopes"), "run"),
+    (423, refused("LOCKED", "locked by a bulk write"), "retry"),
+    (429, refused("RATE_LIMITS", "You have reached your ten_secondly_rolling limit.", policyName="TEN_SECONDLY_ROLLING"), "retry"),
+    (429, refused("RATE_LIMITS", "You have reached your daily limit.", policyName="DAILY"), "budget"),
+    (477, refused("MIGRATION_IN_PROGRESS", "in migration"), "retry"),
+    (500, refused("INTERNAL_ERROR", "internal error"), "retry"),
+    (502, {}, "retry"),
+    (503, {}, "retry"),
+    (504, {}, "retry"),
+    (521, {}, "retry"),
+    (523, {}, "retry"),
+    (524, {}, "retry"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), HUBSPOT, ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT])
+def test_hubspot_codes(stub: Stub, status: int, body: dict[str, Any], expected: str) -> None:
+    """Source: HubSpot, Error handling, Usage guidelines, and batch specifications, read 2026-11-23."""
+    stub.status, stub.body = status, json.dumps(body).encode()
+    assert verdict(stub, "hubspot") == expected
+
+
+def told(error: str, code: int, **more: Any) -> bytes:
+    return json.dumps({"success": False, "error": error, "error_info": "", "errorCode": code, **more}).encode()
+
+
+PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
+    ("create", 400, told("Parameters validation failed: emails", 400), {}, "batch"),
+    ("create", 401, told("unauthorized access", 401), {}, "run"),
+    ("create", 402, told("feature_capping_deals_limit", 402), {}, "run"),
+    ("create", 403, told("Scope and URL mismatch", 403), {}, "run"),
+    ("create", 403, b"<html>Attention Required! | Cloudflare</html>", {}, "run"),
+    ("update", 404, told("Person not found", 404), {}, "batch"),
+    ("create", 429, told("request over limit", 429), {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, "retry"),
+    ("create", 429, told("request over daily limit", 429), {"x-daily-ratelimit-token-remaining": "0"}, "budget"),
+    ("create", 500, told("Internal server error", 500), {}, "lookup"),
+    ("update", 500, told("Internal server error", 500), {}, "retry"),
+    ("create", 502, b"", {}, "lookup"),
+    ("update", 503, b"", {}, "retry"),
+    ("create", 200, b'{"success": true, "data": null}', {}, "lookup"),
+]
+"""A call holds one record, so that a refused batch is that row."""
+
+
+@pytest.mark.parametrize(("kind", "status", "body", "headers", "expected"), PIPEDRIVE)
+def test_pipedrive_codes(stub: Stub, kind: str, status: int, body: bytes, headers: dict[str, str], expected: str) -> None:
+    """Source: Pipedrive, Rate limiting, openapi-v2 (2026-08), HTTP status codes, read 2026-11-23."""
+    stub.status, stub.body, stub.headers = status, body, headers
+    assert verdict(stub, "pipedrive", kind) == expected
