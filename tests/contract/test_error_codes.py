@@ -60,7 +60,7 @@ def stub() -> Iterator[Stub]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_PATCH = do_PUT = do_GET = answer
+        do_POST = do_PATCH = do_PUT = do_GET = answer  # noqa: N815  # the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
             """No line a request."""
@@ -96,7 +96,9 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
         adapter = SalesforceAdapter(http(stub, crm, salesforce.meaning, renew=lambda: True), session, "v67.0")
         name, key = "Contact", "CanAI_User_ID__c"
     elif crm == "hubspot":
-        stub.success = json.dumps({"status": "COMPLETE", "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}]}).encode()
+        stub.success = json.dumps(
+            {"status": "COMPLETE", "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}]}
+        ).encode()
         adapter, name, key = HubSpotAdapter(http(stub, crm, hubspot.meaning), "2026-09"), "contacts", "canai_user_id"
     else:
         stub.success = json.dumps({"success": True, "data": {"id": 5}}).encode()
@@ -104,8 +106,7 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
     try:
         (result,) = adapter.write(name, key, [write(kind)])
     except BatchRejected as rejected:
-        assert rejected.fault.hint
-        return "batch"
+        return "batch" if rejected.fault.hint else "batch without a hint"
     except BudgetSpent:
         return "budget"
     except AmbiguousAnswer:
@@ -113,8 +114,7 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
     except RowFault:
         return "row"
     except CrmError as error:
-        assert error.hint
-        return "run"
+        return "run" if error.hint else "run without a hint"
     if result.fault is not None:
         assert result.fault.hint
         return "retry" if result.again else "row"
@@ -201,7 +201,9 @@ HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "expected"), HUBSPOT, ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT])
+@pytest.mark.parametrize(
+    ("status", "body", "expected"), HUBSPOT, ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT]
+)
 def test_hubspot_codes(stub: Stub, status: int, body: dict[str, Any], expected: str) -> None:
     """Source: HubSpot, Error handling, Usage guidelines, and batch specifications, read 2026-11-23."""
     stub.status, stub.body = status, json.dumps(body).encode()
