@@ -215,6 +215,14 @@ class FileAdapter(Adapter, Protocol):
         ...
 
 
+class MergeAdapter(Adapter, Protocol):
+    """A CRM that can make one record of two."""
+
+    def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
+        """Merge a record into another, whose values stand; False where the CRM cannot merge these. Raises: CrmError."""
+        ...
+
+
 class JobAdapter(Adapter, Protocol):
     """A CRM that takes many rows as a job, which works on its own and outlives the run that started it."""
 

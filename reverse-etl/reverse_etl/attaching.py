@@ -26,6 +26,8 @@ from reverse_etl.values import hash_value
 MARK = "-> file"
 """How the ledger knows an attachment beside the fields."""
 AMBIGUOUS_ATTEMPTS = 3
+LATE_S = 5.0
+"""How long an upload whose answer is lost is given to appear, before the file is looked for and sent again."""
 Verdict = Literal["made", "kept", "not_attempted"] | RowFault
 
 
@@ -84,7 +86,7 @@ class Attacher:
                 try:
                     return "made" if self.adapter.attach(rule.object, str(entry.crm_id), attachment) else "kept"
                 except AmbiguousAnswer:  # attach looks for the file first, so to call it again makes no second one
-                    self.fetcher.sleep(float(attempt))
+                    self.fetcher.sleep(LATE_S * attempt)
         except BatchRejected as rejected:
             return rejected.fault
         except (RowFault, BudgetSpent, CrmError) as fault:

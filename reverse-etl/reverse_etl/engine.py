@@ -15,6 +15,7 @@ from typing import Any, cast
 from reverse_etl.adapter import Adapter, FieldWanted, FileAdapter, JobAdapter, JobResults, RowResult
 from reverse_etl.attaching import Attacher
 from reverse_etl.batching import batches, choose_lane
+from reverse_etl.doubting import Doubts
 from reverse_etl.errors import BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
 from reverse_etl.fetching import Fetcher
 from reverse_etl.functions import Function
@@ -47,6 +48,7 @@ class EngineSettings:
     max_concurrency: int = 1
     link_wait_days: float = 7
     attach: bool = False
+    merge_duplicates: bool = False
     allow_private_hosts: bool = False
     gather: bool = True
     """Whether writes of several blocks may be gathered for a job; not where the user has set the size of a block."""
@@ -117,6 +119,7 @@ class Engine:
         self.receivers[stream] = Receiver.for_schema(stream, schema, key_properties)
         self.compiled[stream] = compiled
         for compiled_rule in compiled:
+            self.doubts.settle(compiled_rule)
             self.retry_waiting(compiled_rule)
 
     def _fields_of(self, rule: Rule, wanted: Sequence[FieldWanted]) -> Mapping[str, FieldInfo] | None:
@@ -220,7 +223,7 @@ class Engine:
         if self.budget_spent:
             self.settler.settle(rule, [Fate(write.record, "not_attempted") for write in writes], entries)
         else:
-            sender = Sender(self.adapter, self.settings.max_concurrency, self.stopping)
+            sender = Sender(self.adapter, self.settings.max_concurrency, self.stopping, doubt=self.doubts.note)
             try:
                 for fates in sender.send(rule, batches(rule.spec, writes)):
                     self.settler.settle(rule, fates, entries)
@@ -390,6 +393,10 @@ class Engine:
         for stream in self.compiled:
             for rule in self.compiled[stream]:
                 self.retry_waiting(rule)
+                try:
+                    self.doubts.settle(rule)
+                except CrmError as error:
+                    self._note_spent(error)
 
     @property
     def settler(self) -> Settler:
@@ -406,6 +413,11 @@ class Engine:
     def fetcher(self) -> Fetcher:
         """Where files come from."""
         return Fetcher(self.settings.allow_private_hosts)
+
+    @property
+    def doubts(self) -> Doubts:
+        """Creates that were sent twice."""
+        return Doubts(self.adapter, self.ledger, self.settings.merge_duplicates)
 
     @property
     def linker(self) -> Linker:

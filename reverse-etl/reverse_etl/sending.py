@@ -21,10 +21,10 @@ EXTRA_CALLS_A_BATCH = 7
 """A batch of n rows costs at most n + 7 calls: never more than 107 for 100 rows."""
 SMALLEST_PART = 4
 """A part this small is sent row by row, since halving it on would save nothing."""
-AMBIGUOUS_ATTEMPTS = 4
+AMBIGUOUS_ATTEMPTS = 2
 LOCKED_ATTEMPTS = 6
-SETTLE_DELAY_S = 1.0
-"""How long an unknown write is given to appear before it is looked up."""
+LOOK_UP_DELAYS_S = (1.0, 2.0, 3.0)
+"""Waits before each look-up of an unknown write; only one that none of them finds is sent again."""
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class Sender:
     max_concurrency: int
     stopping: threading.Event
     sleep: Callable[[float], None] = time.sleep
+    doubt: Callable[[CompiledRule, Sequence[Write]], None] = lambda rule, writes: None
+    """Is told of creates that are about to be sent again, though the first may yet be carried out."""
     _failed: list[CrmError] = field(default_factory=list)
 
     def send(self, rule: CompiledRule, all_batches: Iterator[list[Write]]) -> Iterator[list[Fate]]:
@@ -101,21 +103,17 @@ class Sender:
         """The fate of writes whose answer is unknown: found in the CRM, or sent again. Raises: CrmError."""
         left = list(part)
         fates: list[Fate] = []
-        for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
-            self.sleep(SETTLE_DELAY_S * attempt)
-            key_field = rule.rule.upsert_key
-            lookups = [Lookup(write.key, {}, near(rule, write)) for write in left]
-            found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
-            still = []
-            for write in left:
-                hits = found.get(write.key, [])
-                if hits:
-                    fates.append(fate_of(write, RowResult(hits[0].crm_id)))
-                else:
-                    still.append(write)
-            left = still
-            if not left:
-                return fates
+        key_field = rule.rule.upsert_key
+        for _ in range(AMBIGUOUS_ATTEMPTS):
+            for delay_s in LOOK_UP_DELAYS_S:
+                self.sleep(delay_s)
+                lookups = [Lookup(write.key, {}, near(rule, write)) for write in left]
+                found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
+                fates += [fate_of(write, RowResult(found[write.key][0].crm_id)) for write in left if found.get(write.key)]
+                left = [write for write in left if not found.get(write.key)]
+                if not left:
+                    return fates
+            self.doubt(rule, left)
             try:
                 results = self.adapter.write(rule.object, key_field, left)
             except AmbiguousAnswer as again:

@@ -37,6 +37,9 @@ WANTED: dict[Kind, str] = {"integer": "double", "number": "double", "date": "dat
 """Pipedrive has no integer, boolean or date-time field: the first is a double, the others text."""
 
 
+MERGED = ("persons", "deals")
+
+
 class PipedriveAdapter:
     """One Pipedrive company."""
 
@@ -263,6 +266,14 @@ class PipedriveAdapter:
         if object_name != NOTES:
             raise RowFault("no_files", f"files of {object_name} are not supported", "take `attach` out of the rule")
         return self._notes.attach(crm_id, file)
+
+    def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
+        """Persons and deals; the values of the one that is kept stand, its id stays."""
+        if object_name not in MERGED:
+            return False
+        path = f"/api/v1/{KINDS[object_name].path}/{other_id}/merge"
+        answer = check(self.http.call("PUT", path, Purpose(object_name, "merge"), json={"merge_with_id": int(keep_id)}))
+        return answer.ok
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
         """Every link of these objects is a reference and travels with the write."""

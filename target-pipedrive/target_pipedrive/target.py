@@ -51,6 +51,13 @@ class TargetPipedrive(CrmTarget):
             title="Stage ids",
             description="Stages that journey stages F3 to F9 are spread over; by default those of the first pipeline, in order.",
         ),
+        th.Property(
+            "merge_duplicates",
+            th.BooleanType,
+            default=False,
+            title="Merge duplicates",
+            description="Merge persons and deals that were made twice because an answer was lost; otherwise they are dead letters.",
+        ),
         *COMMON,
     ).to_dict()
 

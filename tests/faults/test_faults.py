@@ -205,7 +205,7 @@ def test_a_small_limit_is_kept_and_nothing_is_lost(box: Box, crm: str, tmp_path:
 def test_a_create_whose_answer_is_lost_for_good_stops_the_run_and_the_next_run_makes_it_good(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reverse_etl.sending.SETTLE_DELAY_S", 0.01)
+    monkeypatch.setattr("reverse_etl.sending.LOOK_UP_DELAYS_S", (0.01,))
     box.fault("pipedrive", "drop_before_commit", match="/api/v2/persons", after=1, times=1000)
     monkeypatch.setattr("reverse_etl.http.FIRST_WAIT_S", 0.01)
     messages = [*people(3), state(1)]

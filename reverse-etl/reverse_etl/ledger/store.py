@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, JobRow, OutcomeRow, RunRow, WaitingLinkRow
+from reverse_etl.ledger.tables import DeadLetterRow, DoubtRow, EntryRow, JobRow, OutcomeRow, RunRow, WaitingLinkRow
 from reverse_etl.values import utc_text
 
 State = Literal["pending", "settled", "dead"]
@@ -102,6 +102,16 @@ class Waiting:
     observed_us: int
     record: Mapping[str, Any] | None = None
     since: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A key of which there may be two records."""
+
+    key: str
+    source_key: str
+    near: Mapping[str, str]
     run_id: str = ""
 
 
@@ -390,6 +400,26 @@ class Ledger:
                 )
                 for row in session.scalars(query)
             ]  # fmt: skip
+
+    def doubt(self, rule: str, doubts: Sequence[Doubt]) -> None:
+        """Note keys whose create is about to be sent again."""
+        with Session(self.engine) as session, session.begin():
+            for one in doubts:
+                values = {"source_key": one.source_key, "near": dict(one.near), "run_id": self.scope.run_id}
+                insert = self._insert(DoubtRow).values(crm=self.scope.crm, account=self.scope.account, rule=rule, key=one.key, **values)
+                session.execute(insert.on_conflict_do_update(index_elements=["crm", "account", "rule", "key"], set_=values))
+
+    def doubts(self, rule: str) -> list[Doubt]:
+        """Keys of a rule of which there may be two records."""
+        query = select(DoubtRow).where(*self._scope(DoubtRow), DoubtRow.rule == rule).order_by(DoubtRow.key)
+        with Session(self.engine) as session:
+            return [Doubt(row.key, row.source_key, row.near, row.run_id) for row in session.scalars(query)]
+
+    def end_doubts(self, rule: str, keys: Sequence[str]) -> None:
+        """Forget keys of which there is one record."""
+        with Session(self.engine) as session, session.begin():
+            for key in keys:
+                session.execute(delete(DoubtRow).where(*self._scope(DoubtRow), DoubtRow.rule == rule, DoubtRow.key == key))
 
     def begin_job(self, object_name: str, job_id: str) -> None:
         """Note a job before anything is uploaded to it."""

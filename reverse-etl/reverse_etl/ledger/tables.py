@@ -105,6 +105,20 @@ class DeadLetterRow(Base):
     closed_at: Mapped[str | None] = mapped_column(String(27))
 
 
+class DoubtRow(Base):
+    """A key whose create was sent again after an answer was lost: there may be two records of it."""
+
+    __tablename__ = "doubt"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    source_key: Mapped[str] = mapped_column(String(255))
+    near: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """CRM ids of what the record refers to, by field: some records are found by these alone."""
+    run_id: Mapped[str] = mapped_column(String(36))
+
+
 class TombstoneRow(Base):
     """A key that was erased, as a keyed hash."""
 

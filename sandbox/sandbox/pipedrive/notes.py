@@ -1,4 +1,4 @@
-"""Pipedrive's notes and files, which only API v1 has.
+"""Pipedrive's notes, files and merges, which only API v1 has.
 
 Source: Pipedrive's published openapi-v1.yaml (2026-08).
 """
@@ -140,6 +140,24 @@ def register(kind: str, owner: str) -> None:
         if not number.isdigit() or int(number) not in company.records[kind]:
             raise Refused(f"{KINDS[kind].capitalize()} not found", 404)
         return listed(call, [one for one in company.files.values() if one["active_flag"] and one[owner] == int(number)])
+
+    @route("PUT", f"/api/v1/{kind}/{{number}}/merge")
+    def merge(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
+        """One of two: `merge_with_id` is kept and its values stand; what belongs to the other goes over to it."""
+        keep_id = body_of(call).get("merge_with_id")
+        records = company.records[kind]
+        other = records.get(int(number)) if number.isdigit() else None
+        if not isinstance(keep_id, int) or keep_id not in records or other is None or other["is_deleted"] or keep_id == int(number):
+            raise Refused("Parameters validation failed: merge_with_id", 404)
+        for note_or_file in (*company.notes.values(), *company.files.values()):
+            if note_or_file[owner] == int(number):
+                note_or_file[owner] = keep_id
+        if kind == "persons":
+            for deal in company.records["deals"].values():
+                if deal.get("person_id") == int(number):
+                    deal["person_id"] = keep_id
+        other["is_deleted"] = True
+        return Reply(200, {"success": True, "data": company.shown(kind, records[keep_id])})
 
 
 for one_owner, one_kind in OWNERS.items():
