@@ -75,10 +75,10 @@ class Sandbox:
         self.log[crm].append(line)
         return line
 
-    def strike(self, crm: str, path: str, body: bytes) -> Fault | None:
+    def strike(self, crm: str, method: str, path: str, body: bytes) -> Fault | None:
         """The first armed fault that this request meets; every fault counts the request."""
         text = body.decode("utf-8", "replace") if self.faults else ""
-        struck = [fault for fault in self.faults if fault.strikes(crm, path, text)]
+        struck = [fault for fault in self.faults if fault.strikes(crm, method, path, text)]
         for late in struck[1:]:
             late.struck -= 1
         return struck[0] if struck else None
@@ -206,7 +206,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     if sandbox.latency_s:
         await asyncio.sleep(sandbox.latency_s)
     fault_pid(sandbox, request, call, emulator)
-    fault = sandbox.strike(emulator.name, full_path, body)
+    fault = sandbox.strike(emulator.name, call.method, full_path, body)
     if fault is not None:
         response = await struck_response(sandbox, request, call, emulator, fault, line)
         if response is not None:

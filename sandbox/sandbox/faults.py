@@ -37,9 +37,9 @@ class Fault:
     seen: int = 0
     struck: int = 0
 
-    def strikes(self, crm: str, full_path: str, body: str) -> bool:
-        """Whether this request is struck; counts it where it matches."""
-        if crm != self.crm or self.match not in full_path:
+    def strikes(self, crm: str, method: str, full_path: str, body: str) -> bool:
+        """Whether this request is struck; counts it where it matches. `match` may begin with a method, as `POST /pipedrive`."""
+        if crm != self.crm or self.match not in f"{method} {full_path}":
             return False
         row = self.args.get("row")
         if row is not None:
