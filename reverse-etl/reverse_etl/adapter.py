@@ -47,6 +47,8 @@ class LinkForm:
     on_create: bool = False
     """Whether a reference can only be written when the record is created."""
     rows_a_call: int = 1
+    later: bool = False
+    """Whether a record that exists can still be linked by a call, for which the CRM is asked first what links there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class ObjectSpec:
     finds_match_apart: bool = False
     """Whether match fields take reads of their own, after those by key."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
+    owner_field: str = ""
+    """The field that holds the CRM id of the record's owner."""
     optional: bool = False
     """Whether an account may lack the object: its records are then skipped as `no_object`."""
     required: Mapping[str, str] = field(default_factory=dict)
@@ -212,6 +216,14 @@ class FileAdapter(Adapter, Protocol):
 
         Raises: AmbiguousAnswer, BatchRejected, RowFault, CrmError.
         """
+        ...
+
+
+class OwnerAdapter(Adapter, Protocol):
+    """A CRM whose records have owners."""
+
+    def owners(self) -> Mapping[str, str]:
+        """CRM ids of those who may own records, by e-mail in lower case. Raises: CrmError."""
         ...
 
 

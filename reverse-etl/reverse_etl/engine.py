@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from reverse_etl.adapter import Adapter, FieldWanted, FileAdapter, JobAdapter, JobResults, RowResult
+from reverse_etl.adapter import Adapter, FieldWanted, FileAdapter, JobAdapter, JobResults, OwnerAdapter, RowResult
 from reverse_etl.attaching import Attacher
 from reverse_etl.batching import batches, choose_lane
 from reverse_etl.doubting import Doubts
@@ -49,6 +49,8 @@ class EngineSettings:
     link_wait_days: float = 7
     attach: bool = False
     merge_duplicates: bool = False
+    regress: bool = False
+    """Whether `forward_only` fields may go back."""
     allow_private_hosts: bool = False
     gather: bool = True
     """Whether writes of several blocks may be gathered for a job; not where the user has set the size of a block."""
@@ -115,12 +117,16 @@ class Engine:
                 self.absent.setdefault(stream, []).append(rule)
                 logger.info("the account has no %s: records of %s are skipped", rule.object, rule.name)
                 continue
-            compiled.append(compiler.compile(rule, self.adapter.objects[rule.object], properties, infos))
+            compiled.append(compiler.compile(rule, self.adapter.objects[rule.object], properties, infos, self._owners(rule)))
         self.receivers[stream] = Receiver.for_schema(stream, schema, key_properties)
         self.compiled[stream] = compiled
         for compiled_rule in compiled:
             self.doubts.settle(compiled_rule)
             self.retry_waiting(compiled_rule)
+
+    def _owners(self, rule: Rule) -> Mapping[str, str]:
+        """Who may own records, where the rule asks for owners. Raises: CrmError."""
+        return cast(OwnerAdapter, self.adapter).owners() if rule.owner else {}
 
     def _fields_of(self, rule: Rule, wanted: Sequence[FieldWanted]) -> Mapping[str, FieldInfo] | None:
         """The fields of a rule's object, the missing ones created where that is wanted; None where the account may lack it.
@@ -200,7 +206,7 @@ class Engine:
             return
         self._make_room(rule, mapped)
         tally = self.tally.of(rule.object)
-        planner = Planner(self.adapter, self.ledger, self.settings.force)
+        planner = Planner(self.adapter, self.ledger, self.settings.force, self.settings.regress)
         try:
             plan = planner.plan(rule, mapped, tally)
         except CrmError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +38,8 @@ def check_examples(rules: Sequence[Rule], functions: Mapping[str, Function]) -> 
 def outcome(rule: Rule, example: Example, functions: Mapping[str, Function]) -> dict[str, Any] | str:
     """CRM fields, `filtered`, or the code of the dead letter."""
     names = {path.split(".")[0] for one in rule.fields for path in one.paths} | {link.key for link in rule.links}
+    if rule.owner and rule.owner.key:
+        names |= {rule.owner.key}
     if rule.attach:
         names |= {rule.attach.url, *BRACES.findall(rule.attach.name)}
     properties: dict[str, Any] = {name: {} for name in {*names, *example.record}}
@@ -51,7 +54,7 @@ def outcome(rule: Rule, example: Example, functions: Mapping[str, Function]) -> 
         find_rows_a_call=1,
         links={link.to: LinkForm(link.to, "association") for link in rule.links},
     )
-    compiled = compiler.compile(rule, spec, properties, infos)
+    compiled = compiler.compile(replace(rule, owner=None), spec, properties, infos)
     try:
         record = compiled.map(SourceRecord(rule.stream, "example", example.record, 0))
     except RowFault as fault:

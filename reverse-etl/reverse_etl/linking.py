@@ -17,7 +17,7 @@ from reverse_etl.mapping import CompiledRule
 from reverse_etl.records import Fate, SourceRecord, WantedLink
 from reverse_etl.settling import HOLDS, letter
 from reverse_etl.tally import Tally
-from reverse_etl.values import hash_value
+from reverse_etl.values import canonical, hash_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Linker:
         wanted: dict[LinkForm, list[tuple[Fate, WantedLink]]] = {}
         for fate in fates:
             for link in fate.record.links:
-                if link.form.form == "association" and fate.name in HOLDS:
+                apart = link.form.form == "association" or (link.form.later and fate.name != "created")
+                if apart and fate.name in HOLDS:
                     wanted.setdefault(link.form, []).append((fate, link))
         for form, both in wanted.items():
             self.tally.links["wanted"] += len(both)
@@ -53,7 +54,7 @@ class Linker:
             for fate, link in both:
                 entry = entries[fate.record.key]
                 mark = entry.marks.get(link.name)
-                if mark is not None and mark.hash == hash_value(link.to_key):
+                if (mark is not None and mark.hash == hash_value(link.to_key)) or self._refers(rule, form, entry, parents.get(link.to_key)):
                     self.tally.links["kept"] += 1
                 elif link.to_key in parents and entry.crm_id is not None:
                     pairs.append(Pair(entry.key, link, entry.crm_id, parents[link.to_key], fate.record.source))
@@ -63,6 +64,14 @@ class Linker:
                     changes.waiting.append(Waiting(rule.name, entry.key, rule.object, form.to, link.to_key, source.key, source.observed_us))
             self.ledger.apply(changes)
             self.make(rule, form, pairs, entries)
+
+    @staticmethod
+    def _refers(rule: CompiledRule, form: LinkForm, entry: Entry, parent_id: str | None) -> bool:
+        """Whether the record's own field is known to hold the other's id."""
+        held = entry.marks.get(form.field) if form.later else None
+        return (
+            held is not None and parent_id is not None and held.hash == hash_value(canonical(rule.reference_infos[form.field], parent_id))
+        )
 
     def make(self, rule: CompiledRule, form: LinkForm, pairs: Sequence[Pair], entries: Mapping[str, Entry]) -> None:
         """Make links, a call's worth at a time, and settle each call."""
@@ -99,7 +108,7 @@ class Linker:
     def retry_links(self, rule: CompiledRule, run_id: str) -> None:
         """Waiting links of a rule whose other end has come."""
         for _, form in rule.forms:
-            if form.form != "association":
+            if form.form != "association" and not form.later:
                 continue
             waiting = [one for one in self.ledger.waiting(rule.name) if one.record is None and one.to_object == form.to]
             parents = self.ledger.crm_ids(form.to, (one.to_key for one in waiting))

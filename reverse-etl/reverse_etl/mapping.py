@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zlib import crc32
 
 import simpleeval
 
@@ -21,7 +22,7 @@ from reverse_etl.adapter import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.errors import NotRepresentable, RowFault
 from reverse_etl.functions import Function, bind
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
-from reverse_etl.rules import FieldRule, Rule, nearest
+from reverse_etl.rules import FieldRule, OwnerRule, Rule, nearest
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, hash_values
 
 ACCEPTS: dict[Kind, set[Kind]] = {
@@ -174,6 +175,8 @@ class RuleCompiler:
         """Raises: MappingError for a property or function that is not there."""
         wanted = [(path, f"fields/{field.name}") for field in rule.fields for path in field.paths]
         wanted += [(link.key, f"links/{index}") for index, link in enumerate(rule.links)]
+        if rule.owner and rule.owner.key:
+            wanted.append((rule.owner.key, "links/0"))
         if rule.attach:
             wanted += [(path, "attach") for path in (rule.attach.url, *BRACES.findall(rule.attach.name))]
         for path, at in wanted:
@@ -217,8 +220,15 @@ class RuleCompiler:
         forms = [spec.links[link.to] for link in rule.links]
         return wanted + [FieldWanted(form.field, "text", refers=form.to) for form in forms if form.form == "reference"]
 
-    def compile(self, rule: Rule, spec: ObjectSpec, properties: Mapping[str, Any], infos: Mapping[str, FieldInfo]) -> CompiledRule:
-        """A rule against the CRM's fields. Raises: MappingError."""
+    def compile(
+        self,
+        rule: Rule,
+        spec: ObjectSpec,
+        properties: Mapping[str, Any],
+        infos: Mapping[str, FieldInfo],
+        owners: Mapping[str, str] | None = None,
+    ) -> CompiledRule:
+        """A rule against the CRM's fields, and those who may own its records. Raises: MappingError."""
         missing = [field for field in rule.fields if field.name not in infos]
         if missing:
             names = ", ".join(field.name for field in missing)
@@ -226,6 +236,8 @@ class RuleCompiler:
             hint = f"{near} Or create them in the CRM, or set `provision: true`.".strip()
             raise rule.error(f"{rule.object} has no field {names}.", f"fields/{missing[0].name}", hint)
         fields = {field.name: self.compile_field(rule, field, infos[field.name], properties) for field in rule.fields}
+        if rule.owner:
+            fields[spec.owner_field] = self.compile_owner(rule, rule.owner, spec, infos, owners or {})
         if spec.unique_keys and not infos[rule.upsert_key].unique:
             hint = "Make the field unique in the CRM (often only possible at creation), or name another field as upsert_key."
             raise rule.error(f"the upsert_key {rule.upsert_key!r} is not unique in {rule.object}.", "upsert_key", hint)
@@ -238,6 +250,28 @@ class RuleCompiler:
         where = self.compile_where(rule, properties)
         return CompiledRule(rule, spec, fields, where, self.leave_fields(rule, fields), forms, references)
 
+    def compile_owner(
+        self, rule: Rule, owner: OwnerRule, spec: ObjectSpec, infos: Mapping[str, FieldInfo], owners: Mapping[str, str]
+    ) -> CompiledField:
+        """Who owns a new record; an e-mail of the source that no owner has leaves it to the CRM. Raises: MappingError."""
+        if spec.owner_field not in infos:
+            raise rule.error(f"records of {rule.object} have no owner.", "links/0", "Take the link to owner out of the rule.")
+        named = (owner.fixed,) if owner.fixed else owner.round_robin
+        for one in named:
+            if one.casefold() not in owners:
+                hint = "Give the e-mail of an active user of the CRM."
+                raise rule.error("an owner that the rule names is not among the CRM's users.", "links/0", hint)
+        ids = [owners[one.casefold()] for one in named]
+        key = next(one for one in rule.fields if one.name == rule.upsert_key)
+        key_of = self.compute(rule, key)
+
+        def value(record: Mapping[str, Any]) -> object:
+            if owner.key:
+                return owners.get(str(path_value(record, owner.key) or "").casefold())
+            return ids[crc32(str(key_of(record)).encode()) % len(ids)]
+
+        return CompiledField(FieldRule(spec.owner_field, owner.line, write="on_create"), infos[spec.owner_field], value)
+
     def compile_field(self, rule: Rule, field: FieldRule, info: FieldInfo, properties: Mapping[str, Any]) -> CompiledField:
         """One field. Raises: MappingError."""
         at = f"fields/{field.name}"
@@ -248,7 +282,8 @@ class RuleCompiler:
         kind, options, _ = self.source_kind(field, properties)
         if kind is not None and kind not in ACCEPTS[info.kind]:
             raise rule.error(f"{field.name} takes a {info.kind}, the rule gives a {kind}.", at, "Use a function (`as`) that converts it.")
-        unknown = [one for one in options if kind == "choice" and info.strict_options and one not in info.options]
+        known = {*info.options, *(name for name in options if info.aliases.get(name.casefold()) in info.options)}
+        unknown = [one for one in options if kind == "choice" and info.strict_options and one not in known]
         if unknown and info.kind == "choice":
             raise rule.error(f"{field.name} has no option {unknown[0]!r}.", at, "Add it in the CRM, or map the value onto one it has.")
         if field.write == "forward_only" and not info.options:

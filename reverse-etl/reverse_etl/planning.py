@@ -38,6 +38,7 @@ class Planner:
     adapter: Adapter
     ledger: Ledger
     force: bool = False
+    regress: bool = False
 
     def plan(self, rule: CompiledRule, records: Sequence[CrmRecord], tally: ObjectTally) -> Plan:
         """Writes and fates for a block; every record gets exactly one of the two."""
@@ -50,7 +51,7 @@ class Planner:
         for record in newest.values():
             entry = plan.entries.get(record.key)
             if entry is not None and entry.state == "settled" and entry.crm_id is not None:
-                self._known(Draft(rule, record, entry, self._references(rule, record, parents)), plan, drafts)
+                self._known(Draft(rule, record, entry, self._references(rule, record, parents), regress=self.regress), plan, drafts)
             elif record.leaving:
                 plan.fates.append(Fate(record, "filtered"))
             else:
@@ -153,7 +154,9 @@ class Planner:
         if rule.rule.mode == "create_only":
             plan.fates.append(Fate(record, "mode"))
             return
-        draft = Draft(rule, record, None, references, hit=found.hit, adopt=found.adopt, recovered=recovered and not found.adopt)
+        draft = Draft(
+            rule, record, None, references, hit=found.hit, adopt=found.adopt, recovered=recovered and not found.adopt, regress=self.regress
+        )
         draft.compare_with_crm()
         self._finish(draft, plan)
 
@@ -186,6 +189,9 @@ class Draft:
     to_judge: dict[str, Value] = field(default_factory=dict)
     superseded: int = 0
     kept_back: int = 0
+    regress: bool = False
+    """Whether a `forward_only` field may go back, which takes a clearing first."""
+    cleared_first: list[str] = field(default_factory=list)
 
     @property
     def crm_id(self) -> str:
@@ -237,6 +243,9 @@ class Draft:
                 self.accepted[name] = value
             else:
                 self.changed[name] = value
+        for name in (*self.record.fields, *self.references):
+            if self._policy(name) == "on_create" and self.hit.values.get(name) is not None:
+                self.accepted[name] = self.hit.values[name]  # recorded as it stands
         self.judge(self.hit)
 
     def judge(self, hit: Hit | None) -> None:
@@ -247,6 +256,9 @@ class Draft:
                 self.accepted[name] = value
             elif held is None or (self._policy(name) == "forward_only" and self._is_forward(name, held, value)):
                 self.changed[name] = value
+            elif self.regress and self._policy(name) == "forward_only":
+                self.changed[name] = value
+                self.cleared_first.append(name)
             else:
                 self.kept_back += 1
         self.to_judge = {}
@@ -259,7 +271,17 @@ class Draft:
     def write(self) -> Write:
         """The write of what changed."""
         current = self.hit.current if self.hit else None
-        return Write(self.record, "update", self.changed, self.crm_id, self.accepted, current, self.kept_back, recovered=self.recovered)
+        return Write(
+            self.record,
+            "update",
+            self.changed,
+            self.crm_id,
+            self.accepted,
+            current,
+            self.kept_back,
+            recovered=self.recovered,
+            cleared_first=tuple(self.cleared_first),
+        )
 
     def fate(self) -> Fate:
         """The fate where nothing is left to send."""

@@ -88,6 +88,8 @@ class Write:
     """Fields not sent because the CRM's own value stands."""
     recovered: bool = False
     """It finishes a create that an earlier run did not live to record, so it counts as created."""
+    cleared_first: tuple[str, ...] = ()
+    """Fields that the CRM only takes back to an earlier value once they are empty."""
 
     @property
     def key(self) -> str:

@@ -23,6 +23,8 @@ from reverse_etl.errors import MappingError
 WritePolicy = Literal["always", "on_create", "if_empty", "forward_only"]
 Mode = Literal["upsert", "update_only", "create_only"]
 SHORT_WORD = 3
+OWNER = "owner"
+"""The other end of the link that says who owns a record."""
 SCHEMA_FILE = Path(__file__).with_name("mapping.schema.json")
 
 
@@ -51,6 +53,16 @@ class LinkRule:
     to: str
     key: str
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRule:
+    """Who owns a new record: one person, whom a property names by e-mail, or several in turn."""
+
+    line: int
+    fixed: str = ""
+    key: str = ""
+    round_robin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ class Rule:
     where: str | None = None
     on_leave: Mapping[str, Any] | Literal["keep", "clear"] = "keep"
     links: tuple[LinkRule, ...] = ()
+    owner: OwnerRule | None = None
     attach: AttachRule | None = None
     examples: tuple[Example, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -187,7 +200,13 @@ def shape_error(file: str, lines: Mapping[str, int], error: ValidationError) -> 
 def build_rule(file: Path, data: Mapping[str, Any], lines: Mapping[str, int]) -> Rule:
     """A rule from data of the right shape."""
     fields = tuple(build_field(name, given, data, lines.get(f"fields/{name}", 1)) for name, given in data["fields"].items())
-    links = tuple(LinkRule(one["to"], one["key"], lines.get(f"links/{i}", 1)) for i, one in enumerate(data.get("links", [])))
+    given = list(enumerate(data.get("links", [])))
+    links = tuple(LinkRule(one["to"], one["key"], lines.get(f"links/{i}", 1)) for i, one in given if one["to"] != OWNER)
+    owners = [
+        OwnerRule(lines.get(f"links/{i}", 1), one.get("fixed", ""), one.get("key", ""), tuple(one.get("round_robin", ())))
+        for i, one in given
+        if one["to"] == OWNER
+    ]
     examples = tuple(
         Example(
             title=one.get("title", f"example {i + 1}"),
@@ -212,6 +231,7 @@ def build_rule(file: Path, data: Mapping[str, Any], lines: Mapping[str, int]) ->
         where=data.get("where"),
         on_leave=on_leave["set"] if isinstance(on_leave, dict) else on_leave,
         links=links,
+        owner=owners[0] if owners else None,
         attach=AttachRule(data["attach"]["url"], data["attach"]["name"], lines.get("attach", 1)) if "attach" in data else None,
         examples=examples,
         lines=dict(lines),

@@ -88,6 +88,8 @@ class Settler:
     def _count_links(self, rule: CompiledRule, fate: Fate) -> None:
         """Reference links travel with the write; the others are `linking`'s."""
         references = [link for link in fate.record.links if link.form.form == "reference"]
+        if fate.name in HOLDS and fate.name != "created":
+            references = [link for link in references if not link.form.later]
         if not references:
             return
         if fate.name == "waiting":

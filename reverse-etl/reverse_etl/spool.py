@@ -28,15 +28,15 @@ def packed(write: Write) -> tuple[Any, ...]:
     links = [(link.form, link.to_key) for link in record.links]
     source = (record.source.stream, record.source.key, dict(record.source.values), record.source.observed_us)
     own = (record.key, links, source, record.fingerprint, record.leaving, record.file)
-    return (own, write.kind, write.fields, write.crm_id, write.accepted, write.kept_back, write.recovered)
+    return (own, write.kind, write.fields, write.crm_id, write.accepted, write.kept_back, write.recovered, write.cleared_first)
 
 
 def unpacked(rule: CompiledRule, row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
-    (key, links, source, fingerprint, leaving, file), kind, fields, crm_id, accepted, kept_back, recovered = row
+    (key, links, source, fingerprint, leaving, file), kind, fields, crm_id, accepted, kept_back, recovered, cleared_first = row
     wanted = tuple(WantedLink(form, to_key) for form, to_key in links)
     record = CrmRecord(rule, key, {**accepted, **fields}, wanted, SourceRecord(*source), fingerprint, leaving, file)
-    return Write(record, kind, fields, crm_id, accepted, None, kept_back, recovered)
+    return Write(record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared_first)
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ class CrmTarget(Target):
                 force=bool(self.config.get("force")),
                 max_concurrency=int(self.config.get("max_concurrency") or self.default_concurrency),
                 link_wait_days=float(self.config.get("link_wait_days", 7)),
+                regress=bool(self.config.get("lifecycle_regress")),
                 merge_duplicates=bool(self.config.get("merge_duplicates")),
                 attach=bool(self.config.get("attach_deliverables")),
                 allow_private_hosts=bool(self.config.get("allow_private_download_hosts")),

@@ -7,8 +7,8 @@ date-times UTC with `Z` and as many digits of a second as the CRM field keeps.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal
@@ -40,6 +40,8 @@ class FieldInfo:
     """Whether the CRM compares this field without case."""
     trims: bool = False
     """Whether the CRM drops white space around text."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of options, in lower case: the labels that people see, say."""
     wire_name: str = ""
     """The name on the wire where it is not `name`."""
 
@@ -72,6 +74,8 @@ def _text(info: FieldInfo, value: object) -> str | None:
         text = text.strip()
         if not text:
             return None
+    if info.kind == "choice" and text not in info.options:
+        text = info.aliases.get(text.casefold(), text)
     if info.max_length is not None and len(text) > info.max_length:
         hint = f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
         raise NotRepresentable("too_long", f"{info.name} holds at most {info.max_length} characters", hint)

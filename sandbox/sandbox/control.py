@@ -72,20 +72,20 @@ async def faults(request: web.Request) -> web.Response:
 
 
 async def limits(request: web.Request) -> web.Response:
-    """Change a vendor's limit: `{crm, calls, per_s, daily}`; HubSpot also takes `trace_ids`, `custom_objects`."""
+    """Change a vendor's limit: `{crm, calls, per_s, daily}`; and a vendor's own switches.
+
+    HubSpot has `trace_ids` and `custom_objects`, Salesforce `duplicate_rules`.
+    """
     given = await body_of(request)
     emulator = box(request).emulators.get(given.get("crm"))
     if emulator is None:
         return bad(f"unknown crm {given.get('crm')!r}")
     emulator.set_limit(given.get("calls"), given.get("per_s"), given.get("daily"))
-    if "trace_ids" in given:
-        if not hasattr(emulator, "trace_ids"):
-            return bad("trace_ids is HubSpot's")
-        emulator.trace_ids = bool(given["trace_ids"])
-    if "custom_objects" in given:
-        if not hasattr(emulator, "custom_objects"):
-            return bad("custom_objects is HubSpot's")
-        emulator.custom_objects = bool(given["custom_objects"])
+    for name in ("trace_ids", "custom_objects", "duplicate_rules"):
+        if name in given:
+            if not hasattr(emulator, name):
+                return bad(f"{emulator.name} has no {name}")
+            setattr(emulator, name, bool(given[name]))
     return web.json_response({"crm": emulator.name, "limit": emulator.limit})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -39,8 +40,8 @@ class HubSpotAdapter:
     crm = "hubspot"
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
-    def __init__(self, http: CrmHttp, version: str) -> None:
-        self.http, self.paths = http, Paths(version)
+    def __init__(self, http: CrmHttp, version: str, pipeline: str = "") -> None:
+        self.http, self.paths, self.pipeline = http, Paths(version), pipeline
         self.calls: CallCount = http.calls
         self._infos: dict[str, dict[str, FieldInfo]] = {}
         self._types: dict[str, str] = {}
@@ -70,7 +71,42 @@ class HubSpotAdapter:
         self._infos[object_name] = {one["name"]: field_info(object_name, one) for one in found}
         if object_name == NOTES:
             self._infos[object_name] |= VIRTUAL
+        if object_name == "deals":
+            self._infos[object_name] |= self._pipeline_infos(self._infos[object_name])
         return self._infos[object_name]
+
+    def _pipeline_infos(self, infos: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
+        """Pipeline and stage of deals as fields that take names as well as ids, in the pipeline of the setting. Raises: CrmError."""
+        pipelines = self._get(self.paths.pipelines("deals"))["results"]
+        chosen = chosen_pipeline(pipelines, self.pipeline)
+        by_name = {str(one["label"]).casefold(): str(one["id"]) for one in pipelines}
+        if self.pipeline:
+            by_name["default"] = str(chosen["id"])
+        ids = tuple(str(one["id"]) for one in pipelines)
+        ids = tuple(one for one in ids if one != "default") if by_name.get("default", "default") != "default" else ids
+        stages = sorted(chosen["stages"], key=lambda one: one.get("displayOrder", 0))
+        made = {}
+        if "pipeline" in infos:
+            made["pipeline"] = replace(infos["pipeline"], kind="choice", options=ids, strict_options=True, aliases=by_name)
+        if "dealstage" in infos:
+            options = tuple(str(one["id"]) for one in stages)
+            made["dealstage"] = replace(
+                infos["dealstage"], kind="choice", options=options, strict_options=True, aliases=stage_names(stages)
+            )
+        return made
+
+    def owners(self) -> Mapping[str, str]:
+        """Owners by e-mail."""
+        found: dict[str, str] = {}
+        after = ""
+        while True:
+            body = self._get(f"{self.paths.owners()}?limit=100{f'&after={after}' if after else ''}")
+            found |= {
+                str(one["email"]).casefold(): str(one["id"]) for one in body["results"] if one.get("email") and not one.get("archived")
+            }
+            after = str(((body.get("paging") or {}).get("next") or {}).get("after") or "")
+            if not after:
+                return found
 
     def _type(self, object_name: str) -> str:
         """How paths name an object."""
@@ -181,6 +217,7 @@ class HubSpotAdapter:
         if object_name == NOTES:
             return self._write_notes(writes)
         creating = writes[0].kind == "create"
+        self._clear(object_name, writes)
         inputs = []
         for index, write in enumerate(writes):
             properties = {name: to_wire(value) for name, value in write.fields.items()}
@@ -197,6 +234,13 @@ class HubSpotAdapter:
         if not answer.ok:
             raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
         return self._results(answer, writes, key_field if creating else None)
+
+    def _clear(self, object_name: str, writes: Sequence[Write]) -> None:
+        """Empty what only moves forward, where it is to go back. Source: HubSpot, Contacts guide, read 2026-11-23."""
+        inputs = [{"id": one.crm_id, "properties": dict.fromkeys(one.cleared_first, "")} for one in writes if one.cleared_first]
+        if inputs:
+            path = self.paths.objects(self._type(object_name), "batch/update")
+            check(self.http.call("POST", path, Purpose(object_name, "write"), json={"inputs": inputs}))
 
     def _write_notes(self, writes: Sequence[Write]) -> list[RowResult]:
         """One batch/create, which HubSpot would repeat, or batch/update. Raises: AmbiguousAnswer."""
@@ -259,6 +303,28 @@ class HubSpotAdapter:
             context = item.get("context") or {}
             failed |= dict.fromkeys(zip(context.get("fromObjectId", []), context.get("toObjectId", []), strict=False), row_fault(item))
         return [RowResult(one) if (one, other) not in failed else RowResult(fault=failed[(one, other)]) for one, other in pairs]
+
+
+def chosen_pipeline(pipelines: Sequence[Mapping[str, Any]], wanted: str) -> Mapping[str, Any]:
+    """A pipeline by id or name, or the first. Raises: CrmError."""
+    ordered = sorted(pipelines, key=lambda one: (str(one["id"]) != "default", one.get("displayOrder", 0)))
+    found = [one for one in ordered if not wanted or wanted.casefold() in (str(one["id"]).casefold(), str(one["label"]).casefold())]
+    if not found:
+        known = ", ".join(str(one["label"]) for one in ordered)
+        raise CrmError("HubSpot has no deal pipeline of the name or id in `pipeline`.", f"Known: {known}.")
+    return found[0]
+
+
+def stage_names(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Ids of stages by name, with and without spaces; a won and a lost stage also by the names of the default pipeline."""
+    names: dict[str, str] = {}
+    for one in stages:
+        label, metadata = str(one["label"]).casefold(), one.get("metadata") or {}
+        closed = str(metadata.get("isClosed", "")).lower() == "true"
+        if closed:
+            names.setdefault("closedwon" if str(metadata.get("probability", "")) in ("1", "1.0") else "closedlost", str(one["id"]))
+        names[label.replace(" ", "")] = names[label] = str(one["id"])
+    return names
 
 
 def field_info(object_name: str, one: Mapping[str, Any]) -> FieldInfo:

@@ -39,6 +39,14 @@ class Paths:
         base = f"/crm/associations/{self.version}" if self.dated else "/crm/v4/associations"
         return f"{base}/{name}/{to}/{call}"
 
+    def owners(self) -> str:
+        """Owners."""
+        return f"/crm/owners/{self.version}" if self.dated else "/crm/v3/owners"
+
+    def pipelines(self, name: str) -> str:
+        """Pipelines of an object, with their stages."""
+        return f"/crm/pipelines/{self.version}/{name}" if self.dated else f"/crm/v3/pipelines/{name}"
+
     def token(self) -> str:
         """The token endpoint."""
         return f"/oauth/{self.version}/token" if self.dated else "/oauth/v1/token"

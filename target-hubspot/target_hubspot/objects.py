@@ -12,16 +12,26 @@ ASSOCIATION_READ_LIMIT = 1000
 """Inputs of an association batch read. Source: HubSpot, Associations v4 guide, read 2026-11-23."""
 ASSOCIATION_TYPES = {("deals", "contacts"): 3, ("notes", "contacts"): 202}
 """HubSpot's own type ids, by direction. Source: HubSpot, Associations guide, read 2026-11-23."""
+OWNER_FIELD = "hubspot_owner_id"
 BATCH = (Lane("batch", 1, BATCH_LIMIT),)
 
 OBJECTS = {
-    "contacts": ObjectSpec("contacts", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT, finds_match_apart=True),
+    "contacts": ObjectSpec(
+        "contacts",
+        BATCH,
+        upserts=True,
+        unique_keys=True,
+        find_rows_a_call=BATCH_LIMIT,
+        finds_match_apart=True,
+        owner_field=OWNER_FIELD,
+    ),
     "deals": ObjectSpec(
         "deals",
         BATCH,
         upserts=True,
         unique_keys=True,
         find_rows_a_call=BATCH_LIMIT,
+        owner_field=OWNER_FIELD,
         links={"contacts": LinkForm("contacts", "association", rows_a_call=ASSOCIATION_LIMIT)},
         required={"dealname": "HubSpot requires it"},
     ),

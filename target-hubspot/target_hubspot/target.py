@@ -45,6 +45,19 @@ class TargetHubSpot(CrmTarget):
         th.Property("client_id", th.StringType, title="Client id", description="Of an OAuth app, with client_secret and refresh_token."),
         th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Of that app."),
         th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="Of that app's installation."),
+        th.Property(
+            "pipeline",
+            th.StringType,
+            title="Pipeline",
+            description="Name or id of the pipeline that deals are made in; by default HubSpot's first. Stages may be named, too.",
+        ),
+        th.Property(
+            "lifecycle_regress",
+            th.BooleanType,
+            default=False,
+            title="Lifecycle regress",
+            description="Let the lifecycle stage go back when the source's does: it is cleared, then set. Otherwise it only moves forward.",
+        ),
         *COMMON,
     ).to_dict()
 
@@ -71,7 +84,7 @@ class TargetHubSpot(CrmTarget):
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return HubSpotAdapter(http, version)
+        return HubSpotAdapter(http, version, str(self.config.get("pipeline") or ""))
 
 
 def main() -> int:

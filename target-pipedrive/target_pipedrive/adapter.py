@@ -46,8 +46,8 @@ class PipedriveAdapter:
     crm = "pipedrive"
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
-    def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = ()) -> None:
-        self.http = http
+    def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:
+        self.http, self._pipeline = http, pipeline
         self.calls: CallCount = http.calls
         self._stage_ids = tuple(stage_ids)
         self._infos: dict[str, dict[str, FieldInfo]] = {}
@@ -80,10 +80,25 @@ class PipedriveAdapter:
         """The ids of the first pipeline's stages, in order."""
         if not self._stage_ids:
             stages = [one for one in self._pages("stages") if not one.get("is_deleted")]
-            pipeline = min((one["pipeline_id"] for one in stages), default=None)
+            pipeline = self._pipeline_id() if self._pipeline else min((one["pipeline_id"] for one in stages), default=None)
             own = sorted((one for one in stages if one["pipeline_id"] == pipeline), key=lambda one: one["order_nr"])
             self._stage_ids = tuple(int(one["id"]) for one in own)
         return {"stage_ids": self._stage_ids}
+
+    def _pipeline_id(self) -> int:
+        """The pipeline of the setting. Raises: CrmError."""
+        known = [one for one in self._pages("pipelines") if not one.get("is_deleted")]
+        wanted = self._pipeline.casefold()
+        found = next((one for one in known if wanted in (str(one["id"]), str(one["name"]).casefold())), None)
+        if found is None:
+            names = ", ".join(str(one["name"]) for one in known)
+            raise CrmError("Pipedrive has no pipeline of the name or id in `pipeline`.", f"Known: {names}.")
+        return int(found["id"])
+
+    def owners(self) -> Mapping[str, str]:
+        """Active users by e-mail."""
+        found = self._get("/api/v1/users").get("data") or []
+        return {str(one["email"]).casefold(): str(one["id"]) for one in found if one.get("active_flag", True)}
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom ones by name. Raises: CrmError where two of them have one name."""

@@ -65,7 +65,13 @@ LISTS = ("emails", "phones")
 
 OBJECTS = {
     "persons": ObjectSpec(
-        "persons", ONE_BY_ONE, upserts=False, unique_keys=False, find_rows_a_call=LISTING_FINDS, required={"name": "Pipedrive requires it"}
+        "persons",
+        ONE_BY_ONE,
+        upserts=False,
+        unique_keys=False,
+        find_rows_a_call=LISTING_FINDS,
+        owner_field="owner_id",
+        required={"name": "Pipedrive requires it"},
     ),
     "deals": ObjectSpec(
         "deals",
@@ -74,6 +80,7 @@ OBJECTS = {
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
         links={"persons": LinkForm("persons", "reference", field="person_id")},
+        owner_field="owner_id",
         required={"title": "Pipedrive requires it"},
     ),
     "notes": ObjectSpec(

@@ -52,6 +52,12 @@ class TargetPipedrive(CrmTarget):
             description="Stages that journey stages F3 to F9 are spread over; by default those of the first pipeline, in order.",
         ),
         th.Property(
+            "pipeline",
+            th.StringType,
+            title="Pipeline",
+            description="Name or id of the pipeline whose stages deals are spread over; by default the first.",
+        ),
+        th.Property(
             "merge_duplicates",
             th.BooleanType,
             default=False,
@@ -91,7 +97,7 @@ class TargetPipedrive(CrmTarget):
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return PipedriveAdapter(http, self.config.get("stage_ids") or ())
+        return PipedriveAdapter(http, self.config.get("stage_ids") or (), str(self.config.get("pipeline") or ""))
 
 
 def main() -> int:

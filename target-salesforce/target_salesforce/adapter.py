@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import IO, Any
 from urllib.parse import quote
 
 from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
-from reverse_etl.errors import BatchRejected, CrmError, NoSuchObject, NotRepresentable, RowFault
+from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NoSuchObject, NotRepresentable, RowFault
 from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose, Upload
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
@@ -29,6 +30,9 @@ KINDS: dict[str, Kind] = {
     "double": "number", "currency": "number", "percent": "number", "int": "integer", "boolean": "boolean", "date": "date",
     "datetime": "datetime", "picklist": "choice", "multipicklist": "choices",
 }  # fmt: skip
+ALLOW_DUPLICATES = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
+"""Saves a row that a duplicate rule only warns of. Source: Salesforce REST API guide, headers, read 2026-11-23."""
+ROLE_ATTEMPTS = 3
 SNAPSHOT_S = 600.0
 """How long a reading of a whole object may be used again in a run."""
 DATETIME_DIGITS = 0
@@ -40,10 +44,13 @@ class SalesforceAdapter:
 
     crm = "salesforce"
 
-    def __init__(self, http: CrmHttp, session: Session, version: str, bulk_threshold: int = DEFAULT_BULK_THRESHOLD) -> None:
+    def __init__(
+        self, http: CrmHttp, session: Session, version: str, bulk_threshold: int = DEFAULT_BULK_THRESHOLD, allow_duplicates: bool = False
+    ) -> None:
         self.http, self.session, self.bulk_threshold = http, session, bulk_threshold
         self.objects: Mapping[str, ObjectSpec] = with_bulk(bulk_threshold)
         self.bulk = Bulk(self._call, sleep=http.sleep)
+        self._rules = ALLOW_DUPLICATES if allow_duplicates else {}
         self._snapshots: dict[str, tuple[Snapshot, float]] = {}
         self.version = version if version.startswith("v") else f"v{version}"
         self.calls: CallCount = http.calls
@@ -61,9 +68,13 @@ class SalesforceAdapter:
         final: frozenset[int] = frozenset(),
         missing_ok: bool = False,
         repeatable: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         self.session.headers()  # signs in first, since the instance's URL is known only then
         url = f"{self.session.instance_url}{path if path.startswith('/services/') else f'/services/data/{self.version}{path}'}"
+        if headers:
+            encoded, body = json.dumps(body).encode(), None
+            upload = Upload(lambda: encoded, {"Content-Type": "application/json", **headers})
         answer = self.http.call(method, url, purpose, json=body, upload=upload, into=into, final=final, repeatable=repeatable)
         return answer if missing_ok and answer.status == 404 else check(answer)
 
@@ -225,7 +236,7 @@ class SalesforceAdapter:
                 record["id"] = write.crm_id
             records.append(record)
         path = f"/composite/sobjects/{object_name}/{key_field}" if creating else "/composite/sobjects"
-        answer = self._call("PATCH", path, Purpose(object_name, "write"), {"allOrNone": False, "records": records})
+        answer = self._call("PATCH", path, Purpose(object_name, "write"), {"allOrNone": False, "records": records}, headers=self._rules)
         if not answer.ok:
             errors = errors_of(answer.body)
             raise BatchRejected(row_fault(errors[0]) if errors else RowFault("rejected", f"Salesforce answered {answer.status}"))
@@ -267,8 +278,36 @@ class SalesforceAdapter:
         return True
 
     def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
-        """Every link of these objects is a reference and travels with the write."""
-        raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
+        """OpportunityContactRoles that are not there yet; every other link travels with the write."""
+        if (object_name, form.to) != ("Opportunity", "Contact"):
+            raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
+        purpose = Purpose(object_name, "link")
+        for _ in range(ROLE_ATTEMPTS):
+            test = in_list("OpportunityId", (one for one, _ in pairs))
+            found = self._rows([f"SELECT OpportunityId, ContactId FROM OpportunityContactRole WHERE {test}"], purpose)
+            there = {(str(row["OpportunityId"]), str(row["ContactId"])) for row in found}
+            missing = [pair for pair in dict.fromkeys(pairs) if pair not in there]
+            if not missing:
+                return [RowResult(one) for one, _ in pairs]
+            role = {"attributes": {"type": "OpportunityContactRole"}}
+            records = [{**role, "OpportunityId": one, "ContactId": other} for one, other in missing]
+            body = {"allOrNone": False, "records": records}
+            try:
+                answer = self._call("POST", "/composite/sobjects", purpose, body, repeatable=False)
+            except AmbiguousAnswer:
+                continue  # a role has no external id: what there is now is asked for again
+            if not answer.ok or not isinstance(answer.body, list) or len(answer.body) != len(missing):
+                raise CrmError(
+                    f"Salesforce answered {answer.status} to new contact roles.", "Run again: roles that are missing are made then."
+                )
+            results = dict(zip(missing, (row_result(one) for one in answer.body), strict=True))
+            return [results.get(pair, RowResult(pair[0])) for pair in pairs]
+        raise CrmError("The fate of contact roles stayed unknown.", "Run again: they are looked for first.")
+
+    def owners(self) -> Mapping[str, str]:
+        """Active users."""
+        rows = self._rows(["SELECT Id, Email FROM User WHERE IsActive = true"], SETUP)
+        return {str(row["Email"]).casefold(): str(row["Id"]) for row in rows if row.get("Email")}
 
 
 def row_result(one: Mapping[str, Any]) -> RowResult:

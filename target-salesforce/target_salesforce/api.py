@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from reverse_etl.http import Answer, Meaning
 
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 DEFAULT_VERSION = "v67.0"
+RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again. Source: StatusCode in the metadata WSDL v63."""
 RUN_CODES = {
@@ -72,6 +74,13 @@ def field_named(message: str) -> str:
     return parts[1] if len(parts) > 2 and parts[1].replace("_", "").replace(".", "").isalnum() else ""
 
 
+def matched(error: Mapping[str, Any]) -> str:
+    """The ids of the records that a duplicate rule found; empty where it names none."""
+    found = (error.get("duplicateResult") or {}).get("matchResults") or []
+    ids = [one["record"]["Id"] for result in found for one in result.get("matchRecords") or [] if one.get("record", {}).get("Id")]
+    return ", ".join(ids) or " ".join(RECORD_ID.findall(str(error.get("message", ""))))
+
+
 def row_fault(error: Mapping[str, Any]) -> RowFault:
     """A row's fault. Raises: CrmError for a cause that is every row's."""
     code, message = str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"), str(error.get("message", ""))
@@ -82,8 +91,9 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
             RUN_CODES[code],
         )
     if code in ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID"):
-        return RowFault(
-            "identity_conflict", f"{code}: {message}", "another record of Salesforce is the same: merge the two, or change one of them"
-        )
+        told = matched(error)
+        which = f"another record of Salesforce{f', {told},' if told else ''} is the same"
+        more = "; or set allow_duplicates_save" if code == "DUPLICATES_DETECTED" else ""
+        return RowFault("identity_conflict", f"{code}: {message}", f"{which}: merge the two, or change one of them{more}")
     hint = f"mend {fields} at the source or in the rule" if fields else "mend the record at the source or in the rule"
     return RowFault(code, message, hint)

@@ -29,6 +29,7 @@ OBJECTS = {
         upserts=True,
         unique_keys=True,
         find_rows_a_call=FIND_ROWS,
+        owner_field="OwnerId",
         required={"LastName": "Salesforce requires it"},
     ),
     "Opportunity": ObjectSpec(
@@ -37,7 +38,8 @@ OBJECTS = {
         upserts=True,
         unique_keys=True,
         find_rows_a_call=FIND_ROWS,
-        links={"Contact": LinkForm("Contact", "reference", field="ContactId", on_create=True)},
+        owner_field="OwnerId",
+        links={"Contact": LinkForm("Contact", "reference", field="ContactId", on_create=True, rows_a_call=COLLECTION_LIMIT, later=True)},
         required=dict.fromkeys(("Name", "StageName", "CloseDate"), "Salesforce requires it"),
     ),
 }
@@ -48,10 +50,11 @@ OBJECTS |= {
         upserts=True,
         unique_keys=True,
         find_rows_a_call=FIND_ROWS,
+        owner_field="OwnerId",
         links={"Contact": LinkForm("Contact", "reference", field="Contact__c")},
     ),
     "CanAI_Platform_Metric__c": ObjectSpec(
-        "CanAI_Platform_Metric__c", COLLECTIONS, upserts=True, unique_keys=True, find_rows_a_call=FIND_ROWS
+        "CanAI_Platform_Metric__c", COLLECTIONS, upserts=True, unique_keys=True, find_rows_a_call=FIND_ROWS, owner_field="OwnerId"
     ),
 }
 LABELS = {

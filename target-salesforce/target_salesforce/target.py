@@ -63,6 +63,13 @@ class TargetSalesforce(CrmTarget):
             title="Bulk threshold",
             description="Writes, or look-ups, of one object from which Bulk API 2.0 is used.",
         ),
+        th.Property(
+            "allow_duplicates_save",
+            th.BooleanType,
+            default=False,
+            title="Allow duplicates save",
+            description="Save rows that a duplicate rule of the org only warns of (not by Bulk API 2.0); otherwise they are dead letters.",
+        ),
         *COMMON,
     ).to_dict()
 
@@ -86,7 +93,8 @@ class TargetSalesforce(CrmTarget):
             user_agent=f"{self.name}/{self.plugin_version}",
         )
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
-        return SalesforceAdapter(http, session, version, int(self.config["bulk_threshold"]))
+        allow = bool(self.config.get("allow_duplicates_save"))
+        return SalesforceAdapter(http, session, version, int(self.config["bulk_threshold"]), allow_duplicates=allow)
 
 
 def main() -> int:

@@ -20,9 +20,7 @@ ONE_EACH = Counter({f"user-{number}": 1 for number in range(20)})
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "late_commit"])
-def test_twenty_creates_without_an_answer_leave_no_duplicate(
-    box: Box, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_twenty_creates_without_an_answer_leave_no_duplicate(box: Box, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reverse_etl.sending.LOOK_UP_DELAYS_S", (0.1, 0.4, 0.8))
     deliver(box, "pipedrive", PEOPLE[:1], tmp_path)  # provisions
     box.fault("pipedrive", fault, match="POST /pipedrive/api/v2/persons", times=20, args={"delay_ms": 700})

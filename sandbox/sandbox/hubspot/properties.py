@@ -100,8 +100,8 @@ def default_properties() -> dict[str, dict[str, dict[str, Any]]]:
         definition("dealname"),
         definition("description"),
         definition("amount", "number"),
-        definition("pipeline", "enumeration", options=("default",)),
-        definition("dealstage", "enumeration", options=DEAL_STAGES),
+        definition("pipeline", "enumeration", options=("default", "7000")),
+        definition("dealstage", "enumeration", options=(*DEAL_STAGES, "7000", "7001", "7002", "7003")),
         definition("closedate", "datetime"),
         definition("dealtype", "enumeration", options=("newbusiness", "existingbusiness")),
     ]

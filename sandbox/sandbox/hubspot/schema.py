@@ -103,20 +103,17 @@ def list_pipelines(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply
 
 @route("GET", "/crm/v3/owners")
 def list_owners(api: HubSpot, call: Call, portal: Portal) -> Reply:
-    """The one owner of a sandbox portal."""
+    """The owners of a sandbox portal."""
     now = iso(api.clock.now(), 3)
-    owner = {
-        "id": "1",
-        "email": "owner@example.com",
-        "type": "PERSON",
-        "firstName": "Sam",
-        "lastName": "Owner",
-        "userId": 1,
-        "createdAt": now,
-        "updatedAt": now,
-        "archived": False,
-    }
-    return Reply(200, {"results": [owner]}, rows=1)
+    people = (("1", "owner", "Sam", "Owner"), ("2", "ada", "Ada", "Sales"))
+    owners = [
+        {
+            "id": number, "email": f"{name}@example.com", "type": "PERSON", "firstName": first, "lastName": last, "userId": int(number),
+            "createdAt": now, "updatedAt": now, "archived": False,
+        }
+        for number, name, first, last in people
+    ]  # fmt: skip
+    return Reply(200, {"results": owners}, rows=len(owners))
 
 
 @route("GET", "/account-info/v3/details")

@@ -63,6 +63,12 @@ class Portal:
             }
             for order, stage in enumerate(DEAL_STAGES)
         ]  # fmt: skip
+        partners = [
+            {**stages[number], "id": str(7000 + place), "label": label, "displayOrder": place}
+            for place, (number, label) in enumerate(((1, "Qualified to Buy"), (4, "Contract sent"), (5, "Won"), (6, "Lost")))
+        ]
+        partners[2]["metadata"] = {"isClosed": "true", "probability": "1.0"}
+        second = {"id": "7000", "label": "Partners", "displayOrder": 1, "archived": False, "createdAt": began, "updatedAt": began}
         return [
             {
                 "id": "default",
@@ -72,7 +78,8 @@ class Portal:
                 "createdAt": began,
                 "updatedAt": began,
                 "stages": stages,
-            }
+            },
+            {**second, "stages": partners},
         ]
 
     def find(self, kind: str, value: str, id_property: str | None) -> dict[str, Any] | None:

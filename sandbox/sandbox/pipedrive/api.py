@@ -338,20 +338,22 @@ def list_stages(api: Pipedrive, call: Call, company: Company) -> Reply:
 
 @route("GET", "/api/v2/pipelines")
 def list_pipelines(api: Pipedrive, call: Call, company: Company) -> Reply:
-    """The one pipeline."""
+    """The pipelines."""
     now = company.now()
+    shown = {"is_deleted": False, "is_deal_probability_enabled": False, "add_time": now, "update_time": now}
+    found = [{"id": number, "name": name, "order_nr": number, **shown} for number, name in ((1, "Pipeline"), (2, "Partners"))]
+    return done(found, rows=len(found), paged=True)
+
+
+@route("GET", "/api/v1/users")
+def list_users(api: Pipedrive, call: Call, company: Company) -> Reply:
+    """Users of the company."""
+    people = ((1, "owner", "Sam Owner", True), (2, "ada", "Ada Sales", True), (3, "gone", "Gone", False))
     found = [
-        {
-            "id": 1,
-            "name": "Pipeline",
-            "order_nr": 1,
-            "is_deleted": False,
-            "is_deal_probability_enabled": False,
-            "add_time": now,
-            "update_time": now,
-        }
+        {"id": number, "name": name, "email": f"{who}@example.com", "active_flag": active, "default_currency": "USD"}
+        for number, who, name, active in people
     ]
-    return done(found, rows=1, paged=True)
+    return done(found, rows=len(found))
 
 
 @route("GET", "/api/v1/users/me")

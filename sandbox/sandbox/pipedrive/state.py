@@ -63,6 +63,10 @@ class Company:
             }
             for number, name in enumerate(STAGE_NAMES, 1)
         ]
+        self.stages += [
+            {**self.stages[0], "id": number, "order_nr": number, "name": name, "pipeline_id": 2}
+            for number, name in enumerate(("Met", "Agreed"), len(STAGE_NAMES) + 1)
+        ]
         self.notes: dict[int, dict[str, Any]] = {}
         self.files: dict[int, dict[str, Any]] = {}
         self._next_id, self._next_option = 0, 0
@@ -200,6 +204,7 @@ class Company:
                 record[name] = value
         if kind == "deals" and "stage_id" in given:
             record["stage_change_time"] = self.now()
+            record["pipeline_id"] = next(one["pipeline_id"] for one in self.stages if one["id"] == given["stage_id"])
         record["update_time"] = self.now()
         return record
 

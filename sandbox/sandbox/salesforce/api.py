@@ -45,6 +45,8 @@ class Salesforce(Emulator):
 
     def __init__(self, clock: Clock) -> None:
         self.sessions: dict[str, str] = {}
+        self.duplicate_rules = False
+        """Whether the org's duplicate rule for contacts is on."""
         self.locking = 0.0
         """While a `locked_rows` fault strikes: whether rows that share a parent get in each other's way."""
         super().__init__(clock)
@@ -53,6 +55,7 @@ class Salesforce(Emulator):
         """Empty orgs, no sessions."""
         super().reset()
         self.sessions = {}
+        self.duplicate_rules = False
 
     def new_account(self, name: str) -> Org:
         """An empty org."""

@@ -19,6 +19,7 @@ COMPOSITE_LIMIT = 25
 COMPOSITE_QUERY_LIMIT = 5
 """Subrequests of a composite, and how many of them may be queries or collections. Source: Salesforce REST guide, 2026-11."""
 QUERY_PAGE = 2000
+DUPLICATE_HEADER = "Sforce-Duplicate-Rule-Header"
 
 
 def known_object(org: Org, sobject: str) -> str:
@@ -184,7 +185,29 @@ def collection(call: Call) -> tuple[list[dict[str, Any]], bool]:
 
 def row_error(error: RowError | TopError) -> dict[str, Any]:
     """A failed row of a collection."""
-    return {"success": False, "errors": [{"statusCode": error.code, "message": error.message, "fields": error.fields or []}]}
+    told: dict[str, Any] = {"statusCode": error.code, "message": error.message, "fields": error.fields or []}
+    if isinstance(error, Duplicate):
+        records = [{"matchConfidence": 100.0, "record": {"attributes": {"type": "Contact"}, "Id": error.record_id}}]
+        told["duplicateResult"] = {"allowSave": True, "matchResults": [{"entityType": "Contact", "matchRecords": records}]}
+    return {"success": False, "errors": [told]}
+
+
+class Duplicate(RowError):
+    """A row that a duplicate rule of the org warns of."""
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__("DUPLICATES_DETECTED", "Use one of these records?")
+        self.record_id = record_id
+
+
+def check_duplicate(api: Salesforce, call: Call, org: Org, sobject: str, one: dict[str, Any], row: dict[str, Any] | None) -> None:
+    """The standard rule for new contacts, where it is on: somebody has that first name, last name and phone. Raises: Duplicate."""
+    if not api.duplicate_rules or sobject != "Contact" or row is not None or "allowSave=true" in call.headers.get(DUPLICATE_HEADER, ""):
+        return
+    names = ("FirstName", "LastName", "Phone")
+    for other in org.rows[sobject].values():
+        if one.get("Phone") and all(one.get(name) == other.get(name) for name in names):
+            raise Duplicate(str(other["Id"]))
 
 
 def check_lock(api: Salesforce, number: int) -> None:
@@ -209,6 +232,7 @@ def upsert_collection(api: Salesforce, call: Call, org: Org, sobject: str, name:
             if values.count(value) > 1:
                 raise RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {one[name]}", [name])
             row = by_external_id(org, sobject, name, str(one[name]))
+            check_duplicate(api, call, org, sobject, one, row)
             written = org.write(sobject, row, org.check(sobject, one, row))
             results.append({"id": written["Id"], "success": True, "errors": [], "created": row is None})
         except (RowError, TopError) as error:

@@ -143,7 +143,7 @@ def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
             field("ContentDocumentId", "reference", 18, refers="ContentDocument"), field("LinkedEntityId", "reference", 18, refers="*"),
             field("ShareType", "picklist", 40),
         ],
-        "User": [field("Username"), field("Email", "email")],
+        "User": [field("Username"), field("Email", "email"), field("IsActive", "boolean")],
         "Organization": [field("Name")],
     }  # fmt: skip
     every = {"Contact": contact, "Opportunity": opportunity, "OpportunityContactRole": role, **others}

@@ -72,7 +72,10 @@ class Org:
         self.jobs: dict[str, Any] = {}
         """Bulk jobs, as `bulk` keeps them."""
         self.rows["Organization"][self.org_id] = {"Id": self.org_id, "Name": f"Sandbox {name}"}
-        self.rows["User"][self.user_id] = {"Id": self.user_id, "Username": f"sync@{name}.example.com", "Email": "sync@example.com"}
+        people = (("sync", self.user_id, True), ("ada", long_id("005", number + 1), True), ("gone", long_id("005", number + 2), False))
+        for who, user_id, active in people:
+            mail = {"Username": f"{who}@{name}.example.com", "Email": f"{who}@example.com"}
+            self.rows["User"][user_id] = {"Id": user_id, **mail, "IsActive": active}
 
     def visible(self, sobject: str) -> dict[str, dict[str, Any]]:
         """Fields the running user sees: standard ones, and custom ones a permission set of theirs grants."""
