@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import yaml
+from defusedxml import ElementTree
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
@@ -32,13 +33,19 @@ HUBSPOT_FILES = (
     "crm-associations-v4",
     "crm-properties",
     "crm-pipelines",
+    "crm-owners",
+    "crm-schemas",
+    "files",
 )
 TWINS = (
     (r"^/crm/objects/\d{4}-\d{2}/", "/crm/v3/objects/"),
     (r"^/crm/associations/\d{4}-\d{2}/", "/crm/v4/associations/"),
     (r"^/crm/properties/\d{4}-\d{2}/", "/crm/v3/properties/"),
+    (r"^/crm/pipelines/\d{4}-\d{2}/", "/crm/v3/pipelines/"),
+    (r"^/crm/owners/\d{4}-\d{2}", "/crm/v3/owners"),
+    (r"^/files/\d{4}-\d{2}/", "/files/v3/"),
 )
-NOT_IN_SPEC = ("/account-info/",)
+NOT_IN_SPEC = ("/account-info/", "/storage/")
 Exchange = tuple[str, str, Any, int, Any]
 
 
@@ -63,6 +70,9 @@ class Spec:
         text = json.dumps(schema).replace('"#/', '"urn:spec#/')
         validator = OAS30Validator(json.loads(text), registry=self.registry)
         return [f"{'/'.join(map(str, one.absolute_path))}: {one.message[:150]}" for one in validator.iter_errors(value)]
+
+
+MORE = {"attach_deliverables": True, "allow_private_download_hosts": True}
 
 
 @pytest.fixture(scope="session")
@@ -130,12 +140,12 @@ def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> 
 def test_hubspot_exchanges_are_as_hubspot_specifies(
     box: Box, version: str, tmp_path: Path, exchanges: list[Exchange], hubspot_specs: list[Spec]
 ) -> None:
-    messages = extract(box, tmp_path)
+    messages = extract(box, tmp_path, streams=("users", "deliverables", "analytics"))
     exchanges.clear()
     lines = [json.loads(line) for line in messages.read_text().splitlines()]
     first = next(one for one in lines if one["type"] == "RECORD")
     first["record"]["email"] = "no address"
-    first_run = deliver(box, "hubspot", lines, tmp_path, api_version=version)
+    first_run = deliver(box, "hubspot", lines, tmp_path, api_version=version, **MORE)
     changed = [
         dict(one, record=dict(one["record"], business_type="museum"), time_extracted="2027-01-01T00:00:00Z")
         if one["type"] == "RECORD"
@@ -143,6 +153,10 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
         for one in lines[:20]
     ]
     second_run = deliver(box, "hubspot", changed, tmp_path, api_version=version)
+    (tmp_path / "hubspot.db").unlink()
+    lost_run = deliver(box, "hubspot", lines, tmp_path, api_version=version, **MORE)
+    assert lost_run.code == 0
+    assert first_run.report["attachments"]["made"] == lost_run.report["attachments"]["kept"] > 0
     assert first_run.code == second_run.code == 0
     assert second_run.counts(PEOPLE["hubspot"])["updated"]
     assert {one[3] for one in exchanges} >= {200, 207}
@@ -153,11 +167,11 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
 def test_pipedrive_exchanges_are_as_pipedrive_specifies(
     box: Box, tmp_path: Path, exchanges: list[Exchange], pipedrive_specs: list[Spec]
 ) -> None:
-    messages = extract(box, tmp_path, streams=["users"])
+    messages = extract(box, tmp_path, streams=["users", "deliverables"])
     exchanges.clear()
     lines = [json.loads(line) for line in messages.read_text().splitlines()]
     next(one for one in lines if one["type"] == "RECORD")["record"]["email"] = "no address"
-    first_run = deliver(box, "pipedrive", lines, tmp_path)
+    first_run = deliver(box, "pipedrive", lines, tmp_path, **MORE)
     changed = [
         dict(one, record=dict(one["record"], business_type="museum", phone="+1 555 1"), time_extracted="2027-01-01T00:00:00Z")
         if one["type"] == "RECORD"
@@ -165,7 +179,64 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
         for one in lines[:20]
     ]
     second_run = deliver(box, "pipedrive", changed, tmp_path)
+    (tmp_path / "pipedrive.db").unlink()
+    assert deliver(box, "pipedrive", lines, tmp_path, **MORE).code == 0
+    assert first_run.report["attachments"]["made"] > 0
     assert first_run.code == second_run.code == 0
     assert second_run.counts("persons")["updated"]
     wrong = [problem for one in exchanges if one[3] < 400 for problem in problems(pipedrive_specs, one, "/pipedrive", twin=False)]
     assert "\n".join(sorted(set(wrong))) == ""
+
+
+NAMESPACE = "{http://www.w3.org/2001/XMLSchema}"
+METADATA = "{http://soap.sforce.com/2006/04/metadata}"
+
+
+def wsdl_types() -> dict[str, list[str]]:
+    """Elements of each complex type of the metadata WSDL, in its order, those of its base first."""
+    tree = ElementTree.parse(SPECS / "salesforce" / "metadata-v63.wsdl")
+    own, bases = {}, {}
+    for one in tree.iter(f"{NAMESPACE}complexType"):
+        name = one.get("name")
+        if name:
+            own[name] = [str(element.get("name")) for element in one.iter(f"{NAMESPACE}element")]
+            base = next(one.iter(f"{NAMESPACE}extension"), None)
+            bases[name] = str(base.get("base")).partition(":")[2] if base is not None else ""
+    return {name: [*own.get(bases[name], []), *elements] for name, elements in own.items()}
+
+
+def test_metadata_messages_are_as_the_wsdl_has_them(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    real: Callable[..., requests.Response] = requests.Session.request
+
+    def record(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
+        if "/services/Soap/" in url:
+            sent.append(more["data"])
+        return real(self, method, url, **more)
+
+    monkeypatch.setattr(requests.Session, "request", record)
+    messages = extract(box, tmp_path, streams=("users", "payments", "deliverables", "analytics"))
+    assert deliver(box, "salesforce", messages, tmp_path).code == 0
+    types = wsdl_types()
+    nested = {"nameField": "CustomField", "valueSet": "ValueSet", "valueSetDefinition": "ValueSetValuesDefinition", "value": "CustomValue"}
+    kinds, wrong = set(), []
+
+    def check(element: Any, kind: str) -> None:
+        known = types[kind]
+        names = [child.tag.removeprefix(METADATA) for child in element]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            wrong.append(f"{kind}: unknown {unknown}")
+        elif [known.index(name) for name in names] != sorted(known.index(name) for name in names):
+            wrong.append(f"{kind}: {names} are not in the WSDL's order")
+        for child in element:
+            if len(child):
+                check(child, nested[child.tag.removeprefix(METADATA)])
+
+    for message in sent:
+        for component in ElementTree.fromstring(message).iter(f"{METADATA}metadata"):
+            kind = str(component.get("{http://www.w3.org/2001/XMLSchema-instance}type"))
+            kinds.add(kind)
+            check(component, kind)
+    assert kinds == {"CustomObject", "CustomField"}
+    assert sorted(set(wrong)) == []

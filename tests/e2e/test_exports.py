@@ -57,7 +57,8 @@ def test_every_stream_is_the_same_in_every_format_whole_and_in_chunks(box: Box, 
                 where, tmp_path, streams=ALL, format=one, end_date="2026-01-31T00:00:00Z", requests_per_minute=100_000, window_days=100
             )
             assert code == 0
-            seen[name, one] = {stream: sorted(map(json.dumps, records(messages, stream))) for stream in ALL}
+            found = {stream: sorted(map(json.dumps, records(messages, stream))) for stream in ALL}
+            seen[name, one] = json.loads(json.dumps(found).replace(where.url, ""))  # where the PDFs lie
             where.reset()
     assert all(one == seen["whole", "json"] for one in seen.values())
     assert all(seen["whole", "json"].values())

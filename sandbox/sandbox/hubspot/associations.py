@@ -73,7 +73,7 @@ def association_items(portal: Portal, kind: str, record_id: str, to_kind: str) -
     return [
         {
             "toObjectId": link["id"],
-            "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": link["type"], "label": None}],
+            "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": link["type"]}],
         }
         for link in portal.links(kind, record_id)
         if link["object"] == to_kind

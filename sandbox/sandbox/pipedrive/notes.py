@@ -19,6 +19,11 @@ LONGEST_NOTE = 65_535
 route = Pipedrive.router.add
 
 
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as answered; the specification knows no null here."""
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def listed(call: Call, records: list[dict[str, Any]]) -> Reply:
     """A page of a v1 listing."""
     start, limit = int(call.query.get("start") or 0), min(int(call.query.get("limit") or PAGE), 500)
@@ -27,7 +32,7 @@ def listed(call: Call, records: list[dict[str, Any]]) -> Reply:
     pagination: dict[str, Any] = {"start": start, "limit": limit, "more_items_in_collection": more}
     if more:
         pagination["next_start"] = start + limit
-    return Reply(200, {"success": True, "data": page or None, "additional_data": {"pagination": pagination}}, rows=len(page))
+    return Reply(200, {"success": True, "data": [told(one) for one in page], "additional_data": {"pagination": pagination}}, rows=len(page))
 
 
 def owners_of(company: Company, given: dict[str, Any]) -> dict[str, int]:
@@ -70,7 +75,7 @@ def create_note(api: Pipedrive, call: Call, company: Company) -> Reply:
         "id": number, "user_id": 1, "deal_id": None, "person_id": None, "org_id": None, "lead_id": None, "content": given["content"],
         "add_time": now, "update_time": now, "active_flag": True, "last_update_user_id": None, **owners,
     }  # fmt: skip
-    return Reply(200, {"success": True, "data": company.notes[number]})
+    return Reply(200, {"success": True, "data": told(company.notes[number])})
 
 
 def note_of(company: Company, number: str) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def note_of(company: Company, number: str) -> dict[str, Any]:
 @route("GET", "/api/v1/notes/{number}")
 def get_note(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
     """One note."""
-    return Reply(200, {"success": True, "data": note_of(company, number)}, rows=1)
+    return Reply(200, {"success": True, "data": told(note_of(company, number))}, rows=1)
 
 
 @route("PUT", "/api/v1/notes/{number}")
@@ -95,7 +100,7 @@ def update_note(api: Pipedrive, call: Call, company: Company, number: str) -> Re
         raise Refused("Parameters validation failed: content")
     note |= {name: given[name] for name in ("content", *OWNERS) if name in given}
     note["update_time"] = company.now()
-    return Reply(200, {"success": True, "data": note})
+    return Reply(200, {"success": True, "data": told(note)})
 
 
 @route("DELETE", "/api/v1/notes/{number}")
@@ -123,7 +128,7 @@ def upload(api: Pipedrive, call: Call, company: Company) -> Reply:
         "file_name": f"{number}_{name}", "name": name, "file_type": name.rpartition(".")[2], "file_size": len(body), "active_flag": True,
         "inline_flag": False, "remote_location": "s3", "description": "", **owners,
     }  # fmt: skip
-    return Reply(200, {"success": True, "data": company.files[number]})
+    return Reply(200, {"success": True, "data": told(company.files[number])})
 
 
 @route("GET", "/api/v1/files")
