@@ -20,7 +20,7 @@ import requests
 from reverse_etl.errors import RowFault
 
 LARGEST_FILE_BYTES = 35 * 1000 * 1000
-"""What every CRM takes: Salesforce's base64 JSON ends at 37.5 MB. Source: dome-sobject-insert-update-blob, read 2026-11-23."""
+"""A file is held in memory while it is sent, and not every CRM takes more."""
 ATTEMPTS = 4
 TIMEOUT_S = (10.0, 60.0)
 CHUNK_BYTES = 256 * 1024

@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 RETRIABLE = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524})
 """Answers after which a repeatable call is sent again."""
-REFUSED = frozenset({423, 429, 477})
-"""Answers that say the call was not carried out: any call is sent again. 423 and 477 are HubSpot's."""
+REFUSED = frozenset({429})
+"""Answers that say the call was not carried out: any call is sent again. An adapter's `meaning` may know others."""
 MAX_ATTEMPTS = 7
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0

@@ -97,6 +97,12 @@ class Sender:
                 return fates
             pending = again
             self.sleep(0.5 * 2**attempt)
+            if attempt == LOCKED_ATTEMPTS - 1 and len(pending) > 1:
+                break
+        else:
+            return fates
+        for write in pending:  # rows that lock each other out do not, one at a time
+            fates += self._one_call(rule, [write])
         return fates
 
     def _look_up(self, rule: CompiledRule, part: Sequence[Write], error: AmbiguousAnswer) -> list[Fate]:

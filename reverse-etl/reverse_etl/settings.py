@@ -25,7 +25,7 @@ COMMON: list[th.Property[Any]] = [
         "transforms",
         th.StringType,
         title="Transforms",
-        description="A module, or a path to a Python file, whose functions the rules may name besides CanAI's.",
+        description="A module, or a path to a Python file, whose functions the rules may name besides those the target ships with.",
     ),
     th.Property(
         "ledger_url",

@@ -44,6 +44,8 @@ class CrmTarget(Target):
     objects: ClassVar[Mapping[str, ObjectSpec]]
     function_modules: ClassVar[Sequence[str]] = ()
     default_concurrency: ClassVar[int] = 1
+    regress_setting: ClassVar[str] = ""
+    """The setting that lets `forward_only` fields go back."""
     secret_env: ClassVar[Mapping[str, str]] = {}
     """Settings that may also come from an environment variable of the source's own guide."""
 
@@ -152,7 +154,7 @@ class CrmTarget(Target):
                 force=bool(self.config.get("force")),
                 max_concurrency=int(self.config.get("max_concurrency") or self.default_concurrency),
                 link_wait_days=float(self.config.get("link_wait_days", 7)),
-                regress=bool(self.config.get("lifecycle_regress")),
+                regress=bool(self.regress_setting and self.config.get(self.regress_setting)),
                 merge_duplicates=bool(self.config.get("merge_duplicates")),
                 attach=bool(self.config.get("attach_deliverables")),
                 allow_private_hosts=bool(self.config.get("allow_private_download_hosts")),

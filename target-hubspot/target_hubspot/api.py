@@ -10,6 +10,8 @@ from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
+NOT_CARRIED_OUT = (423, 477)
+"""Locked by a bulk write, and in migration. Source: HubSpot, Error handling, read 2026-11-23."""
 RESERVE = 4
 """Calls of a burst that are left unused, for those in flight."""
 RUN_CODES = {
@@ -61,7 +63,9 @@ SCHEMAS = "/crm-object-schemas/v3/schemas"
 
 
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
-    """Whether a 429 says that the day's calls are used up: then waiting for the burst to pass is in vain."""
+    """Whether a 429 says that the day's calls are used up, and what says that the call was not carried out."""
+    if status in NOT_CARRIED_OUT:
+        return "again"
     if status != 429 or not isinstance(body, dict):
         return ""
     daily = str(body.get("policyName", "")).upper() == "DAILY" or "daily limit" in str(body.get("message", "")).lower()

@@ -32,6 +32,7 @@ class TargetHubSpot(CrmTarget):
     objects = OBJECTS
     function_modules = ("canai_rules",)
     default_concurrency = 4
+    regress_setting = "lifecycle_regress"
     secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
     config_jsonschema = th.PropertiesList(
         th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of HubSpot's API, without version."),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from reverse_etl.errors import CrmError, RowFault
 from reverse_etl.http import Answer, Meaning
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 DEFAULT_VERSION = "v67.0"
+API_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+SHARES_TOLD = (0.8, 0.95)
 RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again. Source: StatusCode in the metadata WSDL v63."""
@@ -66,6 +72,23 @@ def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
         if status == 403 and one.get("errorCode") == "REQUEST_LIMIT_EXCEEDED":
             return "again" if "Concurrent" in str(one.get("message")) else "spent"
     return ""
+
+
+@dataclass(slots=True)
+class LimitWatch:
+    """Watches the org's calls of the last 24 hours, of which every answer tells: `api-usage=USED/MAX`."""
+
+    share_told: float = 0.0
+
+    def pace_s(self, headers: Mapping[str, str]) -> float:
+        """0.0, since Salesforce asks for no pace; says once that the calls are running short, at 80 and at 95 %."""
+        found = API_USAGE.search(headers.get("Sforce-Limit-Info", ""))
+        share = int(found.group(1)) / max(1, int(found.group(2))) if found else 0.0
+        level = max((one for one in SHARES_TOLD if share >= one), default=0.0)
+        if found and level > self.share_told:
+            self.share_told = level
+            logger.warning("Salesforce: %s of %s API calls of the org's 24 hours are used", found.group(1), found.group(2))
+        return 0.0
 
 
 def field_named(message: str) -> str:

@@ -10,7 +10,7 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, meaning
+from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, LimitWatch, meaning
 from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, OBJECTS
 from target_salesforce.session import open_session
 
@@ -85,7 +85,7 @@ class TargetSalesforce(CrmTarget):
             given["instance_url"] or login_url,
             "Salesforce",
             headers=session.headers,
-            pace_s=lambda _: 0.0,
+            pace_s=LimitWatch().pace_s,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             meaning=meaning,

@@ -52,3 +52,12 @@ def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -
     (contact,) = box.objects("hubspot", "contacts")
     assert contact["properties"]["shop_shelf"] == "poetry 3"
     assert result.states == [{"customers": 8}]
+
+
+def test_the_core_names_no_crm_and_no_source() -> None:
+    """What a CRM or the platform has of its own is told by adapters, rules and functions."""
+    words = re.compile(r"salesforce|hubspot|pipedrive|canai|lifecycle", re.IGNORECASE)
+    core = ROOT / "reverse-etl" / "reverse_etl"
+    found = [f"{file.name}: {line}" for file in core.rglob("*.py") for line in file.read_text().splitlines() if words.search(line)]
+    found += [line for line in (core / "mapping.schema.json").read_text().splitlines() if words.search(line)]
+    assert found == []
