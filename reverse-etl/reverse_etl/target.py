@@ -25,7 +25,8 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl import report
 from reverse_etl.adapter import Account, Adapter, CallCount, ObjectSpec
-from reverse_etl.engine import Engine, EngineSettings
+from reverse_etl.delivering import DeliverySettings
+from reverse_etl.engine import Engine
 from reverse_etl.errors import BudgetSpent, ReverseEtlError, SettingError, Stopped
 from reverse_etl.functions import load_functions
 from reverse_etl.ledger import Ledger, Scope
@@ -138,7 +139,7 @@ class CrmTarget(Target):
     @property
     def budget_spent(self) -> str:
         """Why no call is made any more; empty while calls are made."""
-        return self._spent or (self.engine.budget_spent if self.engine else "")
+        return self._spent or (self.engine.delivery.budget_spent if self.engine else "")
 
     def _open(self) -> Engine:
         """The engine, made at the first mapped stream. Raises: FatalError."""
@@ -149,7 +150,7 @@ class CrmTarget(Target):
             self._account = adapter.account()
             database = Ledger.open(ledger_url(self.config, self.name))
             ledger = Ledger(database, Scope(self.crm, self._account.id))
-            settings = EngineSettings(
+            settings = DeliverySettings(
                 provision=bool(self.config.get("provision")),
                 force=bool(self.config.get("force")),
                 max_concurrency=int(self.config.get("max_concurrency") or self.default_concurrency),
@@ -162,7 +163,7 @@ class CrmTarget(Target):
             )
             ledger.begin_run()
             self.engine = Engine(adapter, ledger, self.rules, functions, settings, self._tally)
-            self.engine.adopt_jobs()
+            self.engine.delivery.adopt_jobs()
         return self.engine
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
@@ -246,7 +247,7 @@ class CrmTarget(Target):
 
     def _first_pending(self, sink: Any) -> int | None:
         """Position of a stream's first record that is neither settled nor skipped; None where there is none."""
-        if sink.current_size == 0 and not (self.engine and self.engine.spooled(sink.stream_name)):
+        if sink.current_size == 0 and not (self.engine and self.engine.delivery.spooled(sink.stream_name)):
             sink.first_pending = None
         first: int | None = sink.first_pending
         return first
@@ -269,7 +270,7 @@ class CrmTarget(Target):
             self.drain_one(sink)
         if self.engine is not None:
             self._in_block = True
-            self.engine.drain_all()
+            self.engine.delivery.drain_all()
             self._in_block = False
             self._check_stop(self.engine)
 
@@ -299,7 +300,7 @@ class CrmTarget(Target):
         """Write the report, tell it in a line, close the run in the ledger."""
         ledger = self.engine.ledger if self.engine else None
         if self.engine:
-            self.engine.abandon()
+            self.engine.delivery.abandon()
         built = report.build(
             target=self.name,
             run_id=ledger.scope.run_id if ledger else "",
