@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 SHOWN = {
     "canai": ["users", "payments", "deliverables", "analytics", "feedback", "sessions"],
-    "hubspot": ["contacts", "deals"],
-    "pipedrive": ["persons", "deals"],
-    "salesforce": ["Contact", "Opportunity"],
+    "hubspot": ["contacts", "deals", "notes", "canai_platform_metric", "files"],
+    "pipedrive": ["persons", "deals", "notes", "files"],
+    "salesforce": ["Contact", "Opportunity", "CanAI_Deliverable__c", "CanAI_Platform_Metric__c", "ContentVersion"],
 }
 TITLES = {"canai": "CanAI, the source", "hubspot": "HubSpot", "pipedrive": "Pipedrive", "salesforce": "Salesforce"}
 SAMPLE_ROWS = 5
