@@ -63,6 +63,8 @@ class ObjectSpec:
     """Whether the CRM keeps the key field unique."""
     find_rows_a_call: int
     """Look-ups that one read can hold, for the least number of calls."""
+    find_calls: int = 1
+    """Calls that so many look-ups take: more than one where a CRM keeps some records apart."""
     find_job: tuple[int, int] | None = None
     """From how many look-ups on a job can find them, and the calls that it takes at least."""
     finds_match_apart: bool = False
@@ -144,6 +146,8 @@ class CallCount:
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
     limit: int | None = None
     """Calls that the user allows for a run."""
+    cost: int = 0
+    """What the calls cost in the CRM's own unit, where it has one."""
 
     @property
     def total(self) -> int:

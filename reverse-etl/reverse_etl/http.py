@@ -91,6 +91,8 @@ class CrmHttp:
     timeout_s: float
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
     """What a refusal means beyond its status: the day's calls are used up, or the call was not carried out."""
+    cost: Callable[[str, str], int] = lambda method, path: 0
+    """What a call costs in the CRM's own unit, by method and path."""
     renew: Callable[[], bool] | None = None
     """Gets a new token after a 401; False where there is none to get."""
     sleep: Callable[[float], None] = time.sleep
@@ -130,6 +132,7 @@ class CrmHttp:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._wait_for_pace()
             self.calls.add(purpose.object_name, purpose.name)
+            self.calls.cost += self.cost(method, path)
             try:
                 response = self.session.request(
                     method,

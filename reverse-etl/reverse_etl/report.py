@@ -46,6 +46,7 @@ def build(
             "made": sum(one["made"] for one in per_object.values()),
             "least": sum(one["least"] for one in per_object.values()),
             "setup": setup,
+            "cost": calls.cost,
             "objects": per_object,
         },
         "dead_letters": [

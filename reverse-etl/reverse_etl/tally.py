@@ -56,7 +56,7 @@ class ObjectTally:
 
     def least_calls(self, spec: ObjectSpec) -> int:
         """Calls that the least would have taken for what was looked up, sent and linked."""
-        calls = math.ceil(self.looked_up / spec.find_rows_a_call)
+        calls = math.ceil(self.looked_up / spec.find_rows_a_call) * spec.find_calls
         if spec.find_job and self.looked_up >= spec.find_job[0]:
             calls = min(calls, spec.find_job[1])
         calls += math.ceil(self.read / spec.find_rows_a_call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
@@ -18,6 +19,7 @@ from target_pipedrive.objects import (
     IDS_LIMIT,
     KINDS,
     LIST_TOKENS,
+    LISTINGS,
     LISTS,
     OBJECTS,
     PAGE_LIMIT,
@@ -157,7 +159,8 @@ class PipedriveAdapter:
         search_cost = sum(1 + len(one.match) for one in lookups) * SEARCH_TOKENS + LIST_TOKENS
         list_cost = (known // PAGE_LIMIT + 1) * LIST_TOKENS
         if exact or list_cost <= search_cost:
-            records: Iterator[Mapping[str, Any]] = self._pages(KINDS[object_name].path, purpose)
+            paths = LISTINGS.get(object_name, (KINDS[object_name].path,))
+            records: Iterator[Mapping[str, Any]] = chain.from_iterable(self._pages(path, purpose) for path in paths)
         else:
             records = self._by_ids(object_name, sorted(self._search(object_name, key_field, lookups)), purpose)
         by_key = {one.key: one.key for one in lookups}
@@ -201,7 +204,13 @@ class PipedriveAdapter:
     def _by_ids(self, object_name: str, ids: Sequence[str], purpose: Purpose) -> Iterator[Mapping[str, Any]]:
         for start in range(0, len(ids), IDS_LIMIT):
             part = ",".join(ids[start : start + IDS_LIMIT])
-            yield from self._get(f"/api/v2/{KINDS[object_name].path}?limit={IDS_LIMIT}&ids={part}", purpose).get("data") or []
+            left = set(ids[start : start + IDS_LIMIT])
+            for path in LISTINGS.get(object_name, (KINDS[object_name].path,)):
+                found = self._get(f"/api/v2/{path}?limit={IDS_LIMIT}&ids={part}", purpose).get("data") or []
+                left -= {str(one["id"]) for one in found}
+                yield from found
+                if not left:
+                    break
 
     def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
         """Records by id."""

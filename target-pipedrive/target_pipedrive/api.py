@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,30 @@ OAUTH_URL = "https://oauth.pipedrive.com/oauth/token"
 """Source: Pipedrive, OAuth authorization, read 2026-11-23."""
 RESERVE = 5
 """Calls of a burst that are left unused, for those in flight."""
+
+
+TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
+    ("GET", re.compile(r"^/api/v2/(persons|deals|personFields|dealFields)$"), 10),
+    ("GET", re.compile(r"^/api/v2/deals/archived$"), 20),
+    ("GET", re.compile(r"^/api/v2/(\w+/search|itemSearch/field)$"), 20),
+    ("GET", re.compile(r"^/api/v2/(stages|pipelines)$"), 5),
+    ("GET", re.compile(r"^/api/v1/users/me$"), 2),
+    ("GET", re.compile(r"^/api/v1/notes/\d+$"), 2),
+    ("GET", re.compile(r"^/api/v1/"), 20),
+    ("PUT", re.compile(r"/merge$"), 40),
+    ("POST", re.compile(r"^/api/v1/"), 10),
+    ("PUT", re.compile(r"^/api/v1/"), 10),
+    ("POST", re.compile(r"^/api/v2/"), 5),
+    ("PATCH", re.compile(r"^/api/v2/"), 5),
+    ("GET", re.compile(r""), 1),
+)
+"""Tokens of a call, the first that fits. Source: `x-token-cost` in Pipedrive openapi-v1 and openapi-v2 (2026-08)."""
+
+
+def tokens(method: str, path: str) -> int:
+    """What a call takes of the company's tokens of the day."""
+    plain = path.partition("?")[0]
+    return next((cost for name, pattern, cost in TOKENS if name == method and pattern.search(plain)), 0)
 
 
 def pace_s(headers: Mapping[str, str]) -> float:
@@ -63,6 +88,8 @@ def row_fault(answer: Answer) -> RowFault:
         raise CrmError(
             "Pipedrive knows no such field.", "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be."
         )
+    if "archived" in message.casefold():
+        return RowFault("archived", message, "take the deal out of the archive in Pipedrive, or leave it: nobody can edit it there")
     code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
     return RowFault(
         code, message or f"Pipedrive answered {answer.status}", "mend the field that the message names at the source or in the rule"

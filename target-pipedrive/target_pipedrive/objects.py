@@ -63,6 +63,9 @@ KINDS = {
 LISTS = ("emails", "phones")
 """Fields that hold several entries; ours is the primary one."""
 
+LISTINGS = {"deals": ("deals", "deals/archived")}
+"""Listings that together hold every record: archived deals are kept apart. Source: Pipedrive openapi-v2 (2026-08)."""
+
 OBJECTS = {
     "persons": ObjectSpec(
         "persons",
@@ -79,6 +82,7 @@ OBJECTS = {
         upserts=False,
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
+        find_calls=len(LISTINGS["deals"]),
         links={"persons": LinkForm("persons", "reference", field="person_id")},
         owner_field="owner_id",
         required={"title": "Pipedrive requires it"},

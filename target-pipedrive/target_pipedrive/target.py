@@ -14,7 +14,7 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
-from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, OAUTH_URL, meaning, pace_s
+from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, OAUTH_URL, meaning, pace_s, tokens
 from target_pipedrive.objects import OBJECTS
 
 TIMEOUT_S = 30.0
@@ -93,6 +93,7 @@ class TargetPipedrive(CrmTarget):
             renew=None if token else oauth.renew,
             pace_s=pace_s,
             meaning=meaning,
+            cost=tokens,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",

@@ -209,3 +209,32 @@ def test_a_payment_that_moves_to_another_contact_gets_one_contact_role(box: Box,
     assert again.report["calls"]["made"] == 0
     assert again.report["links"]["kept"] == 5
     assert DEALS["salesforce"] in again.report["objects"]
+
+
+def test_an_archived_deal_is_known_and_makes_no_second_one(box: Box, tmp_path: Path) -> None:
+    deliver(box, "pipedrive", [schema_message(), paying(1), paying(2)], tmp_path)
+    deal = next(row for row in box.objects("pipedrive", "deals") if row["properties"]["canai_deal_id"] == "user-1")
+    headers = {"x-api-token": "sandbox-token", "Content-Type": "application/json"}
+    box.call("PATCH", f"/pipedrive/api/v2/deals/{deal['id']}", {"is_archived": True}, headers)
+    for lost in (False, True):
+        if lost:
+            (tmp_path / "pipedrive.db").unlink()
+        same = deliver(box, "pipedrive", [schema_message(), paying(1), paying(2)], tmp_path)
+        assert same.counts("deals") == {"planned": 2, "unchanged": 2}
+    changed = [{**paying(number, funding_goal=777), "time_extracted": LATER} for number in (1, 2)]
+    result = deliver(box, "pipedrive", [schema_message(), *changed], tmp_path)
+    assert result.counts("deals") == {"planned": 2, "updated": 1, "dead": 1}
+    (letter,) = result.report["dead_letters"]
+    assert [letter["key"], letter["code"]] == ["user-1", "archived"]
+    assert len(box.objects("pipedrive", "deals")) == 1  # the other one is in the archive
+
+
+def test_the_report_tells_what_a_run_cost_in_pipedrives_tokens(box: Box, tmp_path: Path) -> None:
+    first = deliver(box, "pipedrive", [schema_message(), *(user(number) for number in range(10))], tmp_path)
+    again = deliver(box, "pipedrive", [schema_message(), *(user(number) for number in range(10))], tmp_path)
+    assert first.report["calls"]["cost"] - again.report["calls"]["cost"] > 10 * 5
+    (tmp_path / "pipedrive.db").unlink()
+    box.call("DELETE", "/_sandbox/requests/pipedrive")
+    lost = deliver(box, "pipedrive", [schema_message(), *(user(number) for number in range(10))], tmp_path)
+    me, fields, stages = 2, 10, 5
+    assert lost.report["calls"]["cost"] == me + stages + 2 * fields + 10 + 0

@@ -190,21 +190,32 @@ def wanted(company: Company, kind: str, number: str) -> dict[str, Any]:
 route = Pipedrive.router.add
 
 
+def listing(call: Call, company: Company, kind: str, records: list[dict[str, Any]]) -> Reply:
+    """A page of records, by ids or since a change where asked. Raises: Refused."""
+    if call.query.get("ids"):
+        ids = call.query["ids"].split(",")
+        if len(ids) > IDS_LIMIT:
+            raise Refused(f"Parameters validation failed: at most {IDS_LIMIT} ids")
+        records = [one for one in records if str(one["id"]) in set(ids)]
+    if call.query.get("updated_since"):
+        records = [one for one in records if one["update_time"] >= call.query["updated_since"]]
+    shown, cursor = page(call, records)
+    return done([company.shown(kind, one) for one in shown], cursor=cursor, rows=len(shown), paged=True)
+
+
 def register(kind: str) -> None:
     """The calls that persons and deals share."""
 
     @route("GET", f"/api/v2/{kind}")
     def list_records(api: Pipedrive, call: Call, company: Company) -> Reply:
-        records = company.live(kind)
-        if call.query.get("ids"):
-            ids = call.query["ids"].split(",")
-            if len(ids) > IDS_LIMIT:
-                raise Refused(f"Parameters validation failed: at most {IDS_LIMIT} ids")
-            records = [one for one in records if str(one["id"]) in set(ids)]
-        if call.query.get("updated_since"):
-            records = [one for one in records if one["update_time"] >= call.query["updated_since"]]
-        shown, cursor = page(call, records)
-        return done([company.shown(kind, one) for one in shown], cursor=cursor, rows=len(shown), paged=True)
+        return listing(call, company, kind, company.live(kind))
+
+    if kind == "deals":
+
+        @route("GET", "/api/v2/deals/archived")
+        def list_archived(api: Pipedrive, call: Call, company: Company) -> Reply:
+            archived = [one for one in company.records[kind].values() if one["is_archived"] and not one["is_deleted"]]
+            return listing(call, company, kind, archived)
 
     @route("GET", f"/api/v2/{kind}/search")
     def search_records(api: Pipedrive, call: Call, company: Company) -> Reply:
