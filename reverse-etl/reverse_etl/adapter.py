@@ -99,6 +99,8 @@ class Lookup:
     match: Mapping[str, str]
     near: Mapping[str, str] = field(default_factory=dict)
     """CRM ids of the records it refers to, by the field of the reference: for objects that are found by these alone."""
+    recent: bool = False
+    """Whether it was sent in the last minutes, so that older records need not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)

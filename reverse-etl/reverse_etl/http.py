@@ -11,7 +11,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import IO, Any, Literal
 
 import requests
@@ -101,6 +104,7 @@ class CrmHttp:
     user_agent: str = "reverse-etl"
     session: requests.Session = field(default_factory=requests.Session)
     _not_before: float = 0.0
+    _server_time: tuple[datetime, float] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -155,6 +159,7 @@ class CrmHttp:
                 self._after_silence(attempt, repeatable)
                 continue
             self._keep_pace(response.headers)
+            self._note_time(response.headers)
             meaning = "" if response.ok else self.meaning(response.status_code, parsed(response), response.headers)
             if meaning == "spent":
                 raise BudgetSpent(f"{self.name}'s calls of the day are used up.", "Run again tomorrow, or ask for more.")
@@ -178,6 +183,18 @@ class CrmHttp:
             f"{self.name} did not take the call {method} {path.split('?')[0]} in {MAX_ATTEMPTS} attempts.",
             "Run again later: what was delivered is in the ledger, nothing is lost.",
         )
+
+    def now(self) -> datetime:
+        """The CRM's clock, as its answers tell it; this machine's before the first."""
+        if self._server_time is None:
+            return datetime.now(UTC)
+        moment, at = self._server_time
+        return moment + timedelta(seconds=self.monotonic() - at)
+
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        if headers.get("Date"):
+            with suppress(ValueError):
+                self._server_time = (parsedate_to_datetime(headers["Date"]), self.monotonic())
 
     def _wait_for_pace(self) -> None:
         with self._lock:

@@ -23,6 +23,8 @@ from reverse_etl.errors import MappingError
 WritePolicy = Literal["always", "on_create", "if_empty", "forward_only"]
 Mode = Literal["upsert", "update_only", "create_only"]
 SHORT_WORD = 3
+SHIPPED = "shipped"
+"""The word of the setting `mapping` for the rules that a target ships."""
 OWNER = "owner"
 """The other end of the link that says who owns a record."""
 SCHEMA_FILE = Path(__file__).with_name("mapping.schema.json")
@@ -148,6 +150,20 @@ def load_rules(folder: Path) -> list[Rule]:
     if not files:
         raise MappingError(f"The mapping folder {folder} holds no rule.", hint="Put one YAML file a rule there, named *.yml.")
     return [load_rule(file) for file in files]
+
+
+def named_rules(name: str, shipped: Path) -> list[Rule]:
+    """What one word of the setting `mapping` names: the shipped rules, one of the optional ones, or a folder. Raises: MappingError."""
+    if name == SHIPPED:
+        return load_rules(shipped)
+    optional = shipped / "optional"
+    if name.startswith("optional/"):
+        file = optional / f"{name.removeprefix('optional/')}.yml"
+        if not file.is_file():
+            known = ", ".join(f"optional/{one.stem}" for one in sorted(optional.glob("*.yml"))) or "none"
+            raise MappingError(f"There is no rule {name}.", hint=f"Known: {known}.")
+        return [load_rule(file)]
+    return load_rules(Path(name))
 
 
 def load_rule(file: Path) -> Rule:

@@ -113,7 +113,7 @@ class Sender:
         for _ in range(AMBIGUOUS_ATTEMPTS):
             for delay_s in LOOK_UP_DELAYS_S:
                 self.sleep(delay_s)
-                lookups = [Lookup(write.key, {}, near(rule, write)) for write in left]
+                lookups = [Lookup(write.key, {}, near(rule, write), recent=write.kind == "create") for write in left]
                 found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
                 fates += [fate_of(write, RowResult(found[write.key][0].crm_id)) for write in left if found.get(write.key)]
                 left = [write for write in left if not found.get(write.key)]

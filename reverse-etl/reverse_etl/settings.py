@@ -19,7 +19,8 @@ COMMON: list[th.Property[Any]] = [
         "mapping",
         th.StringType,
         title="Mapping",
-        description="Folder of YAML rules; by default the rules shipped with the target.",
+        description="Folder of YAML rules; by default `shipped`, the rules that come with the target. Several, with commas between, "
+        "are read together: `shipped, optional/payments.deal` adds one of the optional rules.",
     ),
     th.Property(
         "transforms",

@@ -31,7 +31,7 @@ from reverse_etl.errors import BudgetSpent, ReverseEtlError, SettingError, Stopp
 from reverse_etl.functions import load_functions
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.reading import MessageReader
-from reverse_etl.rules import Rule, check_rules, load_rules
+from reverse_etl.rules import SHIPPED, Rule, check_rules, named_rules
 from reverse_etl.settings import bad_setting, coerced, ledger_url, report_dir
 from reverse_etl.sink import CrmSink, UnmappedSink
 from reverse_etl.tally import Tally
@@ -76,17 +76,12 @@ class CrmTarget(Target):
             value = os.environ.get(self.secret_env[name])
         return value
 
-    @property
-    def mapping_folder(self) -> Path:
-        """The folder of rules in use."""
-        if self.config.get("mapping"):
-            return Path(str(self.config["mapping"]))
-        return Path(str(resources.files(type(self).__module__.split(".")[0]) / "mappings"))
-
     def load_mapping(self) -> list[Rule]:
         """Rules, parents first, after the first two rings of checks. Raises: MappingError."""
         linkable = {name: spec.links for name, spec in self.objects.items()}
-        return check_rules(load_rules(self.mapping_folder), linkable)
+        shipped = Path(str(resources.files(type(self).__module__.split(".")[0]) / "mappings"))
+        named = [one.strip() for one in str(self.config.get("mapping") or SHIPPED).split(",") if one.strip()]
+        return check_rules([rule for one in named for rule in named_rules(one, shipped)], linkable)
 
     def load_functions(self) -> Mapping[str, Any]:
         """The functions that rules may name. Raises: SettingError."""

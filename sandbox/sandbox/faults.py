@@ -16,7 +16,7 @@ CONNECTION = {"timeout", "drop_before_commit", "drop_after_commit", "late_commit
 EXPORT = {"expired_url", "gone_export", "processing_failed", "wrong_count", "truncate"}
 """Faults of the export API: of downloads (`expired_url`, `truncate`), of polls (`gone_export`) and of new exports."""
 
-KNOWN = ANSWERS | CONNECTION | EXPORT | {"locked_rows", "slow"}
+KNOWN = ANSWERS | CONNECTION | EXPORT | {"job_failed", "locked_rows", "slow"}
 CRMS = ("canai", "hubspot", "pipedrive", "salesforce")
 
 

@@ -220,3 +220,13 @@ def test_state_waits_for_what_is_spooled(box: Box, tmp_path: Path) -> None:
     good = deliver(box, "salesforce", messages, tmp_path, bulk_threshold=20)
     assert good.states[-1]["bookmarks"]["users"]["at"] == 2
     assert good.counts("Contact") == {"planned": 30, "created": 30}
+
+
+def test_rows_that_a_failed_job_did_not_come_to_are_sent_again(box: Box, tmp_path: Path) -> None:
+    box.fault("salesforce", "job_failed", match="PATCH /salesforce/services/data/v67.0/jobs/ingest", args={"after_rows": 120})
+    result = deliver(box, "salesforce", list(people(300)), tmp_path, bulk_threshold=100)
+    assert result.code == 0
+    assert result.counts("Contact") == {"planned": 300, "created": 300}
+    uploads = [line["rows"] for line in box.log("salesforce") if line["method"] == "PUT"]
+    assert uploads == [300, 180]
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))

@@ -238,3 +238,47 @@ def test_the_report_tells_what_a_run_cost_in_pipedrives_tokens(box: Box, tmp_pat
     lost = deliver(box, "pipedrive", [schema_message(), *(user(number) for number in range(10))], tmp_path)
     me, fields, stages = 2, 10, 5
     assert lost.report["calls"]["cost"] == me + stages + 2 * fields + 10 + 0
+
+
+def test_a_contact_found_by_a_further_address_is_adopted(box: Box, tmp_path: Path) -> None:
+    deliver(box, "hubspot", [schema_message()], tmp_path)
+    headers = {"Authorization": "Bearer sandbox-token", "Content-Type": "application/json"}
+    body = {"properties": {"email": "old@example.com", "hs_additional_emails": "x@example.com;user1@example.com", "firstname": "Anna"}}
+    made = box.call("POST", "/hubspot/crm/v3/objects/contacts", body, headers)
+    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path)
+    assert result.code == 0
+    (contact,) = box.objects("hubspot", "contacts")
+    assert contact["id"] == made["id"]
+    assert contact["properties"]["canai_user_id"] == "user-1"
+
+
+def test_addresses_and_numbers_that_are_not_ours_stay(box: Box, tmp_path: Path) -> None:
+    deliver(box, "pipedrive", [schema_message(), user(1, phone="+1 555 0100")], tmp_path)
+    (person,) = box.objects("pipedrive", "persons")
+    headers = {"x-api-token": "sandbox-token", "Content-Type": "application/json"}
+    emails = [{"value": "private@example.com", "primary": True, "label": "home"}, {"value": "user1@example.com", "label": "work"}]
+    phones = [{"value": "+1 555 0100", "primary": True}, {"value": "+1 555 0999", "label": "mobile"}]
+    box.call("PATCH", f"/pipedrive/api/v2/persons/{person['id']}", {"emails": emails, "phones": phones}, headers)
+    changed = {**user(1, email="new@example.com", phone="+1 555 0200"), "time_extracted": LATER}
+    assert deliver(box, "pipedrive", [schema_message(), changed], tmp_path).counts("persons") == {"planned": 1, "updated": 1}
+    (person,) = box.objects("pipedrive", "persons")
+    assert {one["value"] for one in person["properties"]["emails"]} >= {"new@example.com", "private@example.com"}
+    assert {one["value"] for one in person["properties"]["phones"]} >= {"+1 555 0200", "+1 555 0999"}
+    assert [one["value"] for one in person["properties"]["emails"] if one["primary"]] == ["new@example.com"]
+
+
+@pytest.mark.parametrize("crm", ["hubspot", "pipedrive"])
+def test_an_optional_rule_is_read_where_the_mapping_names_it(box: Box, crm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [schema_message(), user(1), user(2), schema_message("payments", "payment_id"), payment(1, 1), payment(2, 2)]
+    plain = deliver(box, crm, lines, tmp_path)
+    assert plain.code == 0
+    assert box.objects(crm, "deals") == []
+    result = deliver(box, crm, lines, tmp_path, mapping="shipped, optional/payments.deal")
+    assert result.code == 0
+    deals = {row["properties"]["canai_deal_id"]: row for row in box.objects(crm, "deals")}
+    assert deals.keys() == {"pay-1", "pay-2"}
+    assert all(row["links"] for row in deals.values())
+    stage = {"hubspot": ("dealstage", "closedwon"), "pipedrive": ("status", "won")}[crm]
+    assert {row["properties"][stage[0]] for row in deals.values()} == {stage[1]}
+    assert deliver(box, crm, lines, tmp_path, mapping="shipped, optional/nothing").code == 1
+    assert "optional/payments.deal" in caplog.text

@@ -37,6 +37,8 @@ class Portal:
         self.associations: dict[tuple[str, str], dict[tuple[str, str], set[int]]] = {}
         self.schemas: dict[str, dict[str, Any]] = {}
         """Custom objects by name."""
+        self.further_emails: dict[str, str] = {}
+        """Contacts by the addresses of hs_additional_emails, which are as good as the first one."""
         self.files: dict[str, dict[str, Any]] = {}
         self._next_id = 100
         for name in OBJECT_TYPES:
@@ -89,6 +91,8 @@ class Portal:
             return record if record and not record["archived"] else None
         wanted = value.strip().lower() if id_property == "email" else value
         record_id = self.unique.get((kind, str(id_property)), {}).get(wanted)
+        if record_id is None and (kind, id_property) == ("contacts", "email"):
+            record_id = self.further_emails.get(wanted)
         return self.records[kind].get(record_id) if record_id else None
 
     def check_id_property(self, kind: str, name: str) -> None:
@@ -113,6 +117,8 @@ class Portal:
             text = stored(known, text)
             if known["hasUniqueValue"] and text:
                 holder = self.unique.get((kind, name), {}).get(text)
+                if holder is None and (kind, name) == ("contacts", "email"):
+                    holder = self.further_emails.get(text)
                 if holder and (record is None or holder != record["id"]):
                     noun = "Contact" if kind == "contacts" else "Object"
                     raise RowError("CONFLICT", f"{noun} already exists. Existing ID: {holder}", prop=name, status=409)
@@ -150,6 +156,9 @@ class Portal:
         present = record["properties"].get(name, "")
         if name == "lifecyclestage" and value and present and self._rank(value) < self._rank(present):
             return  # an update moves a lifecycle only forward; to go back it is cleared first
+        if (kind, name) == ("contacts", "hs_additional_emails"):
+            self.further_emails = {one: holder for one, holder in self.further_emails.items() if holder != record["id"]}
+            self.further_emails |= dict.fromkeys((one.strip().lower() for one in value.split(";") if one.strip()), record["id"])
         if self.properties[kind][name]["hasUniqueValue"]:
             index = self.unique.setdefault((kind, name), {})
             if present:

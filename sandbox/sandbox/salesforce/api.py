@@ -47,6 +47,8 @@ class Salesforce(Emulator):
         self.sessions: dict[str, str] = {}
         self.duplicate_rules = False
         """Whether the org's duplicate rule for contacts is on."""
+        self.job_rows: int | None = None
+        """While a `job_failed` fault strikes: rows after which a job fails."""
         self.locking = 0.0
         """While a `locked_rows` fault strikes: whether rows that share a parent get in each other's way."""
         super().__init__(clock)
@@ -211,6 +213,12 @@ class Salesforce(Emulator):
                 return self.handle(call)
             finally:
                 self.locking = 0.0
+        if fault == "job_failed":
+            self.job_rows = int(args.get("after_rows", 10))
+            try:
+                return self.handle(call)
+            finally:
+                self.job_rows = None
         if fault == "expired_token":
             self.sessions.pop(call.bearer or "", None)
         if fault == "empty_success":

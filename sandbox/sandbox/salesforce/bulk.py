@@ -45,6 +45,7 @@ class Job:
     rows: list[dict[str, str]] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     uploaded: bool = False
+    unprocessed: list[dict[str, str]] = field(default_factory=list)
     done: list[tuple[str, bool, dict[str, str]]] = field(default_factory=list)
     failed: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     found: list[dict[str, Any]] = field(default_factory=list)
@@ -162,7 +163,7 @@ def set_ingest_state(api: Salesforce, call: Call, org: Org, job_id: str) -> Repl
         job.state = "Aborted"
     elif wanted == "UploadComplete" and job.state == "Open":
         job.ready_at = time.monotonic() + WORK_S
-        work(job, org, api.locking)
+        work(job, org, api.locking, api.job_rows)
     else:
         raise TopError(400, "INVALIDJOBSTATE", f"Job {job.state} cannot become {wanted}")
     body = shown(job, org, version_of(call))
@@ -205,7 +206,7 @@ def ingest_results(api: Salesforce, call: Call, org: Org, job_id: str, results: 
     if kind == "failedresults":
         return table(["sf__Id", "sf__Error", *job.columns], [{"sf__Id": one, "sf__Error": why, **row} for one, why, row in job.failed])
     if kind == "unprocessedrecords":
-        return table(job.columns, job.rows if job.state in ("Failed", "Aborted") else [])
+        return table(job.columns, job.unprocessed)
     raise TopError(404, "NOT_FOUND", "The requested resource does not exist")
 
 
@@ -218,7 +219,7 @@ def table(columns: list[str], lines: list[dict[str, str]]) -> Reply:
     return Reply(200, text.getvalue().encode(), {"Content-Type": "text/csv; charset=UTF-8"}, rows=len(lines))
 
 
-def work(job: Job, org: Org, locking: float) -> None:
+def work(job: Job, org: Org, locking: float, fails_after: int | None = None) -> None:
     """Write a job's rows; each has its own verdict."""
     sobject = job.given["object"]
     known = org.visible(sobject)
@@ -229,6 +230,9 @@ def work(job: Job, org: Org, locking: float) -> None:
     locked = locked_rows(job, known) if locking else set()
     seen: set[str] = set()
     for number, row in enumerate(job.rows):
+        if number == fails_after:
+            job.state, job.error, job.unprocessed = "Failed", "InternalServerError : Batch failed", job.rows[number:]
+            return
         if number % INTERNAL_BATCH == 0:
             seen = set()
         try:
