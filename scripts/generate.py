@@ -10,6 +10,7 @@ import argparse
 import inspect
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,8 @@ def rule_table(rule: Rule) -> str:
     if rule.where:
         lines.append(f"Only rows where `{rule.where}`.")
     lines += [f"Linked to `{link.to}` by `{link.key}`." for link in rule.links]
+    if rule.attach:
+        lines.append(f"The file at `{rule.attach.url}` goes with it as `{rule.attach.name}`, where attach_deliverables is on.")
     lines += ["", "| CRM field | value |", "| --- | --- |"]
     lines += [f"| `{field.name}` | {source_of(field)} |" for field in rule.fields]
     for example in rule.examples:
@@ -183,6 +186,13 @@ def side_by_side() -> str:
     return "\n".join(lines)
 
 
+def shipped_rules(target: type[CrmTarget]) -> list[Rule]:
+    """A target's rules, then its optional ones, whose names say so."""
+    folder = target_rules(target)
+    optional = load_rules(folder / "optional") if (folder / "optional").is_dir() else []
+    return load_rules(folder) + [replace(rule, name=f"optional/{rule.name}") for rule in optional]
+
+
 def target_rules(target: type[CrmTarget]) -> Path:
     """The folder of a target's shipped rules."""
     return ROOT / target.name / target.__module__.split(".")[0] / "mappings"
@@ -194,11 +204,15 @@ def vocabulary() -> str:
     for name, given in schema()["properties"].items():
         known = schema()["$defs"].get(given.get("$ref", "").rpartition("/")[2], given)
         words = f" One of {', '.join(f'`{one}`' for one in known['enum'])}." if "enum" in known else ""
-        lines.append(f"| `{name}` | {known.get('description', 'Examples, run as tests.')}{words} |")
+        lines.append(f"| `{name}` | {known['description']}{words} |")
     for name, given in schema()["$defs"]["field"]["properties"].items():
         known = schema()["$defs"].get(given.get("$ref", "").rpartition("/")[2], given)
         words = f" One of {', '.join(f'`{one}`' for one in known['enum'])}." if "enum" in known else ""
-        lines.append(f"| `fields.….{name}` | {known.get('description', '')}{words} |")
+        lines.append(f"| `fields.….{name}` | {known['description']}{words} |")
+    for name, given in schema()["properties"]["links"]["items"]["properties"].items():
+        lines.append(f"| `links.….{name}` | {given['description']} |")
+    for name, given in schema()["properties"]["attach"]["properties"].items():
+        lines.append(f"| `attach.{name}` | {given['description']} |")
     return "\n".join(lines)
 
 
@@ -232,7 +246,7 @@ def files() -> dict[Path, str]:
         readme = ROOT / target.name / "README.md"
         wanted[readme] = filled(readme, {"settings": settings_table(target)})
     rules = "\n\n".join(
-        f"## {target.__name__.removeprefix('Target')}\n\n" + "\n\n".join(rule_table(rule) for rule in load_rules(target_rules(target)))
+        f"## {target.__name__.removeprefix('Target')}\n\n" + "\n\n".join(rule_table(rule) for rule in shipped_rules(target))
         for target in TARGETS
     )
     mapping = ROOT / "docs" / "mapping.md"

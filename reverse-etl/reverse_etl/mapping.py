@@ -233,7 +233,7 @@ class RuleCompiler:
         if missing:
             names = ", ".join(field.name for field in missing)
             near = nearest(missing[0].name, infos)
-            hint = f"{near} Or create them in the CRM, or set `provision: true`.".strip()
+            hint = f"{near} Or create them in the CRM, grant the user access to them, or set `provision: true`.".strip()
             raise rule.error(f"{rule.object} has no field {names}.", f"fields/{missing[0].name}", hint)
         fields = {field.name: self.compile_field(rule, field, infos[field.name], properties) for field in rule.fields}
         if rule.owner:
