@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -19,6 +21,7 @@ MANY = int(os.environ.get("BULK_ROWS", "6000"))
 """100000 for the long version."""
 PEAK_OF = """
 import sys
+import time
 from reverse_etl.commands import main
 from target_salesforce.target import TargetSalesforce
 
@@ -230,3 +233,55 @@ def test_rows_that_a_failed_job_did_not_come_to_are_sent_again(box: Box, tmp_pat
     uploads = [line["rows"] for line in box.log("salesforce") if line["method"] == "PUT"]
     assert uploads == [300, 180]
     assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))
+
+
+def test_a_key_that_comes_again_while_it_is_spooled_is_written_in_order(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverse_etl.sink.CrmSink.MAX_SIZE_DEFAULT", 20)
+    messages = [schema_message(), *(user(number) for number in range(40))]
+    later = "2026-01-05T00:00:00.000000Z"
+    messages += [{**user(number, business_type="museum"), "time_extracted": later} for number in (3, 35)]
+    messages += [user(number) for number in range(40, 70)]
+    result = deliver(box, "salesforce", messages, tmp_path, bulk_threshold=10)
+    assert result.counts("Contact") == {"planned": 72, "created": 70, "updated": 2}
+    held = {row["properties"]["CanAI_User_ID__c"]: row["properties"]["Business_Type__c"] for row in box.objects("salesforce", "Contact")}
+    assert {key for key, value in held.items() if value == "museum"} == {"user-3", "user-35"}
+    jobs = [line["rows"] for line in box.log("salesforce") if line["method"] == "PUT"]
+    assert sum(jobs) >= 70
+    assert len(jobs) <= 4  # gathered, not a job a block
+
+
+def test_a_child_stream_drains_its_parents_spool_first(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reverse_etl.sink.CrmSink.MAX_SIZE_DEFAULT", 10)
+    both: list[Any] = [schema_message(), schema_message("payments", "payment_id")]
+    for number in range(50):
+        both += [user(number), payment(number, 50)]
+    result = deliver(box, "salesforce", both, tmp_path, bulk_threshold=15)
+    assert result.code == 0
+    assert result.counts("Opportunity") == {"planned": 50, "created": 50}
+    assert result.report["links"] == {"wanted": 50, "made": 50, "kept": 0, "waiting": 0, "dead": 0}
+    assert all(row["links"] for row in box.objects("salesforce", "Opportunity"))
+
+
+def test_sigterm_while_a_job_works_ends_with_its_number_and_keeps_state_back(box: Box, tmp_path: Path) -> None:
+    config = written(tmp_path, "salesforce.json", target_config(box, "salesforce", tmp_path, bulk_threshold=50))
+    lines = written(tmp_path, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in people(300)))
+    box.fault("salesforce", "slow", match="GET /salesforce/services/data/v67.0/jobs/ingest", times=1, args={"delay_ms": 3000})
+    process = subprocess.Popen(
+        [str(BIN / "target-salesforce"), "--config", str(config), "--input", str(lines)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    for _ in range(300):
+        if any(line["fault"] == "slow" for line in box.log("salesforce")):
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err.decode()
+    assert out == b""
+    report = report_of(tmp_path, "salesforce")
+    assert report["exit_code"] == 143
+    assert report["objects"]["Contact"]["planned"] == 300
+    second = deliver(box, "salesforce", lines, tmp_path, bulk_threshold=50)
+    assert second.code == 0
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))
+    assert second.counts("Contact")["planned"] == 300
+    assert [line for line in box.log("salesforce") if line["method"] == "PUT"][1:] == []
