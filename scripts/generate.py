@@ -18,6 +18,9 @@ import canai_rules
 import yaml
 from reverse_etl.rules import FieldRule, Rule, load_rules, schema
 from reverse_etl.target import CrmTarget
+from sandbox.hubspot.api import HubSpot
+from sandbox.pipedrive.api import Pipedrive
+from sandbox.salesforce.api import Salesforce
 from tap_canai.streams import STREAMS
 from tap_canai.tap import TapCanAI
 from target_hubspot.target import TargetHubSpot
@@ -252,7 +255,19 @@ def files() -> dict[Path, str]:
     mapping = ROOT / "docs" / "mapping.md"
     parts = {"vocabulary": vocabulary(), "functions": functions(), "side by side": side_by_side(), "rules": rules}
     wanted[mapping] = filled(mapping, parts)
+    sandbox = ROOT / "sandbox" / "README.md"
+    wanted[sandbox] = filled(sandbox, {"emulated": emulated()})
     return wanted
+
+
+def emulated() -> str:
+    """Every call that the sandbox answers."""
+    routers: tuple[Any, ...] = (HubSpot, Pipedrive, Salesforce)
+    lines = ["| vendor | call | what it does |", "| --- | --- | --- |"]
+    for vendor in routers:
+        for method, template, doc in vendor.router.listed:
+            lines.append(f"| {vendor.__name__} | `{method} {template}` | {doc.splitlines()[0] if doc else ''} |")
+    return "\n".join(lines)
 
 
 def main() -> int:

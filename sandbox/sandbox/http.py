@@ -60,6 +60,8 @@ class Router:
 
     def __init__(self) -> None:
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self.listed: list[tuple[str, str, str]] = []
+        """Method, path and first words of every route, in the order they were added."""
 
     def add(self, method: str, template: str) -> Callable[[Handler], Handler]:
         """Decorator: register a handler for a method and a path template."""
@@ -67,6 +69,7 @@ class Router:
 
         def register(handler: Handler) -> Handler:
             self._routes.append((method, pattern, handler))
+            self.listed.append((method, template, (handler.__doc__ or "").strip()))
             return handler
 
         return register

@@ -208,32 +208,38 @@ def register(kind: str) -> None:
 
     @route("GET", f"/api/v2/{kind}")
     def list_records(api: Pipedrive, call: Call, company: Company) -> Reply:
+        """A page of records, by ids or since a change where asked."""
         return listing(call, company, kind, company.live(kind))
 
     if kind == "deals":
 
         @route("GET", "/api/v2/deals/archived")
         def list_archived(api: Pipedrive, call: Call, company: Company) -> Reply:
+            """A page of archived deals."""
             archived = [one for one in company.records[kind].values() if one["is_archived"] and not one["is_deleted"]]
             return listing(call, company, kind, archived)
 
     @route("GET", f"/api/v2/{kind}/search")
     def search_records(api: Pipedrive, call: Call, company: Company) -> Reply:
+        """Exact search."""
         found = search(call, company, kind)
         return Reply(200, {"success": True, "data": {"items": found}, "additional_data": {}}, rows=len(found))
 
     @route("POST", f"/api/v2/{kind}")
     def create(api: Pipedrive, call: Call, company: Company) -> Reply:
+        """Create one."""
         given = body_of(call)
         company.check(kind, given, creating=True)
         return done(company.shown(kind, company.write(kind, None, given)))
 
     @route("GET", f"/api/v2/{kind}/{{number}}")
     def get(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
+        """Read one."""
         return done(company.shown(kind, wanted(company, kind, number)), rows=1)
 
     @route("PATCH", f"/api/v2/{kind}/{{number}}")
     def update(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
+        """Update one; archived deals cannot be."""
         record = wanted(company, kind, number)
         if record.get("is_archived"):
             raise Refused("Archived deals cannot be edited", 400)
@@ -243,6 +249,7 @@ def register(kind: str) -> None:
 
     @route("DELETE", f"/api/v2/{kind}/{{number}}")
     def delete(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
+        """Delete one, softly."""
         record = wanted(company, kind, number)
         record["is_deleted"] = True
         return done({"id": record["id"]})

@@ -142,6 +142,7 @@ def register(kind: str, owner: str) -> None:
 
     @route("GET", f"/api/v1/{kind}/{{number}}/files")
     def files_of(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
+        """Files of one owner."""
         if not number.isdigit() or int(number) not in company.records[kind]:
             raise Refused(f"{KINDS[kind].capitalize()} not found", 404)
         return listed(call, [one for one in company.files.values() if one["active_flag"] and one[owner] == int(number)])
