@@ -61,15 +61,9 @@ class Report:
 
 def catalog() -> dict[str, Any]:
     """A catalog that selects just what the sums need."""
-    from tap_canai.streams import load_schema
+    from tap_canai.streams import catalog_entry
 
-    streams = []
-    for name, fields in NEEDED.items():
-        schema = load_schema(name)
-        chosen: list[dict[str, Any]] = [{"breadcrumb": [], "metadata": {"selected": True}}]
-        chosen += [{"breadcrumb": ["properties", one], "metadata": {"selected": one in fields}} for one in schema["properties"]]
-        streams.append({"tap_stream_id": name, "stream": name, "schema": schema, "metadata": chosen})
-    return {"streams": streams}
+    return {"streams": [catalog_entry(name, selected=True, fields=fields) for name, fields in NEEDED.items()]}
 
 
 def build(tap: TapCanAI, days: float) -> Report:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -391,3 +391,20 @@ STREAMS: tuple[type[ExportStream], ...] = (
 )  # fmt: skip
 STREAM_ORDER = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
 """People come before what links to them."""
+
+
+def catalog_entry(name: str, *, selected: bool, fields: Collection[str]) -> dict[str, Any]:
+    """A stream's entry of a Singer catalog with these properties selected; none means all."""
+    stream: Any = next(one for one in STREAMS if cast(Any, one).name == name)
+    schema = load_schema(name)
+    chosen: list[dict[str, Any]] = [{"breadcrumb": [], "metadata": {"selected": selected}}]
+    chosen += [{"breadcrumb": ["properties", one], "metadata": {"selected": not fields or one in fields}} for one in schema["properties"]]
+    return {
+        "tap_stream_id": name,
+        "stream": name,
+        "schema": schema,
+        "metadata": chosen,
+        "key_properties": list(stream.primary_keys),
+        "replication_key": stream.replication_key,
+        "replication_method": "INCREMENTAL",
+    }
