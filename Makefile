@@ -13,7 +13,7 @@ VENV_READY := $(VENV)/.ready
 PLUGINS_READY := .meltano/.ready
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo sync forget sandbox stop test check generate lock clean setup
+.PHONY: bench bench-quick help demo sync forget sandbox stop test check generate lock clean setup
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,3 +65,9 @@ lock: $(VENV_READY) ## Resolve requirements.in into requirements.lock
 clean: ## Remove everything that was installed or left behind
 	-@test ! -x $(BIN)/python || $(BIN)/python scripts/demo.py stop
 	rm -rf $(VENV) .meltano
+
+bench: $(VENV_READY) ## Measure, side by side, and print ratios
+	@$(BIN)/python benchmarks/airbyte_read.py
+
+bench-quick: $(VENV_READY) ## The same in less time
+	@$(BIN)/python benchmarks/airbyte_read.py 8000

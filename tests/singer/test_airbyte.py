@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airbyte_protocol.models import AirbyteMessage, ConfiguredAirbyteCatalog
 from jsonschema import Draft7Validator
-from support import BIN, Box, clean_environment, tap_config, written
+from support import BIN, ROOT, Box, clean_environment, tap_config, written
 
 STREAMS = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
 
@@ -215,3 +217,25 @@ def test_sigterm_ends_incomplete_and_not_with_success(box: Box, tmp_path: Path) 
     assert process.returncode == 143
     assert statuses(messages, "users")[-1] == "INCOMPLETE"
     assert statuses(messages, "payments") == []
+
+
+def test_the_image_runs_the_source_without_root_and_its_recipe_lints() -> None:
+    """No container engine is asked for: the recipe is linted, not built."""
+    file = ROOT / "tap-canai" / "Dockerfile"
+    done = subprocess.run([str(BIN / "hadolint"), str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    words = [line.split(maxsplit=1) for line in file.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+    told: dict[str, str] = dict(words)
+    assert told["USER"] not in ("root", "0")
+    assert told["ENTRYPOINT"] == '["source-canai"]'
+    assert any(word == "ENV" and rest == 'AIRBYTE_ENTRYPOINT="source-canai"' for word, rest in words)
+
+
+def test_the_metadata_is_what_the_package_is() -> None:
+    metadata = yaml.safe_load((ROOT / "tap-canai" / "airbyte" / "metadata.yaml").read_text())["data"]
+    package = tomllib.loads((ROOT / "tap-canai" / "pyproject.toml").read_text())["project"]
+    assert metadata["dockerImageTag"] == package["version"]
+    assert metadata["connectorType"] == "source"
+    assert (ROOT / "tap-canai" / "airbyte" / metadata["icon"]).is_file()
+    assert "airbyte" in package["optional-dependencies"]
+    assert package["scripts"]["source-canai"] == "tap_canai.airbyte:main"
