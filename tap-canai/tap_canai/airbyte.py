@@ -13,11 +13,12 @@ import logging
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 import click
@@ -326,6 +327,22 @@ def configured(
         raise bad_setting(error.errors) from None
 
 
+def tell_unexpected(writer: Writer) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """For an error that nobody foresaw: the platform is told its kind, without the values it may quote."""
+
+    def tell(cls: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        writer.error(
+            UnexpectedError(f"An unexpected error occurred ({cls.__name__}).", "Please report it, with the version of the source.")
+        )
+        traceback.print_tb(trace)
+
+    return tell
+
+
+class UnexpectedError(TapError):
+    """A bug."""
+
+
 def stop(number: int, frame: FrameType | None) -> None:
     """Raises: Stopped."""
     raise Stopped(number)
@@ -339,6 +356,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger().setLevel(logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     logging.getLogger("singer_sdk.metrics").setLevel(logging.WARNING)
+    sys.excepthook = tell_unexpected(writer)
     source = Source(writer, configured)
     try:
         code: int = commands.main(

@@ -394,11 +394,13 @@ STREAM_ORDER = ("users", "payments", "deliverables", "analytics", "journey_analy
 
 
 def catalog_entry(name: str, *, selected: bool, fields: Collection[str]) -> dict[str, Any]:
-    """A stream's entry of a Singer catalog with these properties selected; none means all."""
+    """A stream's entry of a Singer catalog with these properties, and the keys, selected; none means all."""
     stream: Any = next(one for one in STREAMS if cast(Any, one).name == name)
     schema = load_schema(name)
+    keys = {*stream.primary_keys, stream.replication_key}
     chosen: list[dict[str, Any]] = [{"breadcrumb": [], "metadata": {"selected": selected}}]
-    chosen += [{"breadcrumb": ["properties", one], "metadata": {"selected": not fields or one in fields}} for one in schema["properties"]]
+    for one in schema["properties"]:
+        chosen.append({"breadcrumb": ["properties", one], "metadata": {"selected": not fields or one in fields or one in keys}})
     return {
         "tap_stream_id": name,
         "stream": name,

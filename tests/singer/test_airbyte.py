@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import pytest
 import yaml
 from airbyte_protocol.models import AirbyteMessage, ConfiguredAirbyteCatalog
 from jsonschema import Draft7Validator
-from support import BIN, ROOT, Box, clean_environment, tap_config, written
+from support import BIN, ROOT, Box, clean_environment, free_port, tap_config, written
 
 STREAMS = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
 
@@ -201,6 +202,38 @@ def test_a_bad_key_is_a_config_error_before_any_stream(box: Box, tmp_path: Path)
     assert error["failure_type"] == "config_error"
     assert of(messages, "RECORD") == []
     assert "a-bad-key" not in json.dumps(messages)
+
+
+def test_an_api_that_cannot_be_reached_is_a_transient_error(tmp_path: Path, box: Box) -> None:
+    chosen = catalog(tmp_path, ("users",))
+    closed = str(written(tmp_path, "closed.json", {"api_key": "k", "api_url": f"http://127.0.0.1:{free_port()}"}))
+    code, messages = source(tmp_path, "read", "--config", closed, "--catalog", chosen)
+    assert code == 1
+    (error,) = errors(messages)
+    assert error["failure_type"] == "transient_error"
+    assert "cannot be reached" in error["message"]
+
+
+def test_only_the_chosen_properties_and_the_keys_are_read(box: Box, tmp_path: Path) -> None:
+    chosen = json.loads(Path(catalog(tmp_path, ("users",))).read_text())
+    schema = chosen["streams"][0]["stream"]["json_schema"]
+    schema["properties"] = {name: schema["properties"][name] for name in ("user_id", "total_spent")}
+    path = str(written(tmp_path, "some.json", chosen))
+    code, messages = source(tmp_path, "read", "--config", config(box, tmp_path), "--catalog", path)
+    assert code == 0
+    assert {frozenset(one["data"]) for one in of(messages, "RECORD")} == {frozenset({"user_id", "total_spent", "last_active_at"})}
+
+
+def test_an_error_nobody_foresaw_is_told_by_its_kind_alone(tmp_path: Path) -> None:
+    script = (
+        "import sys; from tap_canai import airbyte; airbyte.specification = lambda: {}['ann@example.com']; sys.exit(airbyte.main(['spec']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (error,) = errors([json.loads(line) for line in done.stdout.splitlines()])
+    assert error["failure_type"] == "system_error"
+    assert "KeyError" in error["message"]
+    assert "ann@example.com" not in done.stdout
 
 
 def test_sigterm_ends_incomplete_and_not_with_success(box: Box, tmp_path: Path) -> None:
