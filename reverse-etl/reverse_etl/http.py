@@ -94,6 +94,8 @@ class CrmHttp:
     timeout_s: float
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
     """What a refusal means beyond its status: the day's calls are used up, or the call was not carried out."""
+    window_s: Callable[[], float] = lambda: 0.0
+    """Seconds of the window that a burst is counted in, where a refusal does not say when to come again."""
     cost: Callable[[str, str], int] = lambda method, path: 0
     """What a call costs in the CRM's own unit, by method and path."""
     renew: Callable[[], bool] | None = None
@@ -165,6 +167,8 @@ class CrmHttp:
                 raise BudgetSpent(f"{self.name}'s calls of the day are used up.", "Run again tomorrow, or ask for more.")
             if response.status_code in final:
                 return Answer(response.status_code, parsed(response), response.headers, text_of(response))
+            if response.status_code in REFUSED:
+                self._hold_all(response.headers)
             if response.status_code in REFUSED or meaning == "again":
                 self._wait(attempt, response.headers, f"answered {response.status_code}")
                 continue
@@ -207,6 +211,13 @@ class CrmHttp:
         if wait_s > 0:
             with self._lock:
                 self._not_before = max(self._not_before, self.monotonic() + wait_s)
+
+    def _hold_all(self, headers: Mapping[str, str]) -> None:
+        """The burst is used up: no call of any thread before it has passed, or they would take turns in being refused."""
+        asked = retry_after_s(headers)
+        hold_s = self.window_s() if asked is None else asked
+        with self._lock:
+            self._not_before = max(self._not_before, self.monotonic() + min(hold_s, LONGEST_WAIT_S))
 
     def _after_connection_error(self, error: Exception, attempt: int, repeatable: bool) -> None:
         never_sent = isinstance(error, requests.exceptions.ConnectTimeout) or "NewConnectionError" in repr(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from reverse_etl.errors import CrmError, RowFault
@@ -72,13 +73,25 @@ def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
     return "spent" if daily or headers.get("X-HubSpot-RateLimit-Daily-Remaining") == "0" else ""
 
 
-def pace_s(headers: Mapping[str, str]) -> float:
-    """Seconds to wait when the burst is nearly used up."""
-    try:
-        left = int(headers["X-HubSpot-RateLimit-Remaining"])
-    except (KeyError, ValueError):
-        return 0.0
-    return 1.0 if left < RESERVE else 0.0
+@dataclass(slots=True)
+class Pace:
+    """The burst: so many calls in a rolling window, of which every answer tells."""
+
+    interval_s: float = 10.0
+    """Source: HubSpot, Usage guidelines, read 2026-11-23: ten seconds, and no Retry-After."""
+
+    def pace_s(self, headers: Mapping[str, str]) -> float:
+        """Seconds to wait when the burst is nearly used up."""
+        try:
+            self.interval_s = max(0.1, int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000)
+            left = int(headers["X-HubSpot-RateLimit-Remaining"])
+        except (KeyError, ValueError):
+            return 0.0
+        return self.interval_s / 10 if left < RESERVE else 0.0
+
+    def window_s(self) -> float:
+        """Seconds until a window that is used up has passed."""
+        return self.interval_s
 
 
 def error_code(body: Any) -> str:

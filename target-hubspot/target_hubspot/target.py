@@ -14,7 +14,7 @@ from reverse_etl.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
-from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Paths, meaning, pace_s
+from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Pace, Paths, meaning
 from target_hubspot.objects import OBJECTS
 
 TIMEOUT_S = 30.0
@@ -74,12 +74,14 @@ class TargetHubSpot(CrmTarget):
                 "The setting 'access_token' is missing.",
                 "Set it, or HUBSPOT_API_KEY, to a service key or private-app token; or client_id, client_secret and refresh_token.",
             )
+        pace = Pace()
         http = CrmHttp(
             url,
             "HubSpot",
             headers=lambda: {"Authorization": f"Bearer {given or oauth.token()}"},
             renew=None if given else oauth.renew,
-            pace_s=pace_s,
+            pace_s=pace.pace_s,
+            window_s=pace.window_s,
             meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,

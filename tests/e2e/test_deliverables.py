@@ -210,3 +210,16 @@ def test_a_custom_object_that_is_missing_is_told_where_nothing_may_be_created(
     assert result.code == 1
     assert "has no object CanAI_Deliverable__c" in caplog.text
     assert "provision: true" in caplog.text
+
+
+def test_many_files_keep_to_the_burst_and_nobody_gives_up(box: Box, messages: Path, tmp_path: Path) -> None:
+    """Calls of several threads that are refused for pace wait together; alone, one of them would be refused time and again."""
+    deliver(box, "hubspot", messages, tmp_path)
+    box.call("POST", "/_sandbox/limits", {"crm": "hubspot", "calls": 30, "per_s": 2})
+    box.call("DELETE", "/_sandbox/requests/hubspot")
+    result = deliver(box, "hubspot", messages, tmp_path, **FILES, max_concurrency=8)
+    assert result.code == 0
+    assert result.report["attachments"]["made"] == len(expected(box))
+    refused = [line for line in box.log("hubspot") if line["status"] == 429]
+    assert len(refused) < len(box.log("hubspot")) / 2
+    check_one_each(box, "hubspot", files=True)
