@@ -45,7 +45,7 @@ told("second", people.read(cache=cache).processed_records)
 bad = ab.get_source("source-canai", config={**config, "api_key": "a-bad-key"}, streams=["users"], **where)
 try:
     bad.check()
-except Exception as error:
+except ab.exceptions.AirbyteConnectorCheckFailedError as error:
     told("bad", type(error).__name__)
     assert "a-bad-key" not in str(error)
 """
