@@ -212,8 +212,7 @@ def test_a_custom_object_that_is_missing_is_told_where_nothing_may_be_created(
     assert "provision: true" in caplog.text
 
 
-def test_many_files_keep_to_the_burst_and_nobody_gives_up(box: Box, messages: Path, tmp_path: Path) -> None:
-    """Calls of several threads that are refused for pace wait together; alone, one of them would be refused time and again."""
+def test_many_files_all_arrive_under_a_small_burst(box: Box, messages: Path, tmp_path: Path) -> None:
     deliver(box, "hubspot", messages, tmp_path)
     box.call("POST", "/_sandbox/limits", {"crm": "hubspot", "calls": 30, "per_s": 2})
     box.call("DELETE", "/_sandbox/requests/hubspot")
