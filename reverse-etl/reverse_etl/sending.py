@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -37,7 +37,8 @@ class Sender:
     sleep: Callable[[float], None] = time.sleep
     doubt: Callable[[CompiledRule, Sequence[Write]], None] = lambda rule, writes: None
     """Is told of creates that are about to be sent again, though the first may yet be carried out."""
-    _failed: list[CrmError] = field(default_factory=list)
+    _aside: list[Write] = field(default_factory=list)
+    """Writes whose fate stayed unknown; the CRM is asked once more when all others have theirs."""
 
     def send(self, rule: CompiledRule, all_batches: Iterator[list[Write]]) -> Iterator[list[Fate]]:
         """Fates as they become known, a list for each time some are.
@@ -71,8 +72,24 @@ class Sender:
                     else:
                         fates += future.result()
                 yield fates
+        if self._aside:
+            failure = yield from self._settle_aside(rule, failure)
         if failure is not None:
             raise failure
+
+    def _settle_aside(self, rule: CompiledRule, failure: CrmError | None) -> Generator[list[Fate], None, CrmError | None]:
+        """Fates of what was set aside; returns why the run has to end, where some of them stay unknown."""
+        aside, self._aside = self._aside, []
+        try:
+            yield self._look_up(rule, aside)
+        except CrmError as error:
+            failure = failure or error
+            self._aside = aside
+        if self._aside:
+            yield [Fate(write.record, "not_attempted") for write in self._aside]
+            hint = "Run again: they are looked up first."
+            failure = failure or CrmError(f"The fate of {len(self._aside)} {rule.object} stayed unknown: every answer was lost.", hint)
+        return failure
 
     def send_batch(self, rule: CompiledRule, batch: Sequence[Write]) -> list[Fate]:
         """Fates of one batch, whatever it takes. Raises: CrmError."""
@@ -85,8 +102,8 @@ class Sender:
         for attempt in range(1, LOCKED_ATTEMPTS + 1):
             try:
                 results = self.adapter.write(rule.object, rule.rule.upsert_key, pending)
-            except AmbiguousAnswer as error:
-                return fates + self._look_up(rule, pending, error)
+            except AmbiguousAnswer:
+                return fates + self._look_up(rule, pending)
             again = []
             for write, result in zip(pending, results, strict=True):
                 if result.again and attempt < LOCKED_ATTEMPTS:
@@ -105,8 +122,8 @@ class Sender:
             fates += self._one_call(rule, [write])
         return fates
 
-    def _look_up(self, rule: CompiledRule, part: Sequence[Write], error: AmbiguousAnswer) -> list[Fate]:
-        """The fate of writes whose answer is unknown: found in the CRM, or sent again. Raises: CrmError."""
+    def _look_up(self, rule: CompiledRule, part: Sequence[Write]) -> list[Fate]:
+        """The fate of writes whose answer is unknown: found in the CRM, or sent again, or set aside. Raises: CrmError."""
         left = list(part)
         fates: list[Fate] = []
         key_field = rule.rule.upsert_key
@@ -122,13 +139,11 @@ class Sender:
             self.doubt(rule, left)
             try:
                 results = self.adapter.write(rule.object, key_field, left)
-            except AmbiguousAnswer as again:
-                error = again
+            except AmbiguousAnswer:
                 continue
             return fates + [fate_of(write, result) for write, result in zip(left, results, strict=True)]
-        raise CrmError(
-            f"The fate of a write stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts ({error}).", "Run again: it will be looked up first."
-        )
+        self._aside += left
+        return fates
 
 
 @dataclass(slots=True)

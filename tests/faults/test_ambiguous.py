@@ -32,6 +32,24 @@ def test_twenty_creates_without_an_answer_leave_no_duplicate(box: Box, fault: st
     assert keys(box) == ONE_EACH
 
 
+@pytest.mark.parametrize(("always", "code"), [(False, 0), (True, 1)])
+def test_a_create_whose_answers_all_get_lost_is_set_aside_and_asked_for_once_more(
+    box: Box, always: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent three times in vain it waits for the others; only where it stays unknown then, the run ends, and the next looks it up."""
+    monkeypatch.setattr("reverse_etl.sending.LOOK_UP_DELAYS_S", (0.05,))
+    deliver(box, "pipedrive", PEOPLE[:1], tmp_path)  # provisions
+    args = {"row": "user-7"} if always else {}
+    box.fault("pipedrive", "drop_before_commit", match="POST /pipedrive/api/v2/persons", times=3, args=args)
+    first = deliver(box, "pipedrive", PEOPLE, tmp_path, max_concurrency=1)
+    assert first.code == code
+    assert first.counts("persons") == {"planned": 20, "created": 20 - code, **({"not_attempted": 1} if code else {})}
+    assert sum(keys(box).values()) == 20 - code
+    box.call("DELETE", "/_sandbox/faults")
+    assert deliver(box, "pipedrive", PEOPLE, tmp_path).code == 0
+    assert keys(box) == ONE_EACH
+
+
 @pytest.mark.parametrize("merge", [True, False])
 def test_a_write_that_is_carried_out_after_it_was_sent_again_is_found_and_merged_or_told(
     box: Box, merge: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
