@@ -49,6 +49,8 @@ class LinkForm:
     rows_a_call: int = 1
     later: bool = False
     """Whether a record that exists can still be linked by a call, for which the CRM is asked first what links there are."""
+    key_field: str = ""
+    """The other's key field as the mapping has it, for a CRM that takes a reference by the other's key; set with the rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -241,7 +241,7 @@ class RuleCompiler:
         if spec.unique_keys and not infos[rule.upsert_key].unique:
             hint = "Make the field unique in the CRM (often only possible at creation), or name another field as upsert_key."
             raise rule.error(f"the upsert_key {rule.upsert_key!r} is not unique in {rule.object}.", "upsert_key", hint)
-        forms = tuple((link.key, spec.links[link.to]) for link in rule.links)
+        forms = tuple((link.key, replace(spec.links[link.to], key_field=link.key_field)) for link in rule.links)
         for _, form in forms:
             if form.form == "reference" and form.field not in infos:
                 hint = "Create it in the CRM, or set `provision: true`."

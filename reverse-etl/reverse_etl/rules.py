@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -55,6 +55,8 @@ class LinkRule:
     to: str
     key: str
     line: int
+    key_field: str = ""
+    """The upsert key of the other object's rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,11 @@ def check_rules(rules: list[Rule], linkable: Mapping[str, Iterable[str]]) -> lis
 
     `linkable` gives, by object, the objects it can be linked to. Raises: MappingError.
     """
-    mapped = {rule.object for rule in rules}
+    mapped: dict[str, str] = {}
+    for rule in rules:
+        if mapped.setdefault(rule.object, rule.upsert_key) != rule.upsert_key:
+            hint = "Rules of one object need one upsert_key: by it the ledger knows a record."
+            raise rule.error(f"another rule of {rule.object} has the upsert_key {mapped[rule.object]!r}.", "upsert_key", hint)
     for rule in rules:
         names = [one.name for one in rule.fields]
         if rule.object not in linkable:
@@ -301,7 +307,8 @@ def check_rules(rules: list[Rule], linkable: Mapping[str, Iterable[str]]) -> lis
                 raise rule.error(f"links to {link.to!r}, which no rule maps.", f"links/{index}", hint)
             if link.to not in linkable[rule.object]:
                 raise rule.error(f"{rule.object} cannot be linked to {link.to}.", f"links/{index}")
-    return parents_first(rules)
+    joined = [replace(rule, links=tuple(replace(link, key_field=mapped[link.to]) for link in rule.links)) for rule in rules]
+    return parents_first(joined)
 
 
 def parents_first(rules: list[Rule]) -> list[Rule]:

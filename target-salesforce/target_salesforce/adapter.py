@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -55,6 +56,8 @@ class SalesforceAdapter:
         self.version = version if version.startswith("v") else f"v{version}"
         self.calls: CallCount = http.calls
         self._infos: dict[str, dict[str, FieldInfo]] = {}
+        self._relations: dict[str, dict[str, str]] = {}
+        """By object and look-up field: the name of the relationship."""
 
     def _call(
         self,
@@ -107,6 +110,9 @@ class SalesforceAdapter:
                 f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access."
             )
         self._infos[object_name] = {one["name"]: field_info(one) for one in answer.body["fields"]}
+        self._relations[object_name] = {
+            one["name"]: one["relationshipName"] for one in answer.body["fields"] if one.get("relationshipName")
+        }
         return self._infos[object_name]
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
@@ -231,7 +237,10 @@ class SalesforceAdapter:
         creating = writes[0].kind == "create"
         records = []
         for write in writes:
-            record: dict[str, Any] = {"attributes": {"type": object_name}, **{name: to_wire(value) for name, value in write.fields.items()}}
+            record: dict[str, Any] = {"attributes": {"type": object_name}}
+            for name, value in self._fields_of(object_name, write).items():
+                relation, _, key = name.partition(".")
+                record[relation] = {key: value} if key else to_wire(value)
             if not creating:
                 record["id"] = write.crm_id
             records.append(record)
@@ -245,6 +254,19 @@ class SalesforceAdapter:
             return [RowResult(fault=missing, again=True) for _ in writes]
         return [row_result(one) for one in answer.body]
 
+    def _fields_of(self, object_name: str, write: Write) -> dict[str, Value]:
+        """A write's fields; a look-up goes by the other's external id, as `Contact__r.Key__c`, which stands however the
+        other's record id may change.
+        """
+        named = dict(write.fields)
+        relations = self._relations.get(object_name, {})
+        for link in write.record.links:
+            form = link.form
+            if form.key_field and form.field in relations and named.get(form.field) is not None:
+                del named[form.field]
+                named[f"{relations[form.field]}.{form.key_field}"] = link.to_key
+        return named
+
     def run_jobs(
         self,
         object_name: str,
@@ -255,7 +277,8 @@ class SalesforceAdapter:
         stopping: Callable[[], bool],
     ) -> Verdicts:
         """Many rows by Bulk API 2.0."""
-        return self.bulk.run(object_name, key_field, blocks, began, ended, stopping)
+        fields_of = partial(self._fields_of, object_name)
+        return self.bulk.run(object_name, key_field, fields_of, blocks, began, ended, stopping)
 
     def finish_job(self, object_name: str, job_id: str) -> None:
         """See a job of a killed run to its end."""

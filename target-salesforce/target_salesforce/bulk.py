@@ -87,6 +87,7 @@ class Bulk:
         self,
         object_name: str,
         key_field: str,
+        fields_of: Callable[[Write], Mapping[str, Value]],
         blocks: Callable[[], Iterator[Sequence[Write]]],
         began: Callable[[str], None],
         ended: Callable[[str], None],
@@ -95,7 +96,7 @@ class Bulk:
         """Writes of one kind as jobs, several at once, until all have ended. Raises: CrmError, Stopped."""
         verdicts = Verdicts()
         with Sorted() as rows:
-            creating = rows.fill(blocks(), key_field)
+            creating = rows.fill(blocks(), key_field, fields_of)
             given: dict[str, Any] = {"object": object_name, "operation": "upsert" if creating else "update"}
             if creating:
                 given["externalIdFieldName"] = key_field
@@ -260,7 +261,7 @@ class Sorted:
     def __exit__(self, *_: object) -> None:
         self._base.close()
 
-    def fill(self, blocks: Iterator[Sequence[Write]], key_field: str) -> bool:
+    def fill(self, blocks: Iterator[Sequence[Write]], key_field: str, fields_of: Callable[[Write], Mapping[str, Value]]) -> bool:
         """Take the rows in; whether they are creates."""
         creating = True
         for block in blocks:
@@ -269,7 +270,7 @@ class Sorted:
             for write in block:
                 if not fits(write):
                     continue
-                own = {name: cell(value) for name, value in write.fields.items()}
+                own = {name: cell(value) for name, value in fields_of(write).items()}
                 own |= {key_field: write.key} if creating else {"Id": str(write.crm_id)}
                 self._columns |= dict.fromkeys(own)
                 lines.append((parent_key(write), json.dumps(own)))

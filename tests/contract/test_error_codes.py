@@ -171,6 +171,12 @@ def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
     assert stub.asked == 1
 
 
+def test_a_parent_that_lost_its_key_is_one_rows_fault(stub: Stub) -> None:
+    errors = [{"statusCode": "INVALID_FIELD", "message": "Foreign key external ID: u-1 not found for field X__c in entity Contact"}]
+    stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
+    assert verdict(stub, "salesforce") == "row"
+
+
 @pytest.mark.parametrize(("status", "code", "message", "expected"), SALESFORCE_CALLS)
 def test_salesforce_codes_of_a_call(stub: Stub, status: int, code: str, message: str, expected: str) -> None:
     """Source: Salesforce REST API guide, Status Codes and Error Responses, 2026-11."""

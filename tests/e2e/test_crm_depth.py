@@ -282,3 +282,25 @@ def test_an_optional_rule_is_read_where_the_mapping_names_it(box: Box, crm: str,
     assert {row["properties"][stage[0]] for row in deals.values()} == {stage[1]}
     assert deliver(box, crm, lines, tmp_path, mapping="shipped, optional/nothing").code == 1
     assert "optional/payments.deal" in caplog.text
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_payment_finds_its_contact_by_key_whatever_its_record_id_is(box: Box, bulk: bool, tmp_path: Path) -> None:
+    """People delete a contact and make it anew under the same key: the ledger's record id is out of date, the key is not."""
+    more = {"bulk_threshold": 1} if bulk else {}
+    people = [schema_message(), user(1), user(2)]
+    deliver(box, "salesforce", people, tmp_path)
+    headers = {"Authorization": "Bearer sandbox", "Content-Type": "application/json"}
+    old = {row["properties"]["CanAI_User_ID__c"]: row["id"] for row in box.objects("salesforce", "Contact")}
+    contacts = "/salesforce/services/data/v67.0/sobjects/Contact"
+    box.call("DELETE", f"{contacts}/{old['user-1']}", None, headers)
+    new = box.call("POST", contacts, {"LastName": "Lee", "CanAI_User_ID__c": "user-1"}, headers)["id"]
+    box.call("PATCH", f"{contacts}/{old['user-2']}", {"CanAI_User_ID__c": "somebody-else"}, headers)
+    lines = [*people, schema_message("payments", "payment_id"), payment(1, 1), payment(2, 2)]
+    result = deliver(box, "salesforce", lines, tmp_path, **more)
+    assert result.code == 0
+    (opportunity,) = box.objects("salesforce", "Opportunity")
+    assert [link["id"] for link in opportunity["links"] if link["object"] == "Contact"] == [new]
+    (letter,) = result.report["dead_letters"]
+    assert [letter["key"], letter["code"]] == ["pay-2", "parent_not_found"]
+    assert "put the key back" in letter["hint"]
