@@ -78,6 +78,8 @@ class ObjectSpec:
     """Whether an account may lack the object: its records are then skipped as `no_object`."""
     required: Mapping[str, str] = field(default_factory=dict)
     """Fields every new record needs, and why."""
+    file_rows: tuple[int, ...] = ()
+    """The calls that a file takes at least: for each, how many files it can be for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +221,10 @@ class Adapter(Protocol):
 class FileAdapter(Adapter, Protocol):
     """A CRM that takes files."""
 
-    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
         """Attach a file to a record unless it holds one of that name; whether it was made.
 
+        `new`: the record was made a moment ago, so that it can hold none yet.
         Raises: AmbiguousAnswer, BatchRejected, RowFault, CrmError.
         """
         ...

@@ -57,7 +57,7 @@ class Attacher:
         if not wanted:
             return
         with ThreadPoolExecutor(max_workers=self.max_concurrency, thread_name_prefix="attach") as pool:
-            verdicts = list(pool.map(lambda one: self._attach(rule, one[1], one[2]), wanted))
+            verdicts = list(pool.map(lambda one: self._attach(rule, *one), wanted))
         changes = Changes(rule.object)
         failure: CrmError | None = None
         for (fate, entry, file), verdict in zip(wanted, verdicts, strict=True):
@@ -69,6 +69,7 @@ class Attacher:
                 changes.dead.append(letter(rule, fate.record.source, "attach", verdict))
             else:
                 self.tally.attachments[verdict] += 1
+                self.tally.of(rule.object).attached += verdict == "made"
                 if verdict != "not_attempted":
                     entry.marks[MARK] = FieldMark(hash_value(file.name), fate.record.observed_us)
                     changes.entries.append(entry)
@@ -76,7 +77,7 @@ class Attacher:
         if failure is not None:
             raise failure
 
-    def _attach(self, rule: CompiledRule, entry: Entry, file: WantedFile) -> Verdict | CrmError:
+    def _attach(self, rule: CompiledRule, fate: Fate, entry: Entry, file: WantedFile) -> Verdict | CrmError:
         """One file, and what it takes to know that it is there once."""
         if self.stopping.is_set():
             return "not_attempted"
@@ -84,7 +85,8 @@ class Attacher:
         try:
             for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
                 try:
-                    return "made" if self.adapter.attach(rule.object, str(entry.crm_id), attachment) else "kept"
+                    new = fate.name == "created" and attempt == 1
+                    return "made" if self.adapter.attach(rule.object, str(entry.crm_id), attachment, new=new) else "kept"
                 except AmbiguousAnswer:  # attach looks for the file first, so to call it again makes no second one
                     self.fetcher.sleep(LATE_S * attempt)
         except BatchRejected as rejected:

@@ -37,6 +37,7 @@ class ObjectTally:
     sent: Counter[str] = field(default_factory=Counter)
     """Rows sent, by kind of write."""
     linked: int = 0
+    attached: int = 0
     spooled: int = 0
     """Writes that are planned and have no fate yet."""
 
@@ -55,7 +56,7 @@ class ObjectTally:
         }
 
     def least_calls(self, spec: ObjectSpec) -> int:
-        """Calls that the least would have taken for what was looked up, sent and linked."""
+        """Calls that the least would have taken for what was looked up, sent, linked and attached."""
         calls = math.ceil(self.looked_up / spec.find_rows_a_call) * spec.find_calls
         if spec.find_job and self.looked_up >= spec.find_job[0]:
             calls = min(calls, spec.find_job[1])
@@ -67,7 +68,8 @@ class ObjectTally:
             lane = max(reached, key=lambda one: (one.rows_from, one.job), default=spec.lanes[0])
             calls += math.ceil(rows / lane.rows_a_call) * lane.calls
         link_rows = max((form.rows_a_call for form in spec.links.values()), default=1)
-        return calls + math.ceil(self.linked / link_rows)
+        calls += math.ceil(self.linked / link_rows)
+        return calls + sum(math.ceil(self.attached / rows) for rows in spec.file_rows)
 
 
 @dataclass(slots=True)

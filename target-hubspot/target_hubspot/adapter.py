@@ -261,11 +261,11 @@ class HubSpotAdapter:
             raise AmbiguousAnswer("HubSpot's answer to new notes does not name each of them")
         return results
 
-    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
         """A file of a note. Raises: RowFault for an object that HubSpot keeps no files of."""
         if object_name != NOTES:
             raise RowFault("no_files", f"HubSpot attaches files to notes, not to {object_name}", "take `attach` out of the rule")
-        return self._notes.attach(crm_id, file)
+        return self._notes.attach(crm_id, file, new=new)
 
     @staticmethod
     def _results(answer: Answer, writes: Sequence[Write], key_field: str | None) -> list[RowResult]:

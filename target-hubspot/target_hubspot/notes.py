@@ -96,9 +96,9 @@ class Notes:
                 for end in one["to"]:
                     yield str(end["toObjectId"]), str(one["from"]["id"])
 
-    def attach(self, crm_id: str, file: Attachment) -> bool:
+    def attach(self, crm_id: str, file: Attachment, *, new: bool) -> bool:
         """Upload a file, which HubSpot keeps once, and name it in the note. Raises: BatchRejected, RowFault, CrmError."""
-        held = self._files_of(crm_id)
+        held = [] if new else self._files_of(crm_id)
         if any(self._name_of(one) == file.name for one in held):
             return False
         file_id = self._upload(file)

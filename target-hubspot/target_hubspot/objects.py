@@ -43,6 +43,7 @@ OBJECTS = {
         find_rows_a_call=ASSOCIATION_READ_LIMIT,
         links={"contacts": LinkForm("contacts", "reference", field="contact", on_create=True)},
         required={"hs_timestamp": "HubSpot requires it"},
+        file_rows=(1, BATCH_LIMIT),
     ),
     "canai_platform_metric": ObjectSpec(
         "canai_platform_metric", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT, optional=True

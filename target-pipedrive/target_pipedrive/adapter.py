@@ -295,8 +295,8 @@ class PipedriveAdapter:
             return options[value]
         return float(value) if isinstance(value, Decimal) else value
 
-    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
-        """A file of a note's person. Raises: RowFault for another object."""
+    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
+        """A file of a note's person, who may have it though the note is new. Raises: RowFault for another object."""
         if object_name != NOTES:
             raise RowFault("no_files", f"files of {object_name} are not supported", "take `attach` out of the rule")
         return self._notes.attach(crm_id, file)

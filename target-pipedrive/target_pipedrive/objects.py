@@ -94,5 +94,6 @@ OBJECTS = {
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
         links={"persons": LinkForm("persons", "reference", field="person_id", on_create=True)},
+        file_rows=(1,),
     ),
 }

@@ -284,11 +284,11 @@ class SalesforceAdapter:
         """See a job of a killed run to its end."""
         self.bulk.finish(object_name, job_id)
 
-    def attach(self, object_name: str, crm_id: str, file: Attachment) -> bool:
+    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
         """As a ContentVersion, published on the record, unless one of that name is."""
         purpose = Purpose(object_name, "attach")
         tests = f"FirstPublishLocationId = {quoted(crm_id)} AND PathOnClient = {quoted(file.name)}"
-        if next(self._rows([f"SELECT Id FROM ContentVersion WHERE {tests}"], purpose), None) is not None:
+        if not new and next(self._rows([f"SELECT Id FROM ContentVersion WHERE {tests}"], purpose), None) is not None:
             return False
         with file.open() as content:
             data = base64.b64encode(content.read()).decode()

@@ -52,6 +52,7 @@ OBJECTS |= {
         find_rows_a_call=FIND_ROWS,
         owner_field="OwnerId",
         links={"Contact": LinkForm("Contact", "reference", field="Contact__c")},
+        file_rows=(1,),
     ),
     "CanAI_Platform_Metric__c": ObjectSpec(
         "CanAI_Platform_Metric__c", COLLECTIONS, upserts=True, unique_keys=True, find_rows_a_call=FIND_ROWS, owner_field="OwnerId"

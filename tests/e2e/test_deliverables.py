@@ -222,3 +222,19 @@ def test_many_files_all_arrive_under_a_small_burst(box: Box, messages: Path, tmp
     refused = [line for line in box.log("hubspot") if line["status"] == 429]
     assert len(refused) < len(box.log("hubspot")) / 2
     check_one_each(box, "hubspot", files=True)
+
+
+def test_a_new_records_file_is_not_looked_for(box: Box, messages: Path, tmp_path: Path) -> None:
+    """Salesforce takes the least possible; HubSpot's notes are updated one at a time; Pipedrive's files are the person's."""
+    calls_a_file = {"salesforce": 1, "hubspot": 2, "pipedrive": 3}
+    for crm, calls in calls_a_file.items():
+        folder = tmp_path / crm
+        folder.mkdir()
+        count = len(expected(box))
+        plain = deliver(box, crm, messages, folder).report["calls"]["objects"][OBJECT[crm]]
+        box.reset()
+        (folder / f"{crm}.db").unlink()
+        filed = deliver(box, crm, messages, folder, **FILES).report["calls"]["objects"][OBJECT[crm]]
+        assert filed["made"] - plain["made"] == calls * count
+        assert filed["least"] - plain["least"] == count + (crm == "hubspot")
+        check_one_each(box, crm, files=True)
