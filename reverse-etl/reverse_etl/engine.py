@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from reverse_etl.adapter import Adapter, FieldWanted, OwnerAdapter
 from reverse_etl.delivering import Delivery, DeliverySettings
-from reverse_etl.errors import BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
+from reverse_etl.errors import Awaited, BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
 from reverse_etl.functions import Function
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.store import Changes
@@ -149,10 +149,13 @@ class Engine:
         """Stage 3 over a block; what cannot be mapped is settled here."""
         mapped: list[CrmRecord] = []
         failed: list[tuple[SourceRecord, RowFault]] = []
-        filtered = 0
+        filtered = awaited = 0
         for source in sources:
             try:
                 record = rule.map(source)
+            except Awaited:
+                awaited += 1
+                continue
             except RowFault as fault:
                 failed.append((source, fault))
                 continue
@@ -160,8 +163,8 @@ class Engine:
                 filtered += 1
             else:
                 mapped.append(record)
-        if failed or filtered:
-            self.delivery.settler.settle_unmappable(rule, failed, filtered)
+        if failed or filtered or awaited:
+            self.delivery.settler.settle_unmappable(rule, failed, filtered, awaited)
         return mapped
 
     def deliver(self, rule: CompiledRule, mapped: Sequence[CrmRecord]) -> None:

@@ -11,6 +11,7 @@
       AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
       BatchRejected         a definite refusal of a whole batch; rows may be named
       NotRepresentable      a value that a CRM field cannot hold: the row's own fault
+      Awaited               a record without its key, which another stream will bring
       Stopped               a signal asked the run to end
 
 A message says what happened, to which record, and what to do; it never holds a value of a record or a secret.
@@ -66,6 +67,10 @@ class LedgerError(FatalError):
 
 class AmbiguousAnswer(ReverseEtlError):
     """A write that may or may not have happened."""
+
+
+class Awaited(ReverseEtlError):
+    """A record without its key, which another stream will bring."""
 
 
 class RowFault(ReverseEtlError):

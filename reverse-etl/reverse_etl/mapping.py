@@ -19,7 +19,7 @@ from zlib import crc32
 import simpleeval
 
 from reverse_etl.adapter import FieldWanted, LinkForm, ObjectSpec
-from reverse_etl.errors import NotRepresentable, RowFault
+from reverse_etl.errors import Awaited, NotRepresentable, RowFault
 from reverse_etl.functions import Function, bind
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
 from reverse_etl.rules import FieldRule, OwnerRule, Rule, nearest
@@ -83,11 +83,13 @@ class CompiledRule:
         return self.rule.object
 
     def map(self, source: SourceRecord) -> CrmRecord | None:
-        """The CRM record; None where `where` filters the row and nothing follows from that. Raises: RowFault."""
+        """The CRM record; None where `where` filters the row and nothing follows from that. Raises: Awaited, RowFault."""
         leaving = self.where is not None and not self._passes(source)
         if leaving and not self.leave_fields:
             return None
         key = self._value(self.fields[self.rule.upsert_key], source)
+        if key is None and self.fields[self.rule.upsert_key].rule.wait_on_null:
+            raise Awaited
         if key is None:
             raise RowFault("no_key", f"{self.rule.upsert_key} is empty", "the record needs a value for its upsert key")
         if len(str(key)) > LONGEST_KEY:

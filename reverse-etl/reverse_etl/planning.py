@@ -7,14 +7,14 @@ ledger knows is not sent; a field whose policy depends on the CRM's own value is
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reverse_etl.adapter import Adapter, Hit
 from reverse_etl.errors import RowFault
 from reverse_etl.identity import Found, resolve
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping import CompiledRule
-from reverse_etl.records import CrmRecord, Fate, Write
+from reverse_etl.records import CrmRecord, Fate, WantedLink, Write
 from reverse_etl.tally import ObjectTally
 from reverse_etl.values import FieldInfo, Value, canonical, hash_value, same
 
@@ -60,17 +60,17 @@ class Planner:
         self._missed(rule, misses, parents, plan, tally)
         return plan
 
-    def _collapse(self, records: Sequence[CrmRecord], plan: Plan) -> dict[str, CrmRecord]:
-        newest: dict[str, CrmRecord] = {}
+    @staticmethod
+    def _collapse(records: Sequence[CrmRecord], plan: Plan) -> dict[str, CrmRecord]:
+        """One record a key, with the newest observation of each field."""
+        by_key: dict[str, list[CrmRecord]] = {}
         for record in records:
-            before = newest.get(record.key)
-            if before is None:
-                newest[record.key] = record
-                continue
-            older, newer = (record, before) if record.observed_us < before.observed_us else (before, record)
-            newest[record.key] = newer
-            plan.fates.append(Fate(older, "collapsed"))
-        return newest
+            by_key.setdefault(record.key, []).append(record)
+        for same_key in by_key.values():
+            if len(same_key) > 1:
+                same_key.sort(key=lambda one: one.observed_us)
+                plan.fates += [Fate(older, "collapsed") for older in same_key[:-1]]
+        return {key: merged(same_key) for key, same_key in by_key.items()}
 
     def _parents(self, rule: CompiledRule, records: Iterable[CrmRecord]) -> dict[str, dict[str, str]]:
         forms = [form for _, form in rule.forms if form.form == "reference"]
@@ -172,6 +172,40 @@ class Planner:
         plan.writes.append(Write(record, "create", values))
 
 
+def merged(records: Sequence[CrmRecord]) -> CrmRecord:
+    """Records of one key, oldest first, as the newest one with what it says nothing of from those before.
+
+    A null says something only where it clears the field; a row that leaves `where` stands alone.
+    """
+    newest = records[-1]
+    if newest.leaving:
+        return newest
+    told: dict[str, Value] = {}
+    links: dict[str, WantedLink] = {}
+    seen: dict[str, int] = {}
+    files = [one.file for one in records if one.file is not None]
+    for record in (one for one in records if not one.leaving):
+        for name, value in record.fields.items():
+            if value is not None or record.rule.fields[name].rule.clear_on_null:
+                told[name] = value
+                seen[name] = record.seen_us(name)
+        for link in record.links:
+            links[link.name] = link
+            seen[link.name] = record.observed_us
+    fields = {**newest.fields, **told}
+    earlier = {name: at_us for name, at_us in seen.items() if at_us != newest.observed_us}
+    if not earlier:
+        return newest
+    return replace(
+        newest,
+        fields=fields,
+        links=tuple(links.values()),
+        file=files[-1] if files else None,
+        earlier=earlier,
+        collapsed=tuple(one.source for one in records[:-1]),
+    )
+
+
 @dataclass(slots=True)
 class Draft:
     """One record while it is decided what of it is to be sent."""
@@ -225,7 +259,7 @@ class Draft:
                 continue
             if mark is not None and mark.hash == hash_value(value) and not force:
                 continue
-            if mark is not None and mark.observed_us > self.record.observed_us:
+            if mark is not None and mark.observed_us > self.record.seen_us(name):
                 self.superseded += 1
             elif self._policy(name) in JUDGED:
                 self.to_judge[name] = value

@@ -65,11 +65,19 @@ class CrmRecord:
     leaving: bool = False
     """The row does not pass `where`; `fields` are those of `on_leave`."""
     file: WantedFile | None = None
+    earlier: Mapping[str, int] = field(default_factory=dict)
+    """When fields were observed that come from earlier records of the same key, by name."""
+    collapsed: tuple[SourceRecord, ...] = ()
+    """The earlier records of the same key whose fields it carries along."""
 
     @property
     def observed_us(self) -> int:
         """When the source was seen to hold these values."""
         return self.source.observed_us
+
+    def seen_us(self, name: str) -> int:
+        """When the source was seen to hold the value of a field, or a link."""
+        return self.earlier.get(name, self.source.observed_us)
 
 
 @dataclass(slots=True)

@@ -45,6 +45,8 @@ class FieldRule:
     max_length: int | None = None
     write: WritePolicy = "always"
     clear_on_null: bool = False
+    wait_on_null: bool = False
+    """Of an upsert key: without it the record is awaited from another stream."""
     mask: bool = False
 
 
@@ -259,9 +261,9 @@ def build_rule(file: Path, data: Mapping[str, Any], lines: Mapping[str, int]) ->
 def build_field(name: str, given: str | Mapping[str, Any], rule: Mapping[str, Any], line: int) -> FieldRule:
     """A field; values at the rule's level are its defaults."""
     write: WritePolicy = rule.get("write", "always")
-    clear = rule.get("when_null", "keep") == "clear"
+    when_null = rule.get("when_null", "keep")
     if isinstance(given, str):
-        return FieldRule(name, line, paths=(given,), write=write, clear_on_null=clear)
+        return FieldRule(name, line, paths=(given,), write=write, clear_on_null=when_null == "clear")
     if "value" in given:
         return FieldRule(name, line, constant=given["value"], write=given.get("write", write))
     source = given["from"]
@@ -275,7 +277,8 @@ def build_field(name: str, given: str | Mapping[str, Any], rule: Mapping[str, An
         default=given.get("default"),
         max_length=given.get("max_length"),
         write=given.get("write", write),
-        clear_on_null=given.get("when_null", "clear" if clear else "keep") == "clear",
+        clear_on_null=given.get("when_null", when_null) == "clear",
+        wait_on_null=given.get("when_null") == "wait",
         mask=given.get("mask") is not None,
     )
 
@@ -298,6 +301,10 @@ def check_rules(rules: list[Rule], linkable: Mapping[str, Iterable[str]]) -> lis
             )
         if rule.upsert_key not in names:
             raise rule.error(f"the upsert_key {rule.upsert_key!r} is not among the fields.", "upsert_key", nearest(rule.upsert_key, names))
+        for field_rule in rule.fields:
+            if field_rule.wait_on_null and field_rule.name != rule.upsert_key:
+                hint = "A null elsewhere is kept or cleared: `keep` or `clear`."
+                raise rule.error("only the upsert_key can wait.", f"fields/{field_rule.name}/when_null", hint)
         for name in rule.match_by:
             if name not in names:
                 raise rule.error(f"match_by names {name!r}, which is not among the fields.", "match_by", nearest(name, names))

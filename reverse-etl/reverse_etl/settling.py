@@ -73,7 +73,11 @@ class Settler:
         entry.state, entry.crm_id = "settled", fate.crm_id or entry.crm_id
         entry.fingerprints[rule.name] = record.fingerprint
         for name, value in fate.accepted.items():
-            entry.marks[name] = FieldMark(hash_value(value), record.observed_us)
+            mark = FieldMark(hash_value(value), record.seen_us(name))
+            before = entry.marks.get(name)
+            if before is not None and before.hash != mark.hash:  # what other rules last sent no longer stands as they know it
+                entry.fingerprints = {rule.name: record.fingerprint}
+            entry.marks[name] = mark
         entries[record.key] = entry
         changes.entries.append(entry)
 
@@ -83,7 +87,8 @@ class Settler:
         if entry is None or entry.state != "settled":
             entries[record.key] = Entry(record.key, "dead")
             changes.entries.append(entries[record.key])
-        changes.dead.append(letter(rule, record.source, fate.stage, fate.fault or RowFault("unknown", "no reason was given")))
+        fault = fate.fault or RowFault("unknown", "no reason was given")
+        changes.dead += [letter(rule, source, fate.stage, fault) for source in (*record.collapsed, record.source)]
 
     def _count_links(self, rule: CompiledRule, fate: Fate) -> None:
         """Reference links travel with the write; the others are `linking`'s."""
@@ -109,13 +114,14 @@ class Settler:
         self.tally.of(rule.object).fates["dead"] += len(invalid)
         self.ledger.apply(changes)
 
-    def settle_unmappable(self, rule: CompiledRule, failed: Sequence[tuple[SourceRecord, RowFault]], filtered: int) -> None:
-        """Records the rule could not map, and the number that `where` filtered."""
+    def settle_unmappable(self, rule: CompiledRule, failed: Sequence[tuple[SourceRecord, RowFault]], filtered: int, awaited: int) -> None:
+        """Records the rule could not map, the number that `where` filtered, and of those that another stream will bring."""
         changes = Changes(rule.object)
         for source, fault in failed:
             changes.dead.append(letter(rule, source, "map", fault))
         self.tally.of(rule.object).fates["dead"] += len(failed)
         self.tally.of(rule.object).fates["filtered"] += filtered
+        self.tally.of(rule.object).fates["waiting"] += awaited
         self.ledger.apply(changes)
 
 
