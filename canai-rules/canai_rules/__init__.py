@@ -16,6 +16,15 @@ from canai_rules.deals import (
     pipeline_stage,
     utc_date,
 )
+from canai_rules.events import (
+    event_activity,
+    event_day,
+    event_full_name,
+    event_last_name,
+    event_lifecycle,
+    event_payment_name,
+    event_stage,
+)
 from canai_rules.metrics import deliverable_marker, json_text, metric_id
 from canai_rules.people import (
     customer_segment,
@@ -36,6 +45,13 @@ __all__ = [
     "deal_title",
     "deal_value",
     "deliverable_marker",
+    "event_activity",
+    "event_day",
+    "event_full_name",
+    "event_last_name",
+    "event_lifecycle",
+    "event_payment_name",
+    "event_stage",
     "expected_close_date",
     "full_name",
     "is_qualified_lead",

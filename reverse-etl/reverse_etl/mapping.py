@@ -52,6 +52,8 @@ class CompiledField:
     rule: FieldRule
     info: FieldInfo
     compute: Callable[[Mapping[str, Any]], object]
+    order: tuple[str, ...] = ()
+    """What forward means: the options of the CRM's field, else those that the rule can give."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,9 +290,10 @@ class RuleCompiler:
         unknown = [one for one in options if kind == "choice" and info.strict_options and one not in known]
         if unknown and info.kind == "choice":
             raise rule.error(f"{field.name} has no option {unknown[0]!r}.", at, "Add it in the CRM, or map the value onto one it has.")
-        if field.write == "forward_only" and not info.options:
+        order = info.options or options
+        if field.write == "forward_only" and not order:
             raise rule.error(f"{field.name} has no options, so forward_only has no order.", at, "Use another `write`.")
-        return CompiledField(field, info, self.compute(rule, field))
+        return CompiledField(field, info, self.compute(rule, field), order)
 
     def compute(self, rule: Rule, field: FieldRule) -> Callable[[Mapping[str, Any]], object]:
         """How the value is made from the record. Raises: MappingError for a fact the account does not have."""

@@ -298,7 +298,7 @@ class Draft:
         self.to_judge = {}
 
     def _is_forward(self, name: str, held: Value, value: Value) -> bool:
-        order = self._info(name).options
+        order = self.rule.fields[name].order
         ranks = {option: rank for rank, option in enumerate(order)}
         return ranks.get(str(value), -1) > ranks.get(str(held), -1)
 

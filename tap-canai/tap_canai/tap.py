@@ -24,6 +24,7 @@ from tap_canai.errors import SettingError, TapError
 from tap_canai.exports import ExportClient
 from tap_canai.streams import STREAM_ORDER, STREAMS, ExportStream
 from tap_canai.times import parse_utc
+from tap_canai.webhooks.stream import Events
 
 DEFAULT_URL = "https://canai-router.onrender.com"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -159,11 +160,22 @@ class TapCanAI(Tap):
             title="Allow private download hosts",
             description="Whether files may be downloaded from this machine or a private network.",
         ),
+        th.Property(
+            "inbox_url",
+            th.StringType,
+            secret=True,
+            title="Inbox URL",
+            description="Where canai-webhooks keeps its events, sqlite:///FILE or postgresql+psycopg://…; "
+            "with it there is the stream `events`.",
+        ),
     ).to_dict()
 
     def discover_streams(self) -> Sequence[Stream]:
-        """Every stream; needs no call."""
-        return [stream(self) for stream in STREAMS]
+        """Every stream, `events` only where there is an inbox; needs no call."""
+        streams: list[Stream] = [stream(self) for stream in STREAMS]
+        if self.config.get("inbox_url"):
+            streams.append(Events(self))
+        return streams
 
     def export_stream(self, name: str) -> ExportStream:
         """A stream by its name."""
@@ -254,8 +266,9 @@ class TapCanAI(Tap):
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()
         failed: dict[str, TapError] = {}
-        for stream in (self.streams[name] for name in STREAM_ORDER):
-            if not stream.selected:
+        for name in (*STREAM_ORDER, Events.name):
+            stream = self.streams.get(name)
+            if stream is None or not stream.selected:
                 continue
             try:
                 stream.sync()

@@ -96,9 +96,9 @@ PIPEDRIVE_DEAL = [
 ]
 
 
-def rule(crm: str, name: str) -> Rule:
+def rule(crm: str, name: str, *, of_events: bool = False) -> Rule:
     plugin = TARGETS[crm](config={}, validate_config=False)
-    return next(one for one in plugin.load_mapping() if one.object == name)
+    return next(one for one in plugin.load_mapping() if one.object == name and (one.stream == "events") == of_events)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,29 @@ def test_every_field_of_the_guide_is_mapped(crm: str, name: str, fields: list[st
 )
 def test_what_sales_moves_is_written_on_creation_only(crm: str, name: str, fields: set[str]) -> None:
     assert {field.name for field in rule(crm, name).fields if field.write == "on_create"} == fields
+
+
+WEBHOOK_CONTACT = {
+    "Journey_Stage__c": {"event", "stage_completed"},
+    "CanAI_Trust_Delta__c": {"trust_delta"},
+    "Last_Activity__c": {"event", "timestamp"},
+    "Deliverables_Created__c": {"total_deliverables"},
+    "CanAI_Latest_Deliverable__c": {"deliverable_url"},
+}
+"""The fields that the guide's webhook handlers write, by the names they have here, and the properties they come from."""
+
+
+def test_every_field_of_the_guides_webhook_handlers_is_mapped() -> None:
+    contact = {field.name: set(field.paths) for field in rule("salesforce", "Contact", of_events=True).fields}
+    assert {name: contact[name] for name in WEBHOOK_CONTACT} == WEBHOOK_CONTACT
+    assert len(WEBHOOK_CONTACT) == 5
+    opportunity = {field.name for field in rule("salesforce", "Opportunity", of_events=True).fields}
+    assert opportunity == set(SALESFORCE_OPPORTUNITY) - {"ContactId"}
+
+
+@pytest.mark.parametrize(("crm", "person"), [("hubspot", "contacts"), ("pipedrive", "persons"), ("salesforce", "Contact")])
+def test_events_write_names_and_email_only_where_the_crm_has_none(crm: str, person: str) -> None:
+    personal = {"email", "firstname", "lastname", "phone", "name", "emails", "phones", "FirstName", "LastName", "Email", "Phone"}
+    written = {field.name: field.write for field in rule(crm, person, of_events=True).fields if field.name in personal}
+    assert len(written) >= 3
+    assert set(written.values()) <= {"if_empty", "on_create"}

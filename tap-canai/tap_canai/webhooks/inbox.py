@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ READERS = Table(
     Column("seen_at", String(27), nullable=False),
 )
 """How far each reader has delivered, as its state said when it last began."""
+IDENTITY = Table("inbox_identity", METADATA, Column("id", String(36), primary_key=True))
+"""One row: which inbox this is, so that a bookmark of another one is known as such."""
 
 
 class InboxError(TapError):
@@ -132,6 +135,7 @@ class Inbox:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.identity = ""
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
 
     @classmethod
@@ -140,6 +144,11 @@ class Inbox:
         inbox = cls(make_engine(url))
         with inbox._writing() as connection:
             METADATA.create_all(connection)
+            found = connection.scalar(select(IDENTITY.c.id))
+            if found is None:
+                found = str(uuid.uuid4())
+                connection.execute(insert(IDENTITY), {"id": found})
+        inbox.identity = str(found)
         return inbox
 
     @contextmanager
