@@ -16,6 +16,7 @@ import psutil
 from aiohttp import web
 
 from sandbox.canai.api import CanAI
+from sandbox.canai.events import Happening
 from sandbox.clock import Clock, iso
 from sandbox.control import control_routes
 from sandbox.emulator import Emulator
@@ -24,6 +25,7 @@ from sandbox.http import Call, Reply
 from sandbox.hubspot.api import HubSpot
 from sandbox.pipedrive.api import Pipedrive
 from sandbox.salesforce.api import Salesforce
+from sandbox.webhooks import Webhooks
 
 MAX_BODY_BYTES = 200 * 1024 * 1024
 NO_ANSWER_S = 300.0
@@ -54,6 +56,7 @@ class Sandbox:
             "salesforce": Salesforce(self.clock),
         }
         self.canai = canai
+        self.webhooks = Webhooks(Happening(canai.source))
         self.tap_pid: int | None = None
         self.log: dict[str, list[Entry]] = defaultdict(list)
         self.faults: list[Fault] = []
@@ -65,6 +68,7 @@ class Sandbox:
         self.log.clear()
         self.faults.clear()
         self._seq = 0
+        self.webhooks.reset()
         for emulator in self.emulators.values():
             emulator.reset()
 

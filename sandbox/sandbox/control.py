@@ -11,6 +11,7 @@ from aiohttp import web
 from sandbox.canai.state import UnknownRow
 from sandbox.faults import UnknownFault, parse_fault
 from sandbox.page import render
+from sandbox.webhooks import BadWebhook
 
 if TYPE_CHECKING:
     from sandbox.app import Sandbox
@@ -115,6 +116,30 @@ async def mutate(request: web.Request) -> web.Response:
     return web.json_response(ids)
 
 
+async def webhooks(request: web.Request) -> web.Response:
+    """Register, list or clear receivers of webhooks."""
+    hooks = box(request).webhooks
+    if request.method == "DELETE":
+        hooks.receivers.clear()
+    elif request.method == "POST":
+        try:
+            hooks.register(await body_of(request))
+        except BadWebhook as error:
+            return bad(str(error))
+    return web.json_response(hooks.receivers)
+
+
+async def events(request: web.Request) -> web.Response:
+    """Make events happen and send them, answering the users' ids; or list what was sent."""
+    hooks = box(request).webhooks
+    if request.method == "GET":
+        return web.json_response([one.shown() for one in hooks.sent])
+    try:
+        return web.json_response(hooks.happen(await body_of(request)))
+    except BadWebhook as error:
+        return bad(str(error))
+
+
 async def reset(request: web.Request) -> web.Response:
     """Everything as at start."""
     box(request).reset()
@@ -139,6 +164,11 @@ def control_routes(app: web.Application) -> None:
         ("POST", "/_sandbox/limits", limits),
         ("POST", "/_sandbox/clock", clock),
         ("POST", "/_sandbox/mutate", mutate),
+        ("POST", "/_sandbox/webhooks", webhooks),
+        ("GET", "/_sandbox/webhooks", webhooks),
+        ("DELETE", "/_sandbox/webhooks", webhooks),
+        ("POST", "/_sandbox/events", events),
+        ("GET", "/_sandbox/events", events),
         ("POST", "/_sandbox/reset", reset),
     ]
     for method, path, handler in routes:

@@ -245,6 +245,20 @@ class Source:
         user["subscription_tier"] = "premium" if spent >= 150 else "standard"
         user["deliverables_generated"] = len(own["deliverables"])
 
+    def add_user(self, at: str) -> dict[str, Any]:
+        """A person who registers at this moment: in stage F1, with nothing done yet."""
+        number = len(self.rows["users"])
+        self._add_user(number)
+        user = self.rows["users"][stable_uuid(self.seed, "user", number)]
+        for stream in ("payments", "deliverables", "sessions", "feedback"):
+            self.rows[stream] = {key: row for key, row in self.rows[stream].items() if row["user_id"] != user["user_id"]}
+        none = dict.fromkeys(("nps_score", "average_rating", "funding_goal", "preferred_product_track"))
+        zero = dict.fromkeys(("total_spent", "lifetime_value", "deliverables_generated", "sparks_generated", "feedback_count"), 0)
+        user |= {**none, **zero, "referrals_made": 0, "referral_conversions": 0, "total_sessions": 1, "subscription_tier": "standard"}
+        user |= {"current_journey_stage": "F1", "stages_completed": ["F1"], "journey_completion_percentage": 11.11}
+        user |= {"created_at": at, "last_active_at": at, "last_login": at}
+        return user
+
     def mutate(
         self,
         stream: str,
