@@ -183,7 +183,7 @@ def extract(box: Box, folder: Path, state: Any = None, streams: Iterable[str] = 
 def catalog(folder: Path, streams: Iterable[str]) -> Path:
     """A catalog with just these streams selected."""
     entries = []
-    for entry in canai_tap.TapCanAI(config={"api_key": "none"}).catalog_dict["streams"]:
+    for entry in canai_tap.TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"}).catalog_dict["streams"]:
         for metadata in entry["metadata"]:
             if metadata["breadcrumb"] in ([], ()):
                 metadata["metadata"]["selected"] = entry["tap_stream_id"] in streams

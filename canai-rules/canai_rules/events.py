@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from canai_rules.deals import opportunity_name
@@ -25,14 +25,19 @@ def event_lifecycle(stage_completed: str | None) -> LifecycleStage | None:
     return lifecycle_stage(stage_completed) if stage_completed else None
 
 
-def event_activity(event: str, timestamp: str) -> str | None:
+def event_activity(event: str, timestamp: str) -> datetime | None:
     """The time of an event that is an activity of the person; None for another."""
-    return timestamp if event in ACTIVITY else None
+    return moment(timestamp) if event in ACTIVITY else None
 
 
 def event_last_name(last_name: str | None, email: str | None, user_id: str) -> str:
     """The last name, else the local part of the e-mail, else the user's id."""
     return present(last_name) or local_part(email) or user_id
+
+
+def event_known_as(last_name: str | None, first_name: str | None, email: str | None, user_id: str) -> str | None:
+    """The last name; the user's id where nothing else names the person, since HubSpot wants a name or an e-mail."""
+    return present(last_name) or (None if present(first_name) or present(email) else user_id)
 
 
 def event_full_name(event: Mapping[str, Any]) -> str:

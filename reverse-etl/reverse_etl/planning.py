@@ -315,6 +315,7 @@ class Draft:
             self.kept_back,
             recovered=self.recovered,
             cleared_first=tuple(self.cleared_first),
+            whole=not self.superseded,
         )
 
     def fate(self) -> Fate:
@@ -322,4 +323,4 @@ class Draft:
         name = "created" if self.recovered else "kept_by_crm" if self.kept_back else "superseded" if self.superseded else "unchanged"
         if self.record.leaving:
             name = "filtered"
-        return Fate(self.record, name, self.crm_id, self.accepted)  # type: ignore[arg-type]
+        return Fate(self.record, name, self.crm_id, self.accepted, whole=not self.superseded)  # type: ignore[arg-type]

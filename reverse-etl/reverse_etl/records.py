@@ -98,6 +98,8 @@ class Write:
     """It finishes a create that an earlier run did not live to record, so it counts as created."""
     cleared_first: tuple[str, ...] = ()
     """Fields that the CRM only takes back to an earlier value once they are empty."""
+    whole: bool = True
+    """Whether nothing of the record was superseded: only then the ledger may know it by its fingerprint."""
 
     @property
     def key(self) -> str:
@@ -120,3 +122,5 @@ class Fate:
     """What a waiting write waits for."""
     linked: bool = False
     """Whether its reference links were sent with it."""
+    whole: bool = True
+    """Whether nothing of the record was superseded."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from reverse_etl.adapter import Adapter, Lookup, RowResult
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
 from reverse_etl.mapping import CompiledRule
-from reverse_etl.records import Fate, Write
+from reverse_etl.records import Fate, FateName, Write
 
 EXTRA_CALLS_A_BATCH = 7
 """A batch of n rows costs at most n + 7 calls: never more than 107 for 100 rows."""
@@ -229,4 +229,5 @@ def fate_of(write: Write, result: RowResult) -> Fate:
         return dead(write, result.fault)
     created = write.kind == "create" or write.recovered
     accepted = {**write.accepted, **write.fields}
-    return Fate(write.record, "created" if created else "updated", result.crm_id or write.crm_id, accepted, linked=bool(write.fields))
+    name: FateName = "created" if created else "updated"
+    return Fate(write.record, name, result.crm_id or write.crm_id, accepted, linked=bool(write.fields), whole=write.whole)

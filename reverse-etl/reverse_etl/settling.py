@@ -71,12 +71,14 @@ class Settler:
         elif fate.name in ("unchanged", "filtered") and entry.fingerprints.get(rule.name) == record.fingerprint and not fate.accepted:
             return
         entry.state, entry.crm_id = "settled", fate.crm_id or entry.crm_id
-        entry.fingerprints[rule.name] = record.fingerprint
+        entry.fingerprints.pop(rule.name, None)
+        if fate.whole:
+            entry.fingerprints[rule.name] = record.fingerprint
         for name, value in fate.accepted.items():
             mark = FieldMark(hash_value(value), record.seen_us(name))
             before = entry.marks.get(name)
             if before is not None and before.hash != mark.hash:  # what other rules last sent no longer stands as they know it
-                entry.fingerprints = {rule.name: record.fingerprint}
+                entry.fingerprints = {name: own for name, own in entry.fingerprints.items() if name == rule.name}
             entry.marks[name] = mark
         entries[record.key] = entry
         changes.entries.append(entry)

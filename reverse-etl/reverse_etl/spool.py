@@ -29,18 +29,18 @@ def packed(write: Write) -> tuple[Any, ...]:
     source = (record.source.stream, record.source.key, dict(record.source.values), record.source.observed_us)
     carried = [(one.stream, one.key, dict(one.values), one.observed_us) for one in record.collapsed]
     own = (record.key, links, source, record.fingerprint, record.leaving, record.file, dict(record.earlier), carried)
-    return (own, write.kind, write.fields, write.crm_id, write.accepted, write.kept_back, write.recovered, write.cleared_first)
+    return (own, write.kind, write.fields, write.crm_id, write.accepted, write.kept_back, write.recovered, write.cleared_first, write.whole)
 
 
 def unpacked(rule: CompiledRule, row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
-    own, kind, fields, crm_id, accepted, kept_back, recovered, cleared_first = row
+    own, kind, fields, crm_id, accepted, kept_back, recovered, cleared_first, whole = row
     key, links, source, fingerprint, leaving, file, earlier, carried = own
     wanted = tuple(WantedLink(form, to_key) for form, to_key in links)
     collapsed = tuple(SourceRecord(*one) for one in carried)
     values = {**accepted, **fields}
     record = CrmRecord(rule, key, values, wanted, SourceRecord(*source), fingerprint, leaving, file, earlier, collapsed)
-    return Write(record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared_first)
+    return Write(record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared_first, whole)
 
 
 @dataclass(slots=True)

@@ -61,6 +61,7 @@ class CrmTarget(Target):
         self._tally = Tally()
         self._states: deque[tuple[int, Any]] = deque()
         self._in_block = False
+        self._draining: set[str] = set()
         self._said_unmapped: set[str] = set()
 
     @abstractmethod
@@ -254,10 +255,12 @@ class CrmTarget(Target):
         if self.engine is None:
             return
         engine = self.engine
-        for stream in engine.parents_of(sink.stream_name):
+        self._draining.add(sink.stream_name)  # two streams may each feed what the other links to
+        for stream in engine.parents_of(sink.stream_name) - self._draining:
             parent = self._sinks_active.get(stream)
             if parent is not None:
                 self.drain_one(parent)
+        self._draining.discard(sink.stream_name)
 
     def _drain_all(self, sink_list: Iterable[Sink], parallelism: int) -> None:
         """One at a time; `drain_parents` sees to the order. Then what was spooled goes out."""
