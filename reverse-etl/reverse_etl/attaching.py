@@ -18,13 +18,12 @@ from reverse_etl.fetching import Fetcher
 from reverse_etl.ledger import Entry, FieldMark, Ledger
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping import CompiledRule
+from reverse_etl.planning import FILE_MARK
 from reverse_etl.records import Fate, WantedFile
 from reverse_etl.settling import HOLDS, letter
 from reverse_etl.tally import Tally
 from reverse_etl.values import hash_value
 
-MARK = "-> file"
-"""How the ledger knows an attachment beside the fields."""
 AMBIGUOUS_ATTEMPTS = 3
 LATE_S = 5.0
 """How long an upload whose answer is lost is given to appear, before the file is looked for and sent again."""
@@ -50,7 +49,7 @@ class Attacher:
             if file is None or fate.name not in HOLDS or entry is None or entry.crm_id is None:
                 continue
             self.tally.attachments["wanted"] += 1
-            if (mark := entry.marks.get(MARK)) is not None and mark.hash == hash_value(file.name):
+            if (mark := entry.marks.get(FILE_MARK)) is not None and mark.hash == hash_value(file.name):
                 self.tally.attachments["kept"] += 1
             else:
                 wanted.append((fate, entry, file))
@@ -71,7 +70,7 @@ class Attacher:
                 self.tally.attachments[verdict] += 1
                 self.tally.of(rule.object).attached += verdict == "made"
                 if verdict != "not_attempted":
-                    entry.marks[MARK] = FieldMark(hash_value(file.name), fate.record.observed_us)
+                    entry.marks[FILE_MARK] = FieldMark(hash_value(file.name), fate.record.observed_us)
                     changes.entries.append(entry)
         self.ledger.apply(changes)
         if failure is not None:

@@ -88,6 +88,8 @@ class Delivery:
             self._spool(rule, plan.writes)
         else:
             self._send(rule, plan.writes, plan.entries, list(plan.fates))
+        spool = self.spools.get(rule.name)
+        self.ledger.claims.release(rule.object, plan.claimed - (spool.keys if spool else set()))
 
     def _send(self, rule: CompiledRule, writes: Sequence[Write], entries: dict[str, Entry], done: list[Fate]) -> None:
         """Stages 5 to 7 for writes as calls, then the links of these and of what is `done` already. Raises: CrmError."""
@@ -162,6 +164,7 @@ class Delivery:
             spool.rows[kind] = 0
         del self.spools[name]
         spool.close()
+        self.ledger.claims.release(spool.rule.object, spool.keys)
 
     def drain_all(self) -> None:
         """Send everything that is spooled; parents first, as the rules are ordered. Raises: CrmError."""
@@ -219,16 +222,17 @@ class Delivery:
             return NoResults()
 
     def abandon(self) -> None:
-        """The run ends: what is still spooled was not attempted."""
-        for spool in self.spools.values():
-            tally = self.tally.of(spool.rule.object)
+        """The run ends: what has no fate yet was not attempted."""
+        for tally in self.tally.objects.values():
             left, tally.spooled = tally.spooled, 0
             tally.fates["not_attempted"] += left
         self.spools.clear()
 
     def adopt_jobs(self) -> None:
         """See jobs of a killed run to their end before anything is sent; their rows are then found by look-up. Raises: CrmError."""
-        for object_name, job_id in self.ledger.open_jobs():
+        for object_name, job_id, run_id in self.ledger.open_jobs():
+            if self.ledger.claims.works(run_id):
+                continue  # another process waits for it
             logger.info("a job of an earlier run, %s of %s, is seen to its end first", job_id, object_name)
             cast(JobAdapter, self.adapter).finish_job(object_name, job_id)
             self.ledger.end_job(job_id)

@@ -29,6 +29,9 @@ from reverse_etl.values import FieldInfo
 
 logger = logging.getLogger(__name__)
 
+DEFERRED_PAUSE_S = 0.3
+"""Between two looks at keys that another process holds."""
+
 
 @dataclass
 class Engine:
@@ -44,6 +47,8 @@ class Engine:
     stop_signal: int = 0
     compiled: dict[str, list[CompiledRule]] = field(default_factory=dict)
     receivers: dict[str, Receiver] = field(default_factory=dict)
+    deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
+    """By rule: records whose keys another process was writing when they came."""
     absent: dict[str, list[Rule]] = field(default_factory=dict)
     """By stream: rules whose object the account does not have."""
 
@@ -176,13 +181,38 @@ class Engine:
             return
         try:
             self.delivery.make_room(rule, (record.key for record in mapped))
-            planner = Planner(self.adapter, self.ledger, self.settings.force, self.settings.regress)
+            planner = Planner(self.adapter, self.ledger, self.settings.force, self.settings.regress, self.settings.attach)
             plan = planner.plan(rule, mapped, self.tally.of(rule.object))
         except CrmError as error:
             self.delivery.settler.settle(rule, [Fate(record, "not_attempted") for record in mapped], {})
             self.delivery.note_spent(error)
             return
+        self._defer(rule, plan.deferred)
         self.delivery.take(rule, plan)
+
+    # What another process is writing
+
+    def _defer(self, rule: CompiledRule, records: Sequence[CrmRecord]) -> None:
+        if records:
+            logger.info("%s: %d records are being written by another process; taken at the end", rule.name, len(records))
+            self.deferred.setdefault(rule.name, []).extend(records)
+            self.tally.of(rule.object).spooled += len(records)
+
+    def unfinished(self, stream: str) -> bool:
+        """Whether records of a stream have no fate yet."""
+        return self.delivery.spooled(stream) or any(records[0].rule.rule.stream == stream for records in self.deferred.values())
+
+    def deliver_deferred(self) -> None:
+        """Deliver what other processes were writing, once they have done so. Raises: CrmError."""
+        while self.deferred and not self.stopping.is_set():
+            for name in list(self.deferred):
+                records = self.deferred.pop(name)
+                rule = records[0].rule
+                self.tally.of(rule.object).spooled -= len(records)
+                self.deliver(rule, records)
+                self.delivery.drain(name)
+            if self.deferred:
+                self.stopping.wait(DEFERRED_PAUSE_S)
 
     # What waits
 
@@ -207,7 +237,9 @@ class Engine:
             self.deliver(rule, self.map_block(rule, (waiting_source(rule, one) for one in ready)))
             self.delivery.drain(rule.name)
             if not self.stopping.is_set() and not self.delivery.budget_spent:
-                self.ledger.apply(Changes(rule.object, done_waiting=[(rule.name, one.key, one.to_object) for one in ready]))
+                later = {record.key for record in self.deferred.get(rule.name, ())}
+                done = [(rule.name, one.key, one.to_object) for one in ready if one.key not in later]
+                self.ledger.apply(Changes(rule.object, done_waiting=done))
         self.delivery.linker.retry_links(rule, run_id)
         self.delivery.linker.expire(rule, self.settings.link_wait_days, run_id)
         self.tally.check()
@@ -215,9 +247,11 @@ class Engine:
     def close(self) -> None:
         """The end of the input: send what is spooled, and try once more what waits."""
         self.delivery.drain_all()
+        self.deliver_deferred()
         for stream in self.compiled:
             for rule in self.compiled[stream]:
                 self.retry_waiting(rule)
+                self.deliver_deferred()
                 try:
                     self.delivery.doubts.settle(rule)
                 except CrmError as error:

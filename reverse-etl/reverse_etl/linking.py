@@ -112,7 +112,9 @@ class Linker:
                 continue
             waiting = [one for one in self.ledger.waiting(rule.name) if one.record is None and one.to_object == form.to]
             parents = self.ledger.crm_ids(form.to, (one.to_key for one in waiting))
-            entries = self.ledger.entries(rule.object, (one.key for one in waiting if one.to_key in parents))
+            mine = self.ledger.claims.take(rule.object, (one.key for one in waiting if one.to_key in parents))
+            waiting = [one for one in waiting if one.key in mine or one.to_key not in parents]
+            entries = self.ledger.entries(rule.object, mine)
             pairs = []
             for one in waiting:
                 entry = entries.get(one.key)
@@ -125,6 +127,7 @@ class Linker:
                 source = SourceRecord(rule.rule.stream, one.source_key, {}, one.observed_us)
                 pairs.append(Pair(one.key, WantedLink(form, one.to_key), entry.crm_id, parents[one.to_key], source))
             self.make(rule, form, pairs, entries)
+            self.ledger.claims.release(rule.object, mine)
 
     def expire(self, rule: CompiledRule, wait_days: float, run_id: str) -> None:
         """What has waited too long becomes a dead letter."""

@@ -19,6 +19,8 @@ from reverse_etl.tally import ObjectTally
 from reverse_etl.values import FieldInfo, Value, canonical, hash_value, same
 
 JUDGED = ("if_empty", "forward_only")
+FILE_MARK = "-> file"
+"""How the ledger knows an attachment beside the fields."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,10 @@ class Plan:
     fates: list[Fate] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     """The ledger's entries of the block, by key."""
+    claimed: set[str] = field(default_factory=set)
+    """Keys that are this run's to write until it gives them back."""
+    deferred: list[CrmRecord] = field(default_factory=list)
+    """Records whose keys another process is writing."""
 
 
 @dataclass(slots=True)
@@ -39,12 +45,15 @@ class Planner:
     ledger: Ledger
     force: bool = False
     regress: bool = False
+    attach: bool = False
+    """Whether files are attached, so that a record is not done without its file."""
 
     def plan(self, rule: CompiledRule, records: Sequence[CrmRecord], tally: ObjectTally) -> Plan:
         """Writes and fates for a block; every record gets exactly one of the two."""
         plan = Plan()
         newest = self._collapse(records, plan)
         plan.entries = self.ledger.entries(rule.object, newest)
+        self._claim(rule, newest, plan)
         parents = self._parents(rule, newest.values())
         misses = []
         drafts: list[Draft] = []
@@ -71,6 +80,23 @@ class Planner:
                 same_key.sort(key=lambda one: one.observed_us)
                 plan.fates += [Fate(older, "collapsed") for older in same_key[:-1]]
         return {key: merged(same_key) for key, same_key in by_key.items()}
+
+    def _claim(self, rule: CompiledRule, newest: dict[str, CrmRecord], plan: Plan) -> None:
+        """Claim what may be written, and look at it afresh; what another process is writing is deferred."""
+        wanted = [key for key, record in newest.items() if not self._is_done(record, plan.entries.get(key))]
+        plan.claimed = self.ledger.claims.take(rule.object, wanted)
+        for key in wanted:
+            if key not in plan.claimed:
+                plan.deferred.append(newest.pop(key))
+                plan.entries.pop(key, None)
+        plan.entries |= self.ledger.entries(rule.object, plan.claimed)
+
+    def _is_done(self, record: CrmRecord, entry: Entry | None) -> bool:
+        """Whether nothing can be left to do for a record, its links and its file."""
+        if self.force or entry is None or entry.state != "settled" or entry.fingerprints.get(record.rule.name) != record.fingerprint:
+            return False
+        linked = all(link.name in entry.marks or link.form.field in entry.marks for link in record.links if apart(link))
+        return linked and (not self.attach or record.file is None or FILE_MARK in entry.marks)
 
     def _parents(self, rule: CompiledRule, records: Iterable[CrmRecord]) -> dict[str, dict[str, str]]:
         forms = [form for _, form in rule.forms if form.form == "reference"]
@@ -170,6 +196,11 @@ class Planner:
             return
         values: dict[str, Value] = {name: value for name, value in {**record.fields, **references}.items() if value is not None}
         plan.writes.append(Write(record, "create", values))
+
+
+def apart(link: WantedLink) -> bool:
+    """Whether a link may be a call of its own."""
+    return link.form.form == "association" or link.form.later
 
 
 def merged(records: Sequence[CrmRecord]) -> CrmRecord:

@@ -243,7 +243,7 @@ class CrmTarget(Target):
 
     def _first_pending(self, sink: Any) -> int | None:
         """Position of a stream's first record that is neither settled nor skipped; None where there is none."""
-        if sink.current_size == 0 and not (self.engine and self.engine.delivery.spooled(sink.stream_name)):
+        if sink.current_size == 0 and not (self.engine and self.engine.unfinished(sink.stream_name)):
             sink.first_pending = None
         first: int | None = sink.first_pending
         return first

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reverse_etl.errors import LedgerError
+from reverse_etl.ledger.claims import Claims
 from reverse_etl.ledger.tables import DeadLetterRow, DoubtRow, EntryRow, JobRow, OutcomeRow, RunRow, WaitingLinkRow
 from reverse_etl.values import utc_text
 
@@ -36,6 +37,8 @@ TRANSITIONS: dict[State | None, set[State]] = {
 }
 KEYS_A_QUERY = 500
 LOCK_WAIT_S = 60
+MIGRATION_LOCK = 0x7265766572736531
+"""PostgreSQL's advisory lock under which one process migrates."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -179,6 +182,9 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        # one process at a time: several may be started at once on a new ledger
+        alone = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+        connection.exec_driver_sql(alone)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -190,6 +196,7 @@ class Ledger:
         self.engine, self.scope = engine, scope
         self._now = now or (lambda: datetime.now(UTC))
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+        self.claims = Claims(engine, self._insert, scope.crm, scope.account, scope.run_id, self._now)
 
     @staticmethod
     def open(url: str) -> Engine:
@@ -217,7 +224,8 @@ class Ledger:
             session.add(RunRow(id=self.scope.run_id, crm=self.scope.crm, account=self.scope.account, began_at=self.now()))
 
     def end_run(self, exit_code: int, report: Mapping[str, Any], outcomes: Mapping[tuple[str, str], int]) -> None:
-        """Note how the run ended, and what it did by object and outcome."""
+        """Note how the run ended, and what it did by object and outcome; nothing is claimed any more."""
+        self.claims.end()
         with Session(self.engine) as session, session.begin():
             values = {"ended_at": self.now(), "exit_code": exit_code, "report": dict(report)}
             session.execute(update(RunRow).where(RunRow.id == self.scope.run_id).values(values))
@@ -436,11 +444,11 @@ class Ledger:
         with Session(self.engine) as session, session.begin():
             session.execute(delete(JobRow).where(*self._scope(JobRow), JobRow.job_id == job_id))
 
-    def open_jobs(self) -> list[tuple[str, str]]:
-        """Object and id of jobs that a run did not live to finish, oldest first."""
-        query = select(JobRow.object, JobRow.job_id).where(*self._scope(JobRow)).order_by(JobRow.began_at)
+    def open_jobs(self) -> list[tuple[str, str, str]]:
+        """Object, id and run of jobs that have not been seen to their end, oldest first."""
+        query = select(JobRow.object, JobRow.job_id, JobRow.run_id).where(*self._scope(JobRow)).order_by(JobRow.began_at)
         with Session(self.engine) as session:
-            return [(row.object, row.job_id) for row in session.execute(query)]
+            return [(row.object, row.job_id, row.run_id) for row in session.execute(query)]
 
     def cutoff(self, days: float) -> str:
         """The moment this many days ago, as the tables keep it."""
