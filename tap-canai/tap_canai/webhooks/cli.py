@@ -43,7 +43,13 @@ def commands() -> None:
 @click.option("--deliver", "command", default="", help='Command to start when events wait, as in "meltano run events-to-hubspot".')
 @click.option("--debounce-s", type=click.FloatRange(min=0), default=0.2, show_default=True, help="Seconds between an event and that start.")
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=1024 * 1024, show_default=True, help="Largest body.")
-@click.option("--body-timeout-s", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Seconds a body may take.")
+@click.option(
+    "--body-timeout-s",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds for a request's head, then its body.",
+)
 @click.option(
     "--sender-limit", type=click.FloatRange(min=0.1), default=1000.0, show_default=True, help="Events a second of one address."
 )  # fmt: skip
@@ -71,6 +77,7 @@ def serve_command(**given: Any) -> None:
         receiver.app(),
         given["host"],
         given["port"],
+        head_s=given["body_timeout_s"],
         forwarded_from=given["forwarded_from"],
         certificate=given["certificate"] or "",
         key=given["key"] or "",

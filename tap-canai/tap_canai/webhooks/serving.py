@@ -76,8 +76,19 @@ def log_as_json(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def serve(app: Any, host: str, port: int, *, forwarded_from: str = "", certificate: str = "", key: str = "", grace_s: float = 20) -> None:
+def serve(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    head_s: float = HEAD_S,
+    forwarded_from: str = "",
+    certificate: str = "",
+    key: str = "",
+    grace_s: float = 20,
+) -> None:
     """Serve until SIGTERM or SIGINT: requests in flight are answered, then the process ends."""
+    GuardedProtocol.head_s = head_s
     uvicorn.run(
         app,
         host=host,
