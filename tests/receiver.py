@@ -108,3 +108,15 @@ def sent(box: Box, timeout_s: float = 60) -> list[dict[str, Any]]:
 
 def hook(box: Box, one: Receiver) -> None:
     box.call("POST", "/_sandbox/webhooks", {"url": one.url, "events": [], "auth": {"type": "bearer", "token": TOKEN}})
+
+
+def settled(one: Receiver) -> str:
+    wait_for(lambda: "canai_webhooks_undelivered 0.0" in one.get("/metrics")[1])
+    return one.get("/metrics")[1]
+
+
+def wait_for(condition: Any, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

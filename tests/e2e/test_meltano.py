@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from receiver import hook, receiver, sent, settled
+from source import KINDS, facts_differ, people, truth
 from support import BIN, DEALS, PEOPLE, ROOT, TARGETS, Box, clean_environment, contents, report_of
 
 CRMS = sorted(TARGETS)
@@ -23,9 +27,9 @@ class Project:
     def __init__(self, box: Box, folder: Path) -> None:
         self.box, self.folder, self.suffix = box, folder, uuid.uuid4().hex
 
-    def run(self, crm: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def environment(self, crm: str) -> dict[str, str]:
         prefix = f"TARGET_{crm.upper()}_"
-        environment = {
+        return {
             **clean_environment(),
             "CANAI_SANDBOX_PORT": str(self.box.port),
             "MELTANO_DATABASE_URI": f"sqlite:///{self.folder}/meltano.db",
@@ -33,8 +37,10 @@ class Project:
             "NO_COLOR": "1",
             prefix + "LEDGER_URL": f"sqlite:///{self.folder}/{crm}.db",
             prefix + "REPORT_DIR": f"{self.folder}/reports-{crm}",
-            **variables,
         }
+
+    def run(self, crm: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**self.environment(crm), **variables}
         command = [str(BIN / "meltano"), "run", f"--state-id-suffix={self.suffix}", *options, f"to-{crm}"]
         with open(ROOT / ".meltano" / "tests.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of one tap at a time overwrite each other's catalog in Meltano 4.4
@@ -123,3 +129,36 @@ def test_a_wrong_api_key_fails_the_run_with_a_clear_line(project: Project) -> No
     assert "does not accept the API key (401)" in told
     assert "wrong-and-secret" not in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_events_arrive_by_a_pipeline_of_their_own_beside_the_nightly_job(project: Project, crm: str, tmp_path: Path) -> None:
+    box = project.box
+    assert project.run(crm).returncode == 0
+    inbox = f"sqlite:///{tmp_path}/inbox.db"
+    # another worker's pipeline is of the same extractor: Meltano 4.4 runs one at a time of each
+    lock = f"flock {ROOT}/.meltano/events.lock"
+    command = f"{lock} {BIN}/meltano --cwd {ROOT} run --state-id-suffix={project.suffix} events-to-{crm}"
+    variables = {**project.environment(crm), "TAP_CANAI_EVENTS_INBOX_URL": inbox}
+    with receiver(tmp_path, inbox, "--deliver", command, **variables) as one, ThreadPoolExecutor(1) as pool:
+        hook(box, one)
+        box.call("POST", "/_sandbox/mutate", {"users": 20})
+        nightly = pool.submit(project.run, crm)
+        touched: set[str] = set()
+        for kind in KINDS:
+            touched |= set(box.call("POST", "/_sandbox/events", {"event": kind, "users": 8, "shuffle": True, "duplicate": True}))
+            time.sleep(0.7)
+        assert all(line["status"] == 200 for line in sent(box))
+        done = nightly.result()
+        assert done.returncode == 0, done.stdout + done.stderr
+        deadline = time.monotonic() + 90
+        while facts_differ(box, crm, touched):
+            assert time.monotonic() < deadline, (facts_differ(box, crm, touched)[:5], one.log.read_text()[-2000:])
+            time.sleep(0.2)
+        told = settled(one)
+    assert 'ended="failed"' not in told, one.log.read_text()
+    assert dict.fromkeys(people(box, crm), 1) == dict.fromkeys(truth(box), 1)
+    again = project.run(crm)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert facts_differ(box, crm, touched) == []
+    assert report_of(tmp_path, crm)["objects"][PEOPLE[crm]]["created"] == 0

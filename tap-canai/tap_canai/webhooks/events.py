@@ -28,6 +28,9 @@ KINDS = (
 DEEPEST = 20
 """How deep values may be nested: no event needs more than three levels."""
 
+LARGEST_EXACT = 2**53 - 1
+"""The largest whole number that every double below it is exact to. Source: RFC 8785, appendix D."""
+
 
 class NotAnEventError(Exception):
     """The payload is none of the events; the message says which part of it is wrong."""
@@ -93,11 +96,24 @@ def parse(body: bytes) -> Event:
 
 def identity(kind: str, timestamp: object, data: Mapping[str, Any]) -> str:
     """The event's id. Raises: NotAnEventError for numbers or text that canonical JSON cannot hold."""
+    told: dict[str, Any] = {"event": kind, "timestamp": timestamp, "data": data}
     try:
-        canonical = rfc8785.dumps({"event": kind, "timestamp": timestamp, "data": data})  # type: ignore[dict-item]
-    except (rfc8785.CanonicalizationError, UnicodeError):
+        try:
+            canonical = rfc8785.dumps(told)
+        except rfc8785.IntegerDomainError:
+            canonical = rfc8785.dumps(doubles(told))
+    except (rfc8785.CanonicalizationError, UnicodeError, OverflowError):
         raise NotAnEventError("a number or text cannot be held by canonical JSON") from None
     return hashlib.sha256(canonical).hexdigest()
+
+
+def doubles(value: Any) -> Any:
+    """Whole numbers beyond what a double holds exactly as the doubles that they are to RFC 8785."""
+    if isinstance(value, dict):
+        return {name: doubles(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [doubles(one) for one in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_EXACT else value
 
 
 def moment(timestamp: object) -> str:
