@@ -66,8 +66,12 @@ clean: ## Remove everything that was installed or left behind
 	-@test ! -x $(BIN)/python || $(BIN)/python scripts/demo.py stop
 	rm -rf $(VENV) .meltano
 
-bench: $(VENV_READY) ## Measure, side by side, and print ratios
+bench: $(PLUGINS_READY) ## Measure, side by side, and print ratios
 	@$(BIN)/python benchmarks/airbyte_read.py
+	@$(BIN)/python benchmarks/webhooks.py
+	@$(BIN)/python benchmarks/latency.py
 
-bench-quick: $(VENV_READY) ## The same in less time
+bench-quick: $(PLUGINS_READY) ## The same in less time
 	@$(BIN)/python benchmarks/airbyte_read.py 8000
+	@$(BIN)/python benchmarks/webhooks.py 4
+	@$(BIN)/python benchmarks/latency.py 20

@@ -12,7 +12,7 @@ import pytest
 from reverse_etl.examples import check_examples
 from reverse_etl.functions import load_functions
 from reverse_etl.rules import load_rules
-from support import ROOT, TARGETS, Box, deliver
+from support import BIN, ROOT, TARGETS, Box, deliver
 
 MARKDOWN = [path for path in ROOT.rglob("*.md") if not {".venv", ".meltano", "node_modules"} & set(path.parts)]
 
@@ -61,3 +61,20 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     found = [f"{file.name}: {line}" for file in core.rglob("*.py") for line in file.read_text().splitlines() if words.search(line)]
     found += [line for line in (core / "mapping.schema.json").read_text().splitlines() if words.search(line)]
     assert found == []
+
+
+@pytest.mark.parametrize("path", ["docs/real-time.md", "examples/webhooks/canai-webhooks.service", "examples/webhooks/Dockerfile"])
+def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) -> None:
+    known = ""
+    for command in (["serve"], ["config"], ["inbox", "list"], ["inbox", "prune"], ["inbox", "resend"]):
+        known += subprocess.run([BIN / "canai-webhooks", *command, "--help"], capture_output=True, text=True, check=True).stdout
+    said = re.findall(r"(?<!\S)[`\"]?(--[a-z][a-z-]+)", (ROOT / path).read_text())
+    others = {"--environment", "--create-home", "--uid", "--no-cache-dir", "--interval", "--timeout", "--now"}
+    assert said
+    assert {one for one in said if one not in others and one not in known} == set()
+
+
+def test_the_example_image_is_in_order() -> None:
+    file = ROOT / "examples" / "webhooks" / "Dockerfile"
+    done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -175,15 +175,3 @@ class AuditRow(Base):
     at: Mapped[str] = mapped_column(String(27))
     event: Mapped[dict[str, Any]] = mapped_column(JSON)
     chain: Mapped[str] = mapped_column(String(64))
-
-
-class InboxRow(Base):
-    """A webhook event, written once."""
-
-    __tablename__ = "inbox"
-    sequence: Mapped[int] = mapped_column(Autonumber, primary_key=True, autoincrement=True)
-    event_id: Mapped[str] = mapped_column(String(64), unique=True)
-    event: Mapped[str] = mapped_column(String(80))
-    at: Mapped[str] = mapped_column(String(27))
-    received_at: Mapped[str] = mapped_column(String(27))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -54,7 +54,7 @@ FORGOTTEN_AFTER = timedelta(days=30)
 HINT = "Set inbox_url to sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE that this process may write."
 METADATA = MetaData()
 ROWS = Table(
-    "inbox",
+    "webhook_inbox",
     METADATA,
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("event_id", String(64), nullable=False, unique=True),
@@ -66,14 +66,14 @@ ROWS = Table(
 )
 """`data` is the event's data as JSON text."""
 READERS = Table(
-    "inbox_reader",
+    "webhook_reader",
     METADATA,
     Column("reader", String(64), primary_key=True),
     Column("sequence", BigInteger, nullable=False),
     Column("seen_at", String(27), nullable=False),
 )
 """How far each reader has delivered, as its state said when it last began."""
-IDENTITY = Table("inbox_identity", METADATA, Column("id", String(36), primary_key=True))
+IDENTITY = Table("webhook_inbox_identity", METADATA, Column("id", String(36), primary_key=True))
 """One row: which inbox this is, so that a bookmark of another one is known as such."""
 
 
