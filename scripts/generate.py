@@ -23,6 +23,7 @@ from sandbox.pipedrive.api import Pipedrive
 from sandbox.salesforce.api import Salesforce
 from tap_canai.streams import STREAMS
 from tap_canai.tap import TapCanAI
+from tap_canai.webhooks.stream import Events
 from target_hubspot.target import TargetHubSpot
 from target_pipedrive.target import TargetPipedrive
 from target_salesforce.target import TargetSalesforce
@@ -142,6 +143,9 @@ def streams_table() -> str:
         days = stream.default_lookback_s / 86_400
         back = f"{days:g} days" if days >= 1 else f"{stream.default_lookback_s} s"
         lines.append(f"| `{stream.name}` | `{stream.export_type}`, `{stream.record_set}` | {keys} | `{stream.replication_key}` | {back} |")
+    lines.append(
+        f"| `{Events.name}` | the inbox of `canai-webhooks`, where `inbox_url` is set | `event_id` | `{Events.replication_key}` | – |"
+    )
     return "\n".join(lines)
 
 

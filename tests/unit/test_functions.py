@@ -141,3 +141,28 @@ def test_names_people_need() -> None:
     assert rules.full_name(None, None, "ann@example.com") == "ann"
     assert rules.full_name("Ann", None, "x@y.z") == "Ann"
     assert rules.last_name_or_email(None, "ann@example.com") == "ann"
+
+
+@given(texts, texts, texts, st.uuids().map(str))
+def test_functions_of_an_event_always_find_a_name(last: str | None, first: str | None, email: str | None, user_id: str) -> None:
+    assert rules.event_last_name(last, email, user_id)
+    event = {"first_name": first, "last_name": last, "email": email, "user_id": user_id}
+    assert rules.event_full_name(event)
+    known_as = rules.event_known_as(last, first, email, user_id)
+    assert any(text and text.strip() for text in (known_as, first, email))
+    assert rules.event_last_name(last, None, user_id) == ((last or "").strip() or user_id)
+
+
+def test_functions_of_an_event_say_nothing_of_what_it_does_not_tell() -> None:
+    assert rules.event_stage("user.registered", None) == "F1"
+    assert rules.event_stage("payment.completed", None) is None
+    assert rules.event_stage("user.journey_stage_completed", "F7") == "F7"
+    assert rules.event_lifecycle(None) is None
+    assert rules.event_lifecycle("F7") == "Customer"
+    assert rules.event_activity("feedback.submitted", "2026-01-05T10:00:00Z") is None
+    assert str(rules.event_activity("user.registered", "2026-01-05T10:00:00+02:00")) == "2026-01-05 08:00:00+00:00"
+    assert rules.event_day(None, "2026-01-05T23:30:00-05:00") == date(2026, 1, 6)
+    assert rules.event_day("2026-01-04T10:00:00Z", "2026-01-05T10:00:00Z") == date(2026, 1, 4)
+    payment = {"product_track": "site_audit", "user_email": "paid@example.com", "email": "ann@example.com"}
+    assert rules.event_payment_name(payment) == rules.opportunity_name("site_audit", "paid@example.com")
+    assert rules.event_payment_name({**payment, "user_email": None}) == "site_audit - ann@example.com"
