@@ -119,6 +119,7 @@ def env_example() -> str:
                 told = f" (or {alias})" if alias else ""
                 lines += [f"# {given['description']}{told}", f"# {plugin.name.upper().replace('-', '_')}_{name.upper()}="]
         lines.append("")
+    lines += ["# canai-webhooks", "# Bearer token of the platform's webhooks, or a JSON list of tokens.", "# WEBHOOK_SECRET=", ""]
     return "\n".join(lines)
 
 

@@ -279,6 +279,7 @@ class CrmTarget(Target):
             self._in_block = True
             self.engine.close()
             self._in_block = False
+            self._check_stop(self.engine)
         self._release_states()
 
     # The end

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.ledger.claims import LEASE_S, place
 from reverse_etl.ledger.tables import ClaimRow
 from sqlalchemy import update
-from support import BIN, PEOPLE, PERSON_KEY, Box, deliver, report_of, schema_message, target_config, user, written
+from support import BIN, PEOPLE, PERSON_KEY, Box, deliver, report_of, schema_message, state, target_config, user, written
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -113,3 +115,42 @@ def test_two_runs_over_the_same_people_make_each_person_once(
         assert connection.execute(ClaimRow.__table__.select()).all() == []
     again = deliver(box, crm, people, tmp_path, ledger_url=url)
     assert again.counts(PEOPLE[crm]) == {"planned": 60, "unchanged": 60}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_another_process_holds_is_taken_at_the_end_and_state_waits_for_it(box: Box, stopped: bool, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/held.db"
+    deliver(box, "pipedrive", [schema_message()], tmp_path, ledger_url=url)
+    account = report_of(tmp_path, "pipedrive")["account"]
+    holder = Ledger(Ledger.open(url), Scope("pipedrive", account, "another-run"))
+    assert holder.claims.take("persons", ["user-1", "user-2"]) == {"user-1", "user-2"}
+    lines = [schema_message(), *(user(number) for number in range(5)), state("after five")]
+    messages = written(tmp_path, "messages.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    config = written(tmp_path, "config.json", target_config(box, "pipedrive", tmp_path, ledger_url=url))
+    command = [str(BIN / "target-pipedrive"), "--config", str(config), "--input", str(messages)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(300):
+        if len(box.objects("pipedrive", "persons")) == 3:
+            break
+        time.sleep(0.05)
+    assert {row["properties"]["canai_user_id"] for row in box.objects("pipedrive", "persons")} == {"user-0", "user-3", "user-4"}
+    if stopped:
+        time.sleep(1)
+        run.send_signal(signal.SIGTERM)
+    else:
+        time.sleep(1)
+        assert run.poll() is None
+        holder.claims.release("persons", ["user-1", "user-2"])
+    out, err = run.communicate(timeout=60)
+    holder.claims.end()
+    counts = report_of(tmp_path, "pipedrive")["objects"]["persons"]
+    if stopped:
+        assert run.returncode == 143, err.decode()
+        assert out == b""
+        assert [counts["created"], counts["not_attempted"]] == [3, 2]
+        assert deliver(box, "pipedrive", lines, tmp_path, ledger_url=url).counts("persons") == {"planned": 5, "created": 2, "unchanged": 3}
+    else:
+        assert run.returncode == 0, err.decode()
+        assert json.loads(out) == {"bookmarks": {"users": {"at": "after five"}}}
+        assert [counts["created"], counts["not_attempted"]] == [5, 0]
+    assert len(box.objects("pipedrive", "persons")) == 5

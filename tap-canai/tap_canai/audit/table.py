@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from sqlalchemy.schema import CreateTable
 
 from tap_canai.audit.rows import KEPT, NO_CHAIN, Row, beginning, chained, checkpoint, told, verified
 from tap_canai.errors import SettingError
+from tap_canai.files import make_private
 from tap_canai.times import utc_text
 
 LOCK_WAIT_S = 60
@@ -66,7 +67,7 @@ class AuditTable:
             if name not in ("sqlite", "postgresql"):
                 raise SettingError(f"audit_log cannot be a {name} database.", HINT)
             if name == "sqlite" and (file := make_url(url).database):
-                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+                make_private(Path(file))
             engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S} if name == "sqlite" else {})
         except OSError as error:
             raise SettingError(f"The audit log's database cannot be opened ({error.strerror}).", HINT) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,6 @@ def commands() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=8090, show_default=True, help="Port to listen on.")
 @inbox_option
-@click.option("--secret", envvar="WEBHOOK_SECRET", default="", help="Bearer token, or a JSON list of tokens; better in WEBHOOK_SECRET.")
 @click.option("--deliver", "command", default="", help='Command to start when events wait, as in "meltano run events-to-hubspot".')
 @click.option("--debounce-s", type=click.FloatRange(min=0), default=0.2, show_default=True, help="Seconds between an event and that start.")
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=1024 * 1024, show_default=True, help="Largest body.")
@@ -59,14 +59,14 @@ def commands() -> None:
 @click.option("--key", type=click.Path(exists=True), help="The certificate's key.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
 def serve_command(**given: Any) -> None:
-    """Take events in at POST /webhooks/canai."""
+    """Take events in at POST /webhooks/canai. WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens."""
     from tap_canai.webhooks.app import Limits, Receiver
     from tap_canai.webhooks.delivering import Deliverer
     from tap_canai.webhooks.limits import Tokens
     from tap_canai.webhooks.pruning import prune_by_the_hour
     from tap_canai.webhooks.serving import log_as_json, serve
 
-    tokens = Tokens.of(given["secret"])
+    tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))  # no option: a process's arguments are for everybody to see
     inbox = open_inbox(given["inbox_url"])
     log_as_json(given["log_level"])
     deliverer = Deliverer(inbox, given["command"], given["debounce_s"]) if given["command"] else None

@@ -40,6 +40,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from tap_canai.errors import SettingError, TapError
+from tap_canai.files import make_private
 from tap_canai.times import utc_text
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def make_engine(url: str) -> Engine:
         if name == "sqlite" and parsed.database and parsed.database != ":memory:":
             path = Path(parsed.database)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_private(path)
         engine = create_engine(parsed, pool_pre_ping=name == "postgresql")
     except OSError as error:
         raise SettingError(f"The inbox cannot be opened ({error.strerror}).", HINT) from None

@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 10.0
 """Seconds in which a request's head has to arrive, and a new connection has to begin one."""
+MOST_CONNECTIONS = 1000
+"""Connections at a time, so that bodies on their way stay within memory; more are answered 503."""
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -102,5 +104,6 @@ def serve(
         ssl_certfile=certificate or None,
         ssl_keyfile=key or None,
         timeout_graceful_shutdown=int(grace_s),
+        limit_concurrency=MOST_CONNECTIONS,
         backlog=2048,
     )
