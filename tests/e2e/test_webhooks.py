@@ -366,6 +366,17 @@ def test_a_stop_asks_the_command_to_end_and_waits_for_it(tmp_path: Path) -> None
     assert log.read_text().split() == ["begin", "stopped"]
 
 
+def test_a_command_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "runs.log"
+    command = f"sh -c 'echo begin >> {log}; test $(wc -l < {log}) -gt 1 || exec sleep 600'"
+    with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", command, "--deliver-timeout-s", "1") as one:
+        one.post(event())
+        told = settled(one)
+        assert 'canai_webhooks_deliveries{ended="failed"} 1.0' in told
+        assert 'canai_webhooks_deliveries{ended="succeeded"} 1.0' in told
+        assert "the delivery command hangs" in one.log.read_text()
+
+
 def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path: Path) -> None:
     with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", "no-such-command") as one:
         assert one.post(event())[0] == 200

@@ -42,6 +42,9 @@ def commands() -> None:
 @inbox_option
 @click.option("--deliver", "command", default="", help='Command to start when events wait, as in "meltano run events-to-hubspot".')
 @click.option("--debounce-s", type=click.FloatRange(min=0), default=0.2, show_default=True, help="Seconds between an event and that start.")
+@click.option(
+    "--deliver-timeout-s", type=click.FloatRange(min=1), default=3600.0, show_default=True, help="Seconds until that command is ended."
+)
 @click.option("--max-body-bytes", type=click.IntRange(min=1), default=1024 * 1024, show_default=True, help="Largest body.")
 @click.option(
     "--body-timeout-s",
@@ -69,7 +72,9 @@ def serve_command(**given: Any) -> None:
     tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))  # no option: a process's arguments are for everybody to see
     inbox = open_inbox(given["inbox_url"])
     log_as_json(given["log_level"])
-    deliverer = Deliverer(inbox, given["command"], given["debounce_s"]) if given["command"] else None
+    deliverer = None
+    if given["command"]:
+        deliverer = Deliverer(inbox, given["command"], given["debounce_s"], longest_s=given["deliver_timeout_s"])
     limits = Limits(given["max_body_bytes"], given["body_timeout_s"], given["sender_limit"])
     receiver = Receiver(inbox, tokens, limits, deliverer)
     prune_by_the_hour(inbox, given["keep_days"])

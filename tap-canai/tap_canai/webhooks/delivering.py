@@ -35,6 +35,8 @@ class Deliverer:
     """How long events that follow the first are waited for."""
     stop_s: float = 30.0
     """Seconds that a run is given to end after SIGTERM."""
+    longest_s: float = 3600.0
+    """Seconds after which a run is taken to hang, and is asked to end."""
     runs: Counter[str] = field(default_factory=Counter)
     waiting: bool = False
     """Whether events wait for a delivery that succeeds."""
@@ -106,17 +108,20 @@ class Deliverer:
             logger.error("the delivery command cannot be started", extra={"reason": error.strerror})
             return False
         ended = asyncio.create_task(process.wait())
-        stopped_at = 0.0
+        began, stopped_at = asyncio.get_running_loop().time(), 0.0
         while not ended.done():
             await asyncio.wait({ended}, timeout=0.1)
-            if self._stopping and not ended.done():
-                now = asyncio.get_running_loop().time()
+            now = asyncio.get_running_loop().time()
+            hangs = now - began > self.longest_s
+            if (self._stopping or hangs) and not ended.done():
                 if not stopped_at:
+                    if hangs:
+                        logger.error("the delivery command hangs", extra={"seconds": round(now - began)})
                     stopped_at = now
                     self._signal(process.pid, signal.SIGTERM)
                 elif now - stopped_at > self.stop_s:
                     self._signal(process.pid, signal.SIGKILL)
-        code = ended.result()
+        code = ended.result() or (1 if stopped_at and not self._stopping else 0)
         self.runs["succeeded" if code == 0 else "failed"] += 1
         if code:
             logger.error("the delivery command failed", extra={"exit_code": code})
