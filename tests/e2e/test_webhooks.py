@@ -411,7 +411,7 @@ def test_the_inbox_is_listed_pruned_and_read_again(box: Box, inbox_url: str, tmp
     assert "4 events pruned, 0 left" not in webhooks("inbox", "prune", *url, "--days", "1").stdout
     assert "3 events pruned, 1 left" in webhooks("inbox", "prune", *url, "--days", "0").stdout
     with receiver(tmp_path, inbox_url) as one:
-        one.post(event(user_id="u-9"))
+        assert one.post(event(user_id="u-9"))[0] == 200
     newest = extract(box, tmp_path, last_state(again), streams=("events",), inbox_url=inbox_url)
     assert [line["user_id"] for line in records(newest)] == ["u-9"]  # a sequence is never used again
     assert webhooks("inbox", "resend", *url).returncode == 1
