@@ -245,11 +245,11 @@ def test_a_stop_answers_what_is_in_flight_and_ends(inbox_url: str, tmp_path: Pat
     assert len(rows(inbox_url)) <= answers[200] + 8
 
 
-@pytest.mark.parametrize(("crm", "users"), [("hubspot", 1000), ("pipedrive", 500), ("salesforce", 1000)])
+@pytest.mark.parametrize(("crm", "users"), [("hubspot", 1000), ("pipedrive", 400), ("salesforce", 500)])
 def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_newest(
     big_box: Box, crm: str, users: int, tmp_path: Path
 ) -> None:
-    """5,000 events, 2,500 for Pipedrive, which takes one record a call."""
+    """5,000 events for HubSpot; fewer for the others, to keep the suite short."""
     big_box.reset()
     big_box.call("POST", "/_sandbox/limits", {"crm": "pipedrive", "calls": 100_000, "per_s": 1})
     url = f"sqlite:///{tmp_path}/inbox.db"
@@ -371,6 +371,7 @@ def test_a_command_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
     command = f"sh -c 'echo begin >> {log}; test $(wc -l < {log}) -gt 1 || exec sleep 600'"
     with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", command, "--deliver-timeout-s", "1") as one:
         one.post(event())
+        wait_for(lambda: log.exists() and log.read_text().count("begin") == 2)
         told = settled(one)
         assert 'canai_webhooks_deliveries{ended="failed"} 1.0' in told
         assert 'canai_webhooks_deliveries{ended="succeeded"} 1.0' in told
