@@ -154,3 +154,20 @@ def test_what_another_process_holds_is_taken_at_the_end_and_state_waits_for_it(b
         assert json.loads(out) == {"bookmarks": {"users": {"at": "after five"}}}
         assert [counts["created"], counts["not_attempted"]] == [5, 0]
     assert len(box.objects("pipedrive", "persons")) == 5
+
+
+def test_a_job_that_another_run_waits_for_is_left_alone_until_that_run_is_gone(box: Box, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    people = [schema_message(), user(1)]
+    deliver(box, "salesforce", people[:1], tmp_path, ledger_url=url)
+    account = report_of(tmp_path, "salesforce")["account"]
+    holder = Ledger(Ledger.open(url), Scope("salesforce", account, "another-run"))
+    holder.claims.take("Contact", ["user-9"])
+    holder.begin_job("Contact", "750000000000001")
+    assert deliver(box, "salesforce", people, tmp_path, ledger_url=url).code == 0
+    assert not [line for line in box.log("salesforce") if "750000000000001" in line["path"]]
+    assert [job for _, job, _ in holder.open_jobs()] == ["750000000000001"]
+    holder.claims.end()
+    assert deliver(box, "salesforce", people, tmp_path, ledger_url=url).code == 0
+    assert [line for line in box.log("salesforce") if "750000000000001" in line["path"]]
+    assert holder.open_jobs() == []
