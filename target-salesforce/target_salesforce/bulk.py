@@ -199,7 +199,7 @@ class Bulk:
 
     def finish(self, object_name: str, job_id: str) -> None:
         """See a job of an earlier run to its end; one that was never started is called off. Raises: CrmError."""
-        answer = self.call("GET", f"/jobs/ingest/{job_id}", Purpose(object_name, "poll"))
+        answer = self.call("GET", f"/jobs/ingest/{job_id}", Purpose(object_name, "poll"), missing_ok=True)
         if answer.status == 404:
             return
         if isinstance(answer.body, dict) and answer.body.get("state") == "Open":

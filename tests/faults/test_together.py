@@ -156,7 +156,7 @@ def test_what_another_process_holds_is_taken_at_the_end_and_state_waits_for_it(b
     assert len(box.objects("pipedrive", "persons")) == 5
 
 
-def test_a_job_that_another_run_waits_for_is_left_alone_until_that_run_is_gone(box: Box, tmp_path: Path) -> None:
+def test_a_job_that_another_run_waits_for_is_left_alone_and_one_that_salesforce_forgot_holds_nobody_up(box: Box, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
     people = [schema_message(), user(1)]
     deliver(box, "salesforce", people[:1], tmp_path, ledger_url=url)
