@@ -22,7 +22,7 @@ setup: $(PLUGINS_READY) ## Install everything
 
 $(VENV_READY): requirements.lock $(PROJECTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(foreach package,$(PACKAGES),-e ./$(package))
 	touch $@
@@ -59,7 +59,7 @@ generate: $(VENV_READY) ## Make generated files anew (meltano.yml, README tables
 	$(BIN)/python scripts/generate.py
 
 lock: $(VENV_READY) ## Resolve requirements.in into requirements.lock
-	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --no-header --no-annotate --quiet --upgrade -o .lock.tmp
+	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --no-header --no-annotate --quiet --upgrade --generate-hashes -o .lock.tmp
 	grep -v '^-e' .lock.tmp > requirements.lock && rm .lock.tmp
 
 clean: ## Remove everything that was installed or left behind
