@@ -25,17 +25,30 @@ ROUNDS = 3
 def seconds(command: list[str]) -> tuple[float, int]:
     """How long a command took, and the records it wrote."""
     began = time.perf_counter()
-    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    out = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    ).stdout
     return time.perf_counter() - began, sum(b'"RECORD"' in line[:20] for line in out.splitlines())
 
 
 def configured(config: Path, folder: Path) -> Path:
     """A configured catalog with the users."""
     out = subprocess.run(
-        [str(BIN / "source-canai"), "discover", "--config", str(config)], capture_output=True, text=True, check=True
+        [str(BIN / "source-canai"), "discover", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
-    streams = next(json.loads(line)["catalog"]["streams"] for line in out.splitlines() if '"CATALOG"' in line[:20])
-    chosen = [{"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "append"} for one in streams if one["name"] == "users"]
+    streams = next(
+        json.loads(line)["catalog"]["streams"]
+        for line in out.splitlines()
+        if '"CATALOG"' in line[:20]
+    )
+    chosen = [
+        {"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+        for one in streams
+        if one["name"] == "users"
+    ]
     path = folder / "configured.json"
     path.write_text(json.dumps({"streams": chosen}))
     return path
@@ -47,9 +60,24 @@ def main(users: int) -> None:
         folder = Path(name)
         box.call("POST", "/_sandbox/limits", {"crm": "canai", "calls": 100_000, "per_s": 1})
         config = folder / "config.json"
-        config.write_text(json.dumps(tap_config(box, window_days=90, audit_log=str(folder / "audit.jsonl"))))
-        singer = [str(BIN / "tap-canai"), "--config", str(config), "--catalog", str(catalog(folder, ("users",)))]
-        airbyte = [str(BIN / "source-canai"), "read", "--config", str(config), "--catalog", str(configured(config, folder))]
+        config.write_text(
+            json.dumps(tap_config(box, window_days=90, audit_log=str(folder / "audit.jsonl")))
+        )
+        singer = [
+            str(BIN / "tap-canai"),
+            "--config",
+            str(config),
+            "--catalog",
+            str(catalog(folder, ("users",))),
+        ]
+        airbyte = [
+            str(BIN / "source-canai"),
+            "read",
+            "--config",
+            str(config),
+            "--catalog",
+            str(configured(config, folder)),
+        ]
         rates: dict[str, list[float]] = {"singer": [], "airbyte": []}
         for _ in range(ROUNDS):
             for kind, command in (("singer", singer), ("airbyte", airbyte)):

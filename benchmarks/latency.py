@@ -27,7 +27,9 @@ MEAN_PAUSE_S = 0.7
 CRM = "hubspot"
 
 
-def arrivals(box: Box, posted: dict[str, float], found: dict[str, float], stop: threading.Event) -> None:
+def arrivals(
+    box: Box, posted: dict[str, float], found: dict[str, float], stop: threading.Event
+) -> None:
     """Note when each person's event is first seen in the CRM."""
     while not stop.is_set() or len(found) < len(posted):
         now = time.monotonic()
@@ -52,7 +54,9 @@ def main(seconds: float) -> int:
             "TARGET_HUBSPOT_REPORT_DIR": f"{folder}/reports",
             "TAP_CANAI_EVENTS_INBOX_URL": inbox,
         }
-        command = f"{BIN}/meltano --cwd {ROOT} run --state-id-suffix={uuid.uuid4().hex} events-to-{CRM}"
+        command = (
+            f"{BIN}/meltano --cwd {ROOT} run --state-id-suffix={uuid.uuid4().hex} events-to-{CRM}"
+        )
         posted: dict[str, float] = {}
         found: dict[str, float] = {}
         stop = threading.Event()

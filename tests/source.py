@@ -6,7 +6,13 @@ from typing import Any
 
 from support import PEOPLE, PERSON_KEY, Box
 
-KINDS = ("user.journey_stage_completed", "payment.completed", "deliverable.generated", "feedback.submitted", "user.referred_signup")
+KINDS = (
+    "user.journey_stage_completed",
+    "payment.completed",
+    "deliverable.generated",
+    "feedback.submitted",
+    "user.referred_signup",
+)
 FACTS = {
     "hubspot": {
         "canai_journey_stage": "current_journey_stage", "canai_total_spent": "total_spent", "canai_deliverables_count": "deliverables_generated",

@@ -36,7 +36,12 @@ def joined(user: Mapping[str, Any], *, business_first: bool) -> str | None:
     """Name and business type around a dash; no name at all: the local part of the e-mail."""
     name = full_name(user.get("first_name"), user.get("last_name"), user.get("email"))
     business = present(user.get("business_type"))
-    return " - ".join(part for part in ((business, name) if business_first else (name, business)) if part) or None
+    return (
+        " - ".join(
+            part for part in ((business, name) if business_first else (name, business)) if part
+        )
+        or None
+    )
 
 
 def deal_stage(stage: str | None) -> Literal["closedwon", "qualifiedtobuy"]:
@@ -49,7 +54,9 @@ def pipeline_stage(stage: str | None, *, stage_ids: Sequence[int]) -> int | None
     place = stage_number(stage)
     if place < FIRST_DEAL_STAGE or not stage_ids:
         return None
-    return stage_ids[min(len(stage_ids) - 1, (place - FIRST_DEAL_STAGE) * len(stage_ids) // STAGES_OF_DEALS)]
+    return stage_ids[
+        min(len(stage_ids) - 1, (place - FIRST_DEAL_STAGE) * len(stage_ids) // STAGES_OF_DEALS)
+    ]
 
 
 def expected_close_date(last_active_at: str | None, stage: str | None) -> date | None:
@@ -63,7 +70,11 @@ def expected_close_date(last_active_at: str | None, stage: str | None) -> date |
 def payment_value(payment: Mapping[str, Any]) -> Decimal:
     """Amount less what was refunded; the whole amount of a payment that was refunded in full."""
     amount = number(payment.get("amount"))
-    return half_up(amount if payment.get("status") == "refunded" else amount - number(payment.get("refunded_amount")))
+    return half_up(
+        amount
+        if payment.get("status") == "refunded"
+        else amount - number(payment.get("refunded_amount"))
+    )
 
 
 def closed_stage(status: str | None) -> Literal["Closed Won", "Closed Lost"] | None:

@@ -35,19 +35,25 @@ def event_last_name(last_name: str | None, email: str | None, user_id: str) -> s
     return present(last_name) or local_part(email) or user_id
 
 
-def event_known_as(last_name: str | None, first_name: str | None, email: str | None, user_id: str) -> str | None:
+def event_known_as(
+    last_name: str | None, first_name: str | None, email: str | None, user_id: str
+) -> str | None:
     """The last name; the user's id where nothing else names the person, since HubSpot wants a name or an e-mail."""
     return present(last_name) or (None if present(first_name) or present(email) else user_id)
 
 
 def event_full_name(event: Mapping[str, Any]) -> str:
     """First and last name, else the local part of the e-mail, else the user's id."""
-    return full_name(event.get("first_name"), event.get("last_name"), event.get("email")) or str(event["user_id"])
+    return full_name(event.get("first_name"), event.get("last_name"), event.get("email")) or str(
+        event["user_id"]
+    )
 
 
 def event_payment_name(event: Mapping[str, Any]) -> str | None:
     """`track - e-mail` of a payment, as an export of it would give."""
-    return opportunity_name(event.get("product_track"), event.get("user_email") or event.get("email"))
+    return opportunity_name(
+        event.get("product_track"), event.get("user_email") or event.get("email")
+    )
 
 
 def event_day(created_at: str | None, timestamp: str) -> date:

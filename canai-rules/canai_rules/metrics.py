@@ -23,7 +23,9 @@ def json_text(value: Mapping[str, Any] | Sequence[Any] | None) -> LongText | Non
     """A map or a list as compact JSON, its keys in order; None for none."""
     if value is None:
         return None
-    return LongText(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain))
+    return LongText(
+        json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+    )
 
 
 def plain(value: object) -> float | str:

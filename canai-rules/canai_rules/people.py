@@ -9,7 +9,14 @@ from typing import Any, Literal
 from canai_rules.values import half_up, local_part, number, present, stage_number
 
 LifecycleStage = Literal[
-    "Subscriber", "Lead", "Marketing Qualified Lead", "Sales Qualified Lead", "Opportunity", "Customer", "Evangelist", "Other"
+    "Subscriber",
+    "Lead",
+    "Marketing Qualified Lead",
+    "Sales Qualified Lead",
+    "Opportunity",
+    "Customer",
+    "Evangelist",
+    "Other",
 ]
 LeadStatus = Literal["NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "CONNECTED"]
 Segment = Literal["champion", "customer", "qualified", "engaged", "prospect"]
@@ -72,7 +79,9 @@ def is_qualified_lead(user: Mapping[str, Any]) -> bool:
 def customer_segment(user: Mapping[str, Any]) -> Segment:
     """The first that fits: champion, customer, qualified, engaged, prospect."""
     spent = number(user.get("total_spent"))
-    if (spent >= 200 or user.get("subscription_tier") == "premium") and number(user.get("nps_score")) >= 9:
+    if (spent >= 200 or user.get("subscription_tier") == "premium") and number(
+        user.get("nps_score")
+    ) >= 9:
         return "champion"
     if spent > 0:
         return "customer"
@@ -92,7 +101,9 @@ def revenue_potential(user: Mapping[str, Any]) -> Decimal:
 
 def full_name(first_name: str | None, last_name: str | None, email: str | None) -> str | None:
     """First and last name; without either, the local part of the e-mail."""
-    return " ".join(part for part in (present(first_name), present(last_name)) if part) or local_part(email)
+    return " ".join(
+        part for part in (present(first_name), present(last_name)) if part
+    ) or local_part(email)
 
 
 def last_name_or_email(last_name: str | None, email: str | None) -> str | None:

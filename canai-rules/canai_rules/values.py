@@ -20,7 +20,11 @@ def half_up(value: Decimal, step: Decimal = CENT) -> Decimal:
 
 def stage_number(stage: str | None) -> int:
     """7 for `F7`; 0 for null and for a stage that is none of F1 to F9."""
-    return int(stage[1]) if stage and len(stage) == 2 and stage[0] == "F" and stage[1] in "123456789" else 0
+    return (
+        int(stage[1])
+        if stage and len(stage) == 2 and stage[0] == "F" and stage[1] in "123456789"
+        else 0
+    )
 
 
 def moment(value: str | datetime) -> datetime:

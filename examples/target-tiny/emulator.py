@@ -8,7 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FIELDS: dict[str, dict[str, dict[str, Any]]] = {
-    "people": {"name": {"name": "name", "kind": "text", "unique": False}, "mail": {"name": "mail", "kind": "text", "unique": False}},
+    "people": {
+        "name": {"name": "name", "kind": "text", "unique": False},
+        "mail": {"name": "mail", "kind": "text", "unique": False},
+    },
     "visits": {"person": {"name": "person", "kind": "text", "unique": False}},
 }
 ROWS: dict[str, dict[str, dict[str, Any]]] = {"people": {}, "visits": {}}
@@ -22,9 +25,13 @@ def upsert(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
         return {"error": "unknown_field", "message": f"no field {sorted(unknown)}"}
     if "mail" in row and "@" not in str(row["mail"]):
         return {"error": "bad_mail", "message": "not an address"}
-    found = ROWS[kind].get(row.get("id", "")) or next((one for one in ROWS[kind].values() if key in row and one.get(key) == row[key]), None)
+    found = ROWS[kind].get(row.get("id", "")) or next(
+        (one for one in ROWS[kind].values() if key in row and one.get(key) == row[key]), None
+    )
     if found is None:
-        found = ROWS[kind][f"{kind}-{len(ROWS[kind]) + 1}"] = {"id": f"{kind}-{len(ROWS[kind]) + 1}"}
+        found = ROWS[kind][f"{kind}-{len(ROWS[kind]) + 1}"] = {
+            "id": f"{kind}-{len(ROWS[kind]) + 1}"
+        }
     found.update({name: value for name, value in row.items() if name != "id"})
     return {"id": found["id"]}
 
@@ -56,7 +63,16 @@ class Tiny(BaseHTTPRequestHandler):
             self.answer(200, body)
         elif parts[1] == "find":
             rows = ROWS[parts[0]].values()
-            self.answer(200, [row for row in rows if any(row.get(name) == value for one in body["any"] for name, value in one.items())])
+            self.answer(
+                200,
+                [
+                    row
+                    for row in rows
+                    if any(
+                        row.get(name) == value for one in body["any"] for name, value in one.items()
+                    )
+                ],
+            )
         else:
             self.answer(200, [upsert(parts[0], body["key"], row) for row in body["rows"]])
 

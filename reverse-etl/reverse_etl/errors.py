@@ -43,7 +43,9 @@ class SettingError(FatalError):
 class MappingError(FatalError):
     """A rule of the mapping is wrong."""
 
-    def __init__(self, message: str, *, file: str = "", line: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, file: str = "", line: int | None = None, hint: str = ""
+    ) -> None:
         place = f"{file}:{line}: " if line else f"{file}: " if file else ""
         super().__init__(f"{place}{message}", hint)
         self.file, self.line = file, line

@@ -10,12 +10,20 @@ from reverse_etl.errors import RowFault
 from reverse_etl.values import Value
 
 if TYPE_CHECKING:
-    from reverse_etl.adapter import LinkForm
-    from reverse_etl.mapping import CompiledRule
+    from reverse_etl.mapping.compiler import CompiledRule
+    from reverse_etl.objects import LinkForm
 
 Skip = Literal["filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm"]
 FateName = Literal["created", "updated", "unchanged", "waiting", "dead", "not_attempted"] | Skip
-SKIPS: tuple[Skip, ...] = ("filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm")
+SKIPS: tuple[Skip, ...] = (
+    "filtered",
+    "mode",
+    "collapsed",
+    "superseded",
+    "erased",
+    "no_object",
+    "kept_by_crm",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,18 +56,38 @@ def canonical(info: FieldInfo, value: object) -> Value:
         case "boolean":
             return _boolean(info, value)
         case "date":
-            return _moment(info, value).date().isoformat() if not _is_plain_date(value) else _plain_date(info, value)
+            return (
+                _moment(info, value).date().isoformat()
+                if not _is_plain_date(value)
+                else _plain_date(info, value)
+            )
         case "datetime":
-            return utc_text(_moment(info, value), MICROSECOND_DIGITS if info.scale is None else info.scale)
+            return utc_text(
+                _moment(info, value), MICROSECOND_DIGITS if info.scale is None else info.scale
+            )
         case "choices":
-            return tuple(str(one) for one in value) if isinstance(value, (list, tuple)) else (str(value),)
+            return (
+                tuple(str(one) for one in value)
+                if isinstance(value, (list, tuple))
+                else (str(value),)
+            )
     return _text(info, value)
 
 
 def _text(info: FieldInfo, value: object) -> str | None:
     if isinstance(value, (list, dict, tuple)):
-        raise NotRepresentable("wrong_type", f"{info.name} takes text, not a list or an object", f"map {info.name} with a function")
-    text = utc_text(value) if isinstance(value, datetime) else plain_number(value) if isinstance(value, (Decimal, float)) else str(value)
+        raise NotRepresentable(
+            "wrong_type",
+            f"{info.name} takes text, not a list or an object",
+            f"map {info.name} with a function",
+        )
+    text = (
+        utc_text(value)
+        if isinstance(value, datetime)
+        else plain_number(value)
+        if isinstance(value, (Decimal, float))
+        else str(value)
+    )
     if isinstance(value, bool):
         text = "true" if value else "false"
     if info.trims:
@@ -77,8 +97,12 @@ def _text(info: FieldInfo, value: object) -> str | None:
     if info.kind == "choice" and text not in info.options:
         text = info.aliases.get(text.casefold(), text)
     if info.max_length is not None and len(text) > info.max_length:
-        hint = f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
-        raise NotRepresentable("too_long", f"{info.name} holds at most {info.max_length} characters", hint)
+        hint = (
+            f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
+        )
+        raise NotRepresentable(
+            "too_long", f"{info.name} holds at most {info.max_length} characters", hint
+        )
     if info.strict_options and info.kind == "choice" and text not in info.options:
         hint = f"add the option to {info.name} in the CRM, or map the value in the rule"
         raise NotRepresentable("unknown_option", f"{info.name} has no such option", hint)
@@ -93,9 +117,13 @@ def _number(info: FieldInfo, value: object) -> Decimal | int:
         if not number.is_finite():
             raise InvalidOperation
     except InvalidOperation:
-        raise NotRepresentable("wrong_type", f"{info.name} takes a number", f"map a number onto {info.name}") from None
+        raise NotRepresentable(
+            "wrong_type", f"{info.name} takes a number", f"map a number onto {info.name}"
+        ) from None
     if info.kind == "integer" and number != number.to_integral_value():
-        raise NotRepresentable("wrong_type", f"{info.name} takes a whole number", f"round {info.name} in the rule")
+        raise NotRepresentable(
+            "wrong_type", f"{info.name} takes a whole number", f"round {info.name} in the rule"
+        )
     if info.scale is not None:
         number = number.quantize(Decimal(1).scaleb(-info.scale), rounding=ROUND_HALF_UP)
     return int(number) if number == number.to_integral_value() else number.normalize()
@@ -106,25 +134,37 @@ def _boolean(info: FieldInfo, value: object) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise NotRepresentable("wrong_type", f"{info.name} takes true or false", f"map a boolean onto {info.name}")
+    raise NotRepresentable(
+        "wrong_type", f"{info.name} takes true or false", f"map a boolean onto {info.name}"
+    )
 
 
 def _is_plain_date(value: object) -> bool:
-    return (isinstance(value, date) and not isinstance(value, datetime)) or (isinstance(value, str) and len(value) == len("2026-01-31"))
+    return (isinstance(value, date) and not isinstance(value, datetime)) or (
+        isinstance(value, str) and len(value) == len("2026-01-31")
+    )
 
 
 def _plain_date(info: FieldInfo, value: object) -> str:
     try:
-        return value.isoformat() if isinstance(value, date) else date.fromisoformat(str(value)).isoformat()
+        return (
+            value.isoformat()
+            if isinstance(value, date)
+            else date.fromisoformat(str(value)).isoformat()
+        )
     except ValueError:
-        raise NotRepresentable("wrong_type", f"{info.name} takes a date", f"map a date onto {info.name}") from None
+        raise NotRepresentable(
+            "wrong_type", f"{info.name} takes a date", f"map a date onto {info.name}"
+        ) from None
 
 
 def _moment(info: FieldInfo, value: object) -> datetime:
     try:
         return parse_utc(value)
     except (ValueError, TypeError):
-        raise NotRepresentable("wrong_type", f"{info.name} takes a date and time", f"map a timestamp onto {info.name}") from None
+        raise NotRepresentable(
+            "wrong_type", f"{info.name} takes a date and time", f"map a timestamp onto {info.name}"
+        ) from None
 
 
 def parse_utc(value: object) -> datetime:
@@ -155,7 +195,11 @@ def microseconds(moment: datetime) -> int:
 def plain_number(value: Decimal | float | int) -> str:
     """A number without an exponent, in shortest form."""
     number = Decimal(str(value))
-    return str(int(number)) if number == number.to_integral_value() else format(number.normalize(), "f")
+    return (
+        str(int(number))
+        if number == number.to_integral_value()
+        else format(number.normalize(), "f")
+    )
 
 
 def same(info: FieldInfo, left: Value, right: Value) -> bool:

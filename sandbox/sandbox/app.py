@@ -47,8 +47,14 @@ class Sandbox:
     ) -> None:
         self.clock = Clock()
         self.latency_s = latency_ms / 1000
-        sizes = {name: value for name, value in (("chunk_bytes", chunk_bytes), ("async_bytes", async_bytes)) if value is not None}
-        canai = CanAI(self.clock, users=users, seed=seed, origin=f"http://127.0.0.1:{port}", **sizes)
+        sizes = {
+            name: value
+            for name, value in (("chunk_bytes", chunk_bytes), ("async_bytes", async_bytes))
+            if value is not None
+        }
+        canai = CanAI(
+            self.clock, users=users, seed=seed, origin=f"http://127.0.0.1:{port}", **sizes
+        )
         self.emulators: dict[str, Emulator] = {
             "canai": canai,
             "hubspot": HubSpot(self.clock),
@@ -109,7 +115,14 @@ def peer_pid(request: web.Request) -> int | None:
     here = request.transport.get_extra_info("sockname") if request.transport else None
     if not peer or not here:
         return None
-    return next((one.pid for one in psutil.net_connections(kind="tcp") if is_other_end(one, peer[1], here[1])), None)
+    return next(
+        (
+            one.pid
+            for one in psutil.net_connections(kind="tcp")
+            if is_other_end(one, peer[1], here[1])
+        ),
+        None,
+    )
 
 
 def is_other_end(connection: Any, peer_port: int, own_port: int) -> bool:
@@ -121,7 +134,13 @@ def is_other_end(connection: Any, peer_port: int, own_port: int) -> bool:
 
 def kill(sandbox: Sandbox, request: web.Request, wanted: object) -> None:
     """SIGKILL to the process that a `kill_pid` fault names."""
-    pid = sandbox.tap_pid if wanted == "tap-canai" else peer_pid(request) if wanted == "client" else wanted
+    pid = (
+        sandbox.tap_pid
+        if wanted == "tap-canai"
+        else peer_pid(request)
+        if wanted == "client"
+        else wanted
+    )
     if isinstance(pid, int):
         try:
             os.kill(pid, signal.SIGKILL)
@@ -150,13 +169,25 @@ def hang_up(request: web.Request) -> web.Response:
 
 def fault_pid(sandbox: Sandbox, request: web.Request, call: Call, emulator: Emulator) -> None:
     """Remember the tap's process while a fault waits that names it."""
-    armed = any(fault.fault == "kill_pid" and fault.args.get("pid") == "tap-canai" for fault in sandbox.faults)
-    if emulator.name == "canai" and armed and call.headers.get("User-Agent", "").startswith("tap-canai"):
+    armed = any(
+        fault.fault == "kill_pid" and fault.args.get("pid") == "tap-canai"
+        for fault in sandbox.faults
+    )
+    if (
+        emulator.name == "canai"
+        and armed
+        and call.headers.get("User-Agent", "").startswith("tap-canai")
+    ):
         sandbox.tap_pid = peer_pid(request)
 
 
 async def struck_response(
-    sandbox: Sandbox, request: web.Request, call: Call, emulator: Emulator, fault: Fault, line: Entry
+    sandbox: Sandbox,
+    request: web.Request,
+    call: Call,
+    emulator: Emulator,
+    fault: Fault,
+    line: Entry,
 ) -> web.Response | None:
     """What a struck request gets; None where it goes on as usual."""
     line.fault = fault.fault
@@ -206,7 +237,9 @@ async def serve(request: web.Request) -> web.StreamResponse:
         base_url=f"{request.scheme}://{request.host}{prefix}",
     )
     kind, rows = emulator.inspect(call)
-    line = sandbox.entry(emulator.name, call.method, full_path, kind, request.headers.get("User-Agent", ""), rows)
+    line = sandbox.entry(
+        emulator.name, call.method, full_path, kind, request.headers.get("User-Agent", ""), rows
+    )
     if sandbox.latency_s:
         await asyncio.sleep(sandbox.latency_s)
     fault_pid(sandbox, request, call, emulator)

@@ -19,19 +19,27 @@ def parser() -> argparse.ArgumentParser:
     """Arguments of `canai-sandbox`."""
     root = argparse.ArgumentParser(prog="canai-sandbox", description=__doc__)
     commands = root.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve the export API and the three CRM emulators on 127.0.0.1")
+    serve = commands.add_parser(
+        "serve", help="serve the export API and the three CRM emulators on 127.0.0.1"
+    )
     serve.add_argument("--port", type=int, default=8765)
     serve.add_argument("--users", type=int, default=1000, help="number of users at the source")
     serve.add_argument("--seed", type=int, default=7, help="seed of the source's data")
     serve.add_argument("--latency-ms", type=int, default=0, help="milliseconds every answer waits")
-    serve.add_argument("--chunk-bytes", type=int, help="size above which an export comes in chunks (100 MB)")
-    serve.add_argument("--async-bytes", type=int, help="size above which an export is answered 202 first (20 MB)")
+    serve.add_argument(
+        "--chunk-bytes", type=int, help="size above which an export comes in chunks (100 MB)"
+    )
+    serve.add_argument(
+        "--async-bytes", type=int, help="size above which an export is answered 202 first (20 MB)"
+    )
     return root
 
 
 async def serve(port: int, sandbox: Sandbox, listener: socket.socket | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
-    runner = web.AppRunner(build_app(sandbox), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        build_app(sandbox), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+    )
     await runner.setup()
     site = web.SockSite(runner, listener) if listener else web.TCPSite(runner, HOST, port)
     await site.start()

@@ -66,7 +66,9 @@ async def faults(request: web.Request) -> web.Response:
     elif request.method == "POST":
         given = await body_of(request)
         try:
-            sandbox.faults.extend([parse_fault(one) for one in (given if isinstance(given, list) else [given])])
+            sandbox.faults.extend(
+                [parse_fault(one) for one in (given if isinstance(given, list) else [given])]
+            )
         except (UnknownFault, TypeError) as error:
             return bad(str(error))
     return web.json_response([fault.shown() for fault in sandbox.faults])
@@ -99,9 +101,21 @@ async def clock(request: web.Request) -> web.Response:
 async def mutate(request: web.Request) -> web.Response:
     """Change rows at the source; answers their ids."""
     given = await body_of(request)
-    if "stream" not in given and set(given) & {"users", "payments", "deliverables", "feedback", "sessions"}:
-        stream = next(iter(set(given) & {"users", "payments", "deliverables", "feedback", "sessions"}))
-        given = {**{key: value for key, value in given.items() if key != stream}, "stream": stream, "n": given[stream]}
+    if "stream" not in given and set(given) & {
+        "users",
+        "payments",
+        "deliverables",
+        "feedback",
+        "sessions",
+    }:
+        stream = next(
+            iter(set(given) & {"users", "payments", "deliverables", "feedback", "sessions"})
+        )
+        given = {
+            **{key: value for key, value in given.items() if key != stream},
+            "stream": stream,
+            "n": given[stream],
+        }
     try:
         ids = box(request).canai.source.mutate(
             given.get("stream", "users"),

@@ -60,7 +60,11 @@ class Emulator(ABC):
 
     def set_limit(self, calls: int | None, per_s: float | None, daily: int | None) -> None:
         """Change the limit of every account from now on."""
-        self.limit = (self.limit[0] if calls is None else calls, self.limit[1] if per_s is None else per_s, daily)
+        self.limit = (
+            self.limit[0] if calls is None else calls,
+            self.limit[1] if per_s is None else per_s,
+            daily,
+        )
         self.paces.clear()
 
     def account_name(self, token: str | None) -> str | None:
@@ -68,7 +72,11 @@ class Emulator(ABC):
         if token == self.main_token:
             return "default"
         prefix = f"{self.main_token}-"
-        return token[len(prefix) :] if token and token.startswith(prefix) and len(token) > len(prefix) else None
+        return (
+            token[len(prefix) :]
+            if token and token.startswith(prefix) and len(token) > len(prefix)
+            else None
+        )
 
     def account(self, name: str | None) -> Any:
         """The account of that name, made on first sight."""

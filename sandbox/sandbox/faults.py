@@ -68,7 +68,9 @@ def parse_fault(given: Any) -> Fault:
     if given.get("crm") not in CRMS:
         raise UnknownFault(f"crm is one of {', '.join(CRMS)}")
     if given.get("fault") not in KNOWN:
-        raise UnknownFault(f"unknown fault {given.get('fault')!r}; known: {', '.join(sorted(KNOWN))}")
+        raise UnknownFault(
+            f"unknown fault {given.get('fault')!r}; known: {', '.join(sorted(KNOWN))}"
+        )
     return Fault(**given)
 
 

@@ -12,9 +12,20 @@ SHOWN = {
     "canai": ["users", "payments", "deliverables", "analytics", "feedback", "sessions"],
     "hubspot": ["contacts", "deals", "notes", "canai_platform_metric", "files"],
     "pipedrive": ["persons", "deals", "notes", "files"],
-    "salesforce": ["Contact", "Opportunity", "CanAI_Deliverable__c", "CanAI_Platform_Metric__c", "ContentVersion"],
+    "salesforce": [
+        "Contact",
+        "Opportunity",
+        "CanAI_Deliverable__c",
+        "CanAI_Platform_Metric__c",
+        "ContentVersion",
+    ],
 }
-TITLES = {"canai": "CanAI, the source", "hubspot": "HubSpot", "pipedrive": "Pipedrive", "salesforce": "Salesforce"}
+TITLES = {
+    "canai": "CanAI, the source",
+    "hubspot": "HubSpot",
+    "pipedrive": "Pipedrive",
+    "salesforce": "Salesforce",
+}
 SAMPLE_ROWS = 5
 SAMPLE_FIELDS = 8
 STYLE = """
@@ -28,12 +39,20 @@ th{background:#f3f5f9}.count{color:#4a5668}summary{cursor:pointer;padding:.2rem 
 
 def sample(rows: list[dict[str, Any]]) -> str:
     """The first rows as a table."""
-    flat = [{"id": row["id"], **row["properties"]} if "properties" in row else row for row in rows[:SAMPLE_ROWS]]
+    flat = [
+        {"id": row["id"], **row["properties"]} if "properties" in row else row
+        for row in rows[:SAMPLE_ROWS]
+    ]
     if not flat:
         return ""
     names = list(dict.fromkeys(name for row in flat for name in row))[:SAMPLE_FIELDS]
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    lines = "".join("<tr>" + "".join(f"<td>{html.escape(str(row.get(name, '')))[:80]}</td>" for name in names) + "</tr>" for row in flat)
+    lines = "".join(
+        "<tr>"
+        + "".join(f"<td>{html.escape(str(row.get(name, '')))[:80]}</td>" for name in names)
+        + "</tr>"
+        for row in flat
+    )
     return f"<table><tr>{head}</tr>{lines}</table>"
 
 
@@ -44,10 +63,14 @@ def render(sandbox: Sandbox) -> str:
         emulator = sandbox.emulators[crm]
         log = sandbox.log[crm]
         writes = sum(1 for line in log if line.kind == "write")
-        parts.append(f"<h2>{TITLES[crm]}</h2><p class=count>{len(log)} requests, {writes} of them writes</p>")
+        parts.append(
+            f"<h2>{TITLES[crm]}</h2><p class=count>{len(log)} requests, {writes} of them writes</p>"
+        )
         for name in names:
             rows = emulator.objects(name, None) or []
-            parts.append(f"<details open><summary><b>{len(rows):,}</b> {name}</summary>{sample(rows)}</details>")
+            parts.append(
+                f"<details open><summary><b>{len(rows):,}</b> {name}</summary>{sample(rows)}</details>"
+            )
     now = sandbox.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>CanAI sandbox</title><style>{STYLE}</style>"

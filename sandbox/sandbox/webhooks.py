@@ -77,7 +77,11 @@ class Webhooks:
         if unknown:
             raise BadWebhook(f"unknown events {unknown}; known: {', '.join(EVENTS)}")
         auth = given.get("auth") or {}
-        made = {"url": given["url"], "events": list(events), "auth": {"type": auth.get("type", "bearer"), "token": auth.get("token", "")}}
+        made = {
+            "url": given["url"],
+            "events": list(events),
+            "auth": {"type": auth.get("type", "bearer"), "token": auth.get("token", "")},
+        }
         self.receivers = [one for one in self.receivers if one["url"] != made["url"]] + [made]
         return made
 
@@ -112,7 +116,9 @@ async def send_all(sendings: Sequence[Sending]) -> None:
     left = iter(sendings)
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, trust_env=False
+    ) as session:
 
         async def worker() -> None:
             for one in left:
@@ -128,7 +134,9 @@ async def send(session: aiohttp.ClientSession, one: Sending) -> None:
         one.attempts += 1
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(one.attempts - 1, 8))
         try:
-            async with session.post(one.url, json=one.payload, headers=headers, allow_redirects=False) as answer:
+            async with session.post(
+                one.url, json=one.payload, headers=headers, allow_redirects=False
+            ) as answer:
                 one.status = answer.status
                 if answer.status not in AGAIN and answer.status < 500:
                     one.done = True

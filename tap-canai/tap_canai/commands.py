@@ -15,7 +15,13 @@ from tap_canai.subject import export_subject
 if TYPE_CHECKING:
     from tap_canai.tap import TapCanAI
 
-CONFIG = click.option("--config", "config_files", multiple=True, type=click.Path(), help="Settings file, besides the environment.")
+CONFIG = click.option(
+    "--config",
+    "config_files",
+    multiple=True,
+    type=click.Path(),
+    help="Settings file, besides the environment.",
+)
 
 
 def settings_of(config_files: Sequence[str]) -> dict[str, Any]:
@@ -27,7 +33,9 @@ def settings_of(config_files: Sequence[str]) -> dict[str, Any]:
         try:
             given |= json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
-            raise click.ClickException(f"{name} is no settings file that can be read. Give a JSON object.") from None
+            raise click.ClickException(
+                f"{name} is no settings file that can be read. Give a JSON object."
+            ) from None
     return given
 
 
@@ -41,20 +49,38 @@ def commands() -> None:
 
 @commands.command("export")
 @click.option("--user-id", required=True, help="Whose data.")
-@click.option("--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="An empty folder, or one to be made.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="An empty folder, or one to be made.",
+)
 @CONFIG
 @click.pass_obj
 def export(configured: Configured, user_id: str, output: Path, config_files: Sequence[str]) -> None:
     """Write everything the API gives on one person, as JSON and CSV with a manifest."""
     tap = configured(settings_of(config_files))
-    manifest = export_subject(tap.client, user_id, output, str(tap.config.get("compliance_mode") or "gdpr_export"))
+    manifest = export_subject(
+        tap.client, user_id, output, str(tap.config.get("compliance_mode") or "gdpr_export")
+    )
     for one in manifest["files"]:
         click.echo(f"{one['file']}: {one['records']} records, {one['bytes']} bytes")
 
 
 @commands.command("report")
-@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file that ends in .html or .pdf.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30, show_default=True, help="Days before the end.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that ends in .html or .pdf.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30,
+    show_default=True,
+    help="Days before the end.",
+)
 @CONFIG
 @click.pass_obj
 def report(configured: Configured, output: Path, days: float, config_files: Sequence[str]) -> None:
@@ -73,7 +99,9 @@ def audit() -> None:
 @click.pass_obj
 def verify(configured: Configured, config_files: Sequence[str]) -> None:
     """Check that no row of the audit log was changed, taken out or put in."""
-    click.echo(f"The audit log holds: {configured(settings_of(config_files)).audit_log.verify()} rows, each fits the one before.")
+    click.echo(
+        f"The audit log holds: {configured(settings_of(config_files)).audit_log.verify()} rows, each fits the one before."
+    )
 
 
 def command_named(arguments: Sequence[Any]) -> Callable[..., Any] | None:

@@ -23,7 +23,15 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tap_canai.errors import ApiRefused, ApiUnavailable, ExportBroken, ExportFailed, ExportGone, SettingError, UnknownFields
+from tap_canai.errors import (
+    ApiRefused,
+    ApiUnavailable,
+    ExportBroken,
+    ExportFailed,
+    ExportGone,
+    SettingError,
+    UnknownFields,
+)
 from tap_canai.times import parse_utc
 
 logger = logging.getLogger(__name__)
@@ -97,7 +105,10 @@ class ExportClient:
         if self._api_time is None:
             self._call("GET", f"/export/{NO_EXPORT}", good=(200, 404))
         if self._api_time is None:
-            raise ApiUnavailable("The export API's answers carry no Date header.", "Check `api_url`, and proxies on the way.")
+            raise ApiUnavailable(
+                "The export API's answers carry no Date header.",
+                "Check `api_url`, and proxies on the way.",
+            )
         moment, at = self._api_time
         return moment + timedelta(seconds=self.monotonic() - at)
 
@@ -113,7 +124,10 @@ class ExportClient:
             export = self._export(answer, request)
             self.audit(audited(request, answer, export))
             return export
-        raise ExportBroken("An export was gone before it was ready, twice.", "Run again; if it stays, tell CanAI's support.")
+        raise ExportBroken(
+            "An export was gone before it was ready, twice.",
+            "Run again; if it stays, tell CanAI's support.",
+        )
 
     def _ready(self, body: Any) -> Any:
         """The answer of a finished export, polled for where it is being made. Raises: ExportGone, TapError."""
@@ -124,11 +138,20 @@ class ExportClient:
             status = data.get("status", "ready") if isinstance(data, dict) else None
             if status == "failed":
                 hint = "Run again; if it stays, make window_days smaller or tell CanAI's support, with the id."
-                raise ExportFailed(f"The export API could not make the export {data['export_id']}.", hint) if data else ExportGone
+                raise (
+                    ExportFailed(
+                        f"The export API could not make the export {data['export_id']}.", hint
+                    )
+                    if data
+                    else ExportGone
+                )
             if status != "processing" or data is None:
                 return body
             if waited_s > LONGEST_PROCESSING_S:
-                raise ExportFailed(f"The export {data['export_id']} is not ready after {waited_s:.0f} s.", "Make window_days smaller.")
+                raise ExportFailed(
+                    f"The export {data['export_id']} is not ready after {waited_s:.0f} s.",
+                    "Make window_days smaller.",
+                )
             self.sleep(wait_s)
             waited_s += wait_s
             wait_s = min(LONGEST_POLL_S, wait_s * 1.5)
@@ -144,7 +167,14 @@ class ExportClient:
             parts = data.get("chunks") or [data]
             export = Export(
                 str(data["export_id"]),
-                tuple(ExportFile(str(one["download_url"]), int(one["record_count"]), int(one["file_size_bytes"])) for one in parts),
+                tuple(
+                    ExportFile(
+                        str(one["download_url"]),
+                        int(one["record_count"]),
+                        int(one["file_size_bytes"]),
+                    )
+                    for one in parts
+                ),
                 parse_utc(data["expires_at"]),
                 int(data["record_count"]),
                 int(data["file_size_bytes"]),
@@ -152,11 +182,13 @@ class ExportClient:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ExportBroken(
-                f"The export API's answer is not an ExportResponse ({error}).", "Check `api_url` and `api_version`."
+                f"The export API's answer is not an ExportResponse ({error}).",
+                "Check `api_url` and `api_version`.",
             ) from None
         if data.get("format") != request["format"]:
             raise ExportBroken(
-                f"Asked for {request['format']}, the export is {data.get('format')!r}.", "Tell CanAI's support, with the export's id."
+                f"Asked for {request['format']}, the export is {data.get('format')!r}.",
+                "Tell CanAI's support, with the export's id.",
             )
         return export
 
@@ -185,13 +217,17 @@ class ExportClient:
                 if response.status_code in GONE:
                     raise ExportGone
                 if response.status_code == 429 or response.status_code >= 500:
-                    self._wait(attempt, response.headers, f"The storage answered {response.status_code}")
+                    self._wait(
+                        attempt, response.headers, f"The storage answered {response.status_code}"
+                    )
                     continue
                 raise ExportBroken(
-                    f"The storage answered {response.status_code} to a download.", "Run again; if it stays, tell CanAI's support."
+                    f"The storage answered {response.status_code} to a download.",
+                    "Run again; if it stays, tell CanAI's support.",
                 )
         raise ApiUnavailable(
-            f"The storage did not give a file in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window."
+            f"The storage did not give a file in {MAX_ATTEMPTS} attempts.",
+            "Run again later: the state stands at the last window.",
         )
 
     def _check_host(self, url: str) -> None:
@@ -206,12 +242,18 @@ class ExportClient:
         try:
             addresses = {info[4][0] for info in socket.getaddrinfo(parts.hostname, None)}
         except OSError:
-            raise ApiUnavailable(f"The storage host {parts.hostname} has no address.", "Check the network.") from None
+            raise ApiUnavailable(
+                f"The storage host {parts.hostname} has no address.", "Check the network."
+            ) from None
         if any(not ipaddress.ip_address(address).is_global for address in addresses):
             hint = "If that is meant, set allow_private_download_hosts: true."
-            raise SettingError(f"The storage host {parts.hostname} is on this machine or a private network.", hint)
+            raise SettingError(
+                f"The storage host {parts.hostname} is on this machine or a private network.", hint
+            )
 
-    def _call(self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)) -> Any:
+    def _call(
+        self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)
+    ) -> Any:
         """The JSON of a good answer, after any retries. Raises: TapError."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._keep_pace()
@@ -227,7 +269,9 @@ class ExportClient:
             except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
                 if attempt >= 4 and "NewConnectionError" in repr(error):
                     hint = "Check `api_url` and the network, then run again."
-                    raise ApiUnavailable(f"The export API cannot be reached at {self.api_url}.", hint) from None
+                    raise ApiUnavailable(
+                        f"The export API cannot be reached at {self.api_url}.", hint
+                    ) from None
                 self._wait(attempt, {}, "The export API cannot be reached")
                 continue
             self._note_time(response.headers)
@@ -236,11 +280,14 @@ class ExportClient:
             if response.status_code == 401 and self._next_key():
                 continue
             if response.status_code == 429 or response.status_code >= 500:
-                self._wait(attempt, response.headers, f"The export API answered {response.status_code}")
+                self._wait(
+                    attempt, response.headers, f"The export API answered {response.status_code}"
+                )
                 continue
             raise refusal(response)
         raise ApiUnavailable(
-            f"The export API did not answer well in {MAX_ATTEMPTS} attempts.", "Run again later: the state stands at the last window."
+            f"The export API did not answer well in {MAX_ATTEMPTS} attempts.",
+            "Run again later: the state stands at the last window.",
         )
 
     def _headers(self) -> dict[str, str]:
@@ -256,7 +303,11 @@ class ExportClient:
         if self._key + 1 >= len(self.api_keys):
             return False
         self._key += 1
-        logger.warning("the export API does not accept key %d of %d; using the next", self._key, len(self.api_keys))
+        logger.warning(
+            "the export API does not accept key %d of %d; using the next",
+            self._key,
+            len(self.api_keys),
+        )
         return True
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
@@ -272,7 +323,11 @@ class ExportClient:
             if len(self._asked) >= self.requests_per_minute:
                 wait_s = self._asked[0] + MINUTE_S - self.monotonic()
                 if wait_s > 0:
-                    logger.info("waiting %.1f s to keep to %d requests a minute", wait_s, self.requests_per_minute)
+                    logger.info(
+                        "waiting %.1f s to keep to %d requests a minute",
+                        wait_s,
+                        self.requests_per_minute,
+                    )
                     self.sleep(wait_s)
                 self._asked.popleft()
             self._asked.append(self.monotonic())
@@ -287,7 +342,9 @@ class ExportClient:
         self.sleep(wait_s)
 
 
-def audited(request: Mapping[str, Any], answer: Mapping[str, Any], export: Export) -> dict[str, Any]:
+def audited(
+    request: Mapping[str, Any], answer: Mapping[str, Any], export: Export
+) -> dict[str, Any]:
     """What the audit log keeps of an export."""
     return {
         "event": "export",
@@ -310,7 +367,9 @@ def parsed(response: requests.Response) -> Any:
     try:
         return response.json()
     except ValueError:
-        raise ApiUnavailable("The export API's answer is no JSON.", "Check `api_url`, and proxies on the way.") from None
+        raise ApiUnavailable(
+            "The export API's answer is no JSON.", "Check `api_url`, and proxies on the way."
+        ) from None
 
 
 def refusal(response: requests.Response) -> ApiRefused:
@@ -325,16 +384,34 @@ def refusal(response: requests.Response) -> ApiRefused:
         if unknown:
             names = ", ".join(map(str, unknown))
             hint = "Deselect them, or update tap-canai."
-            return UnknownFields(f"The export API does not know the fields {names} (400).", hint, tuple(map(str, unknown)))
+            return UnknownFields(
+                f"The export API does not know the fields {names} (400).",
+                hint,
+                tuple(map(str, unknown)),
+            )
         return ApiRefused(
-            f"The export API refuses the request (400 {code}): {error.get('message', '')}", "Check start_date, end_date and the selection."
+            f"The export API refuses the request (400 {code}): {error.get('message', '')}",
+            "Check start_date, end_date and the selection.",
         )
     if status == 401:
-        return ApiRefused("The export API does not accept the API key (401).", "Set `api_key`, or CANAI_API_KEY, to a valid key.")
+        return ApiRefused(
+            "The export API does not accept the API key (401).",
+            "Set `api_key`, or CANAI_API_KEY, to a valid key.",
+        )
     if status == 403 and "address" in code:
-        return ApiRefused("The export API refuses this machine's address (403).", "Add it to the key's list of allowed addresses.")
+        return ApiRefused(
+            "The export API refuses this machine's address (403).",
+            "Add it to the key's list of allowed addresses.",
+        )
     if status == 403:
-        return ApiRefused("The API key has no export permission (403).", "Grant it in the CanAI platform.")
+        return ApiRefused(
+            "The API key has no export permission (403).", "Grant it in the CanAI platform."
+        )
     if status == 404:
-        return ApiRefused("The export API has no such call (404).", "Check `api_url` and `api_version`.")
-    return ApiRefused(f"The export API answered {status} {code}.", "Check the settings; if it stays, tell CanAI's support.")
+        return ApiRefused(
+            "The export API has no such call (404).", "Check `api_url` and `api_version`."
+        )
+    return ApiRefused(
+        f"The export API answered {status} {code}.",
+        "Check the settings; if it stays, tell CanAI's support.",
+    )

@@ -44,13 +44,18 @@ def normal(value: Any, schema: Mapping[str, Any], place: str) -> Any:
     return normal_text(str(value), schema, types, place)
 
 
-def normal_object(value: Mapping[str, Any], schema: Mapping[str, Any], place: str, types: set[str]) -> dict[str, Any]:
+def normal_object(
+    value: Mapping[str, Any], schema: Mapping[str, Any], place: str, types: set[str]
+) -> dict[str, Any]:
     """An object, each property by its schema."""
     if types and "object" not in types:
         raise drift(place, types, "an object")
     known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
     inner = others if isinstance(others, Mapping) else {}
-    return {str(name): normal(one, known.get(name, inner), f"{place}.{name}") for name, one in value.items()}
+    return {
+        str(name): normal(one, known.get(name, inner), f"{place}.{name}")
+        for name, one in value.items()
+    }
 
 
 def normal_number(value: float | Decimal, types: set[str], place: str) -> int | float:
@@ -82,4 +87,7 @@ def normal_text(value: str, schema: Mapping[str, Any], types: set[str], place: s
 def drift(place: str, types: set[str], found: str) -> SchemaDrift:
     """What is said of a property that changed its type."""
     wanted = " or ".join(sorted(types - {"null"}))
-    return SchemaDrift(f"{place} should be {wanted}, the API gives {found}.", "Update tap-canai, or tell CanAI's support.")
+    return SchemaDrift(
+        f"{place} should be {wanted}, the API gives {found}.",
+        "Update tap-canai, or tell CanAI's support.",
+    )

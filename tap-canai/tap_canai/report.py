@@ -26,7 +26,13 @@ Rows = Iterable[Mapping[str, Any]]
 NEEDED: dict[str, tuple[str, ...]] = {
     "users": ("current_journey_stage", "subscription_tier", "total_sessions"),
     "payments": ("amount", "refunded_amount", "currency", "status", "product_track"),
-    "deliverables": ("product_track", "word_count", "trust_delta", "emotional_resonance", "user_satisfaction"),
+    "deliverables": (
+        "product_track",
+        "word_count",
+        "trust_delta",
+        "emotional_resonance",
+        "user_satisfaction",
+    ),
     "feedback": ("kind", "rating", "nps_score"),
     "sessions": ("duration_seconds", "converted"),
 }
@@ -63,14 +69,20 @@ def catalog() -> dict[str, Any]:
     """A catalog that selects just what the sums need."""
     from tap_canai.streams import catalog_entry
 
-    return {"streams": [catalog_entry(name, selected=True, fields=fields) for name, fields in NEEDED.items()]}
+    return {
+        "streams": [
+            catalog_entry(name, selected=True, fields=fields) for name, fields in NEEDED.items()
+        ]
+    }
 
 
 def build(tap: TapCanAI, days: float) -> Report:
     """The report on the last days before the end of the tap's range. Raises: TapError."""
     end = tap.end_date
     start = end - timedelta(days=days)
-    tables = tuple(make(tap.export_stream(name).records_between(start, end)) for name, make in MAKERS.items())
+    tables = tuple(
+        make(tap.export_stream(name).records_between(start, end)) for name, make in MAKERS.items()
+    )
     return Report(start, end, tables)
 
 
@@ -103,7 +115,12 @@ def people(rows: Rows) -> Table:
         )
         for stage, found in sorted(stages.items())
     )
-    return Table("People", ("Journey stage", "Active", "Premium", "Sessions each"), made, "People whose last activity was in the period.")
+    return Table(
+        "People",
+        ("Journey stage", "Active", "Premium", "Sessions each"),
+        made,
+        "People whose last activity was in the period.",
+    )
 
 
 def payments(rows: Rows) -> Table:
@@ -149,8 +166,20 @@ def deliverables(rows: Rows) -> Table:
         )
         for track, found in sorted(tracks.items())
     )
-    columns = ("Product track", "Deliverables", "Words", "Trust delta", "Emotional resonance", "Satisfaction")
-    return Table("Deliverables", columns, made, "Deliverables created in the period; the last three columns are averages.")
+    columns = (
+        "Product track",
+        "Deliverables",
+        "Words",
+        "Trust delta",
+        "Emotional resonance",
+        "Satisfaction",
+    )
+    return Table(
+        "Deliverables",
+        columns,
+        made,
+        "Deliverables created in the period; the last three columns are averages.",
+    )
 
 
 def feedback(rows: Rows) -> Table:
@@ -163,8 +192,14 @@ def feedback(rows: Rows) -> Table:
         kinds[kind] += 1
         ratings[kind] += given([row], "rating")
         scores += given([row], "nps_score")
-    made = tuple((kind, number(count), number(mean(ratings[kind]), 2)) for kind, count in sorted(kinds.items()))
-    promoters, detractors = sum(1 for one in scores if one >= 9), sum(1 for one in scores if one <= 6)
+    made = tuple(
+        (kind, number(count), number(mean(ratings[kind]), 2))
+        for kind, count in sorted(kinds.items())
+    )
+    promoters, detractors = (
+        sum(1 for one in scores if one >= 9),
+        sum(1 for one in scores if one <= 6),
+    )
     nps = number(100 * (promoters - detractors) / len(scores)) if scores else NONE
     note = f"Net promoter score {nps}, of {len(scores)} answers: promoters less detractors."
     return Table("Feedback", ("Kind", "Given", "Average rating"), made, note)
@@ -180,7 +215,15 @@ def sessions(rows: Rows) -> Table:
         seconds += given([row], "duration_seconds")
     average = mean(seconds)
     share = number(100 * converted / count, 1) if count else NONE
-    made = (("All", number(count), number(None if average is None else average / 60, 1), number(converted), share),)
+    made = (
+        (
+            "All",
+            number(count),
+            number(None if average is None else average / 60, 1),
+            number(converted),
+            share,
+        ),
+    )
     columns = ("Sessions", "Number", "Minutes each", "Converted", "Converted, %")
     return Table("Sessions", columns, made, "Sessions that began in the period.")
 
@@ -199,7 +242,12 @@ def as_html(report: Report) -> bytes:
     from jinja2 import Environment
 
     template = (resources.files("tap_canai") / "report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template).render(report=report).encode()
+    return (
+        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .from_string(template)
+        .render(report=report)
+        .encode()
+    )
 
 
 def as_pdf(report: Report) -> bytes:
@@ -223,7 +271,11 @@ def as_pdf(report: Report) -> bytes:
         pdf.set_font("Helvetica", "", 9)
         align = ("LEFT", *("RIGHT",) * (len(table.columns) - 1))
         widths = (3, *(2,) * (len(table.columns) - 1))
-        look: dict[str, Any] = {"borders_layout": "HORIZONTAL_LINES", "headings_style": FontFace(emphasis="BOLD"), "line_height": 5}
+        look: dict[str, Any] = {
+            "borders_layout": "HORIZONTAL_LINES",
+            "headings_style": FontFace(emphasis="BOLD"),
+            "line_height": 5,
+        }
         with pdf.table(text_align=align, col_widths=widths, **look) as made:
             for row in (table.columns, *table.rows):
                 made.row([latin(cell) for cell in row])
@@ -240,20 +292,29 @@ def latin(text: str) -> str:
 def write_report(tap: TapCanAI, days: float, output: Path) -> Report:
     """Write the report, for its owner alone, in the format that the file's name says. Raises: TapError."""
     if output.suffix not in FORMATS:
-        raise SettingError(f"--output ends in {output.suffix or 'nothing'}.", "Name a file that ends in .html or .pdf.")
+        raise SettingError(
+            f"--output ends in {output.suffix or 'nothing'}.",
+            "Name a file that ends in .html or .pdf.",
+        )
     try:
         report = build(tap, days)
         body = as_pdf(report) if output.suffix == ".pdf" else as_html(report)
     except ImportError:
-        raise SettingError("The report needs jinja2 and fpdf2.", "Install tap-canai[report].") from None
+        raise SettingError(
+            "The report needs jinja2 and fpdf2.", "Install tap-canai[report]."
+        ) from None
     try:
         with os.fdopen(os.open(output, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(body)
     except OSError as error:
-        raise SettingError(f"The report cannot be written ({error.strerror}).", "Name another --output.") from None
+        raise SettingError(
+            f"The report cannot be written ({error.strerror}).", "Name another --output."
+        ) from None
     return report
 
 
 def summary(report: Report) -> str:
     """What was written, in a line."""
-    return f"{utc_text(report.start)} to {utc_text(report.end)}: " + ", ".join(f"{one.title} {len(one.rows)} rows" for one in report.tables)
+    return f"{utc_text(report.start)} to {utc_text(report.end)}: " + ", ".join(
+        f"{one.title} {len(one.rows)} rows" for one in report.tables
+    )

@@ -34,13 +34,26 @@ if TYPE_CHECKING:
     from tap_canai.tap import TapCanAI
 
 DAY_S = 86_400
-PERSONAL = frozenset({"email", "user_email", "first_name", "last_name", "phone", "business_description", "location", "comment"})
+PERSONAL = frozenset(
+    {
+        "email",
+        "user_email",
+        "first_name",
+        "last_name",
+        "phone",
+        "business_description",
+        "location",
+        "comment",
+    }
+)
 """Properties that an anonymised export does not hold."""
 
 
 def load_schema(name: str) -> dict[str, Any]:
     """The schema of a stream, from its file."""
-    loaded: dict[str, Any] = json.loads((resources.files("tap_canai") / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        (resources.files("tap_canai") / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    )
     return loaded
 
 
@@ -89,7 +102,11 @@ class ExportStream(Stream):
         """Selected properties and the keys, in the schema's order."""
         keys = {*self.primary_keys, str(self.replication_key)}
         personal = PERSONAL if self._canai.anonymize else frozenset()
-        names = [name for name in self.schema["properties"] if name in keys or self.mask.get(("properties", name), True)]
+        names = [
+            name
+            for name in self.schema["properties"]
+            if name in keys or self.mask.get(("properties", name), True)
+        ]
         return [name for name in names if name not in personal]
 
     def request(self, start: datetime, end: datetime) -> dict[str, Any]:
@@ -98,7 +115,9 @@ class ExportStream(Stream):
         request: dict[str, Any] = {
             "export_type": self.export_type,
             "date_range": {"start": utc_text(start), "end": utc_text(end)},
-            "data_fields": [prefix + name for name in self.selected_fields if name not in self._unavailable],
+            "data_fields": [
+                prefix + name for name in self.selected_fields if name not in self._unavailable
+            ],
             "format": self._canai.format,
             "include_metadata": True,
             "anonymize_data": self._canai.anonymize,
@@ -118,7 +137,9 @@ class ExportStream(Stream):
             if not names <= self.optional_fields:
                 raise
             self._unavailable |= names
-            self.logger.warning("%s: the API does not have %s; they are null", self.name, ", ".join(sorted(names)))
+            self.logger.warning(
+                "%s: the API does not have %s; they are null", self.name, ", ".join(sorted(names))
+            )
             return self.client.create(self.request(start, end))
 
     # Where to begin
@@ -134,7 +155,10 @@ class ExportStream(Stream):
         try:
             return parse_utc(str(value))
         except ValueError:
-            raise SettingError(f"The state of {self.name} holds no timestamp.", "Mend the state, or run with a full refresh.") from None
+            raise SettingError(
+                f"The state of {self.name} holds no timestamp.",
+                "Mend the state, or run with a full refresh.",
+            ) from None
 
     def prepare_state(self) -> None:
         """Start afresh where the filters are not those of the state."""
@@ -157,7 +181,9 @@ class ExportStream(Stream):
         if self._moment("sweep_from") is not None:
             return True
         last = self._moment("swept_at") or self.bookmark()
-        return last is None or self._canai.end_date - last >= timedelta(days=float(self.config["sweep_days"]))
+        return last is None or self._canai.end_date - last >= timedelta(
+            days=float(self.config["sweep_days"])
+        )
 
     def windows(self, *, sweep: bool) -> Iterator[tuple[datetime, datetime]]:
         """Windows `[start, end)` to the end of the range, from where the sweep or the bookmark stands, less the lookback."""
@@ -207,7 +233,9 @@ class ExportStream(Stream):
                 for one in waiting:
                     one.cancel()
 
-    def _window(self, start: datetime, end: datetime, prepared: Export) -> Generator[dict[str, Any], None, datetime]:
+    def _window(
+        self, start: datetime, end: datetime, prepared: Export
+    ) -> Generator[dict[str, Any], None, datetime]:
         """Records of one window; asks for the export once more where its files are gone. Returns export_created_at."""
         export = prepared
         for attempt in (1, 2):
@@ -235,13 +263,18 @@ class ExportStream(Stream):
         if total != export.records or size != export.bytes:
             raise self._not_whole(export, (export.records, export.bytes), (total, size))
 
-    def _not_whole(self, export: Export, announced: tuple[int, int], came: tuple[int, int]) -> ExportBroken:
+    def _not_whole(
+        self, export: Export, announced: tuple[int, int], came: tuple[int, int]
+    ) -> ExportBroken:
         told = f"{announced[0]} records in {announced[1]} bytes were announced, {came[0]} in {came[1]} came"
         return ExportBroken(
-            f"The export {export.export_id} of {self.name} is not whole: {told}.", "Run again; if it stays, tell CanAI's support."
+            f"The export {export.export_id} of {self.name} is not whole: {told}.",
+            "Run again; if it stays, tell CanAI's support.",
         )
 
-    def _file(self, export: Export, file: ExportFile) -> Generator[dict[str, Any], None, tuple[int, int]]:
+    def _file(
+        self, export: Export, file: ExportFile
+    ) -> Generator[dict[str, Any], None, tuple[int, int]]:
         """Records of one file, then their number and the file's length. Raises: ExportGone, TapError."""
         count = 0
         decode = DECODERS[self._canai.format]
@@ -253,37 +286,60 @@ class ExportStream(Stream):
                     count += 1
                     yield record
                 reader.drain()
-            except (urllib3.exceptions.HTTPError, requests.exceptions.RequestException, ConnectionError):
-                raise ExportBroken(f"The download of {self.name} broke off.", "Run again: the state stands at the last window.") from None
+            except (
+                urllib3.exceptions.HTTPError,
+                requests.exceptions.RequestException,
+                ConnectionError,
+            ):
+                raise ExportBroken(
+                    f"The download of {self.name} broke off.",
+                    "Run again: the state stands at the last window.",
+                ) from None
         return count, reader.bytes
 
-    def post_process(self, row: dict[str, Any], context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def post_process(
+        self, row: dict[str, Any], context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The record in one form, unknown properties dropped, all known ones there. Raises: SchemaDrift, PersonalData."""
         known = self.schema["properties"]
         for name in row.keys() - known.keys() - self._said_unknown:
             self._said_unknown.add(name)
-            self.logger.warning("%s: the property %s is not in the schema and is dropped", self.name, name)
+            self.logger.warning(
+                "%s: the property %s is not in the schema and is dropped", self.name, name
+            )
         try:
-            record = {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in self.selected_fields}
+            record = {
+                name: normal(row.get(name), known[name], f"{self.name}.{name}")
+                for name in self.selected_fields
+            }
             size = len(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         except RecursionError:
-            raise ExportBroken(f"A record of {self.name} is nested too deep.", "Tell CanAI's support.") from None
+            raise ExportBroken(
+                f"A record of {self.name} is nested too deep.", "Tell CanAI's support."
+            ) from None
         if self._canai.anonymize:
             self._check_anonymous(row)
         if size > MAX_RECORD_BYTES:
             key = "/".join(str(record[name]) for name in self.primary_keys)
-            raise ExportBroken(f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.", "Deselect its long properties.")
+            raise ExportBroken(
+                f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.",
+                "Deselect its long properties.",
+            )
         return record
 
     def _check_anonymous(self, row: Mapping[str, Any]) -> None:
         found = sorted(name for name in PERSONAL if row.get(name) not in (None, ""))
         if found:
             hint = "Nothing of it was passed on; tell CanAI's support."
-            raise PersonalData(f"An anonymised export of {self.name} holds {', '.join(found)}.", hint)
+            raise PersonalData(
+                f"An anonymised export of {self.name} holds {', '.join(found)}.", hint
+            )
 
     # State
 
-    def _increment_stream_state(self, latest_record: dict[str, Any], *, context: Any = None) -> None:
+    def _increment_stream_state(
+        self, latest_record: dict[str, Any], *, context: Any = None
+    ) -> None:
         """The state moves by windows, not by records."""
 
     def _advance(self, to: datetime, *, sweep: bool, done: bool) -> None:
@@ -301,7 +357,9 @@ class ExportStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def _generate_record_messages(self, record: dict[str, Any]) -> Generator[RecordMessage, None, None]:
+    def _generate_record_messages(
+        self, record: dict[str, Any]
+    ) -> Generator[RecordMessage, None, None]:
         """Messages whose `time_extracted` is the moment the export was made: the time of observation."""
         for message in super()._generate_record_messages(record):
             message.time_extracted = self._observed
@@ -389,7 +447,16 @@ class Sessions(ExportStream):
 STREAMS: tuple[type[ExportStream], ...] = (
     Users, Payments, Deliverables, Analytics, JourneyAnalytics, RevenueAnalytics, Feedback, Sessions,
 )  # fmt: skip
-STREAM_ORDER = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
+STREAM_ORDER = (
+    "users",
+    "payments",
+    "deliverables",
+    "analytics",
+    "journey_analytics",
+    "revenue_analytics",
+    "feedback",
+    "sessions",
+)
 """People come before what links to them."""
 
 
@@ -400,7 +467,12 @@ def catalog_entry(name: str, *, selected: bool, fields: Collection[str]) -> dict
     keys = {*stream.primary_keys, stream.replication_key}
     chosen: list[dict[str, Any]] = [{"breadcrumb": [], "metadata": {"selected": selected}}]
     for one in schema["properties"]:
-        chosen.append({"breadcrumb": ["properties", one], "metadata": {"selected": not fields or one in fields or one in keys}})
+        chosen.append(
+            {
+                "breadcrumb": ["properties", one],
+                "metadata": {"selected": not fields or one in fields or one in keys},
+            }
+        )
     return {
         "tap_stream_id": name,
         "stream": name,

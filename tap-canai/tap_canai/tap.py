@@ -48,9 +48,19 @@ class TapCanAI(Tap):
             title="API key",
             description="A key with export permission, or a JSON list of keys, tried in order; also read from CANAI_API_KEY.",
         ),
-        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of the export API, without version."),
         th.Property(
-            "api_version", th.StringType, default="v1", title="API version", description="Version in the path and the X-API-Version header."
+            "api_url",
+            th.StringType,
+            default=DEFAULT_URL,
+            title="API URL",
+            description="Host of the export API, without version.",
+        ),
+        th.Property(
+            "api_version",
+            th.StringType,
+            default="v1",
+            title="API version",
+            description="Version in the path and the X-API-Version header.",
         ),
         th.Property(
             "start_date",
@@ -59,7 +69,12 @@ class TapCanAI(Tap):
             title="Start date",
             description="Where the first run begins, and the earliest any run reads.",
         ),
-        th.Property("end_date", th.DateTimeType, title="End date", description="Where runs end; by default the API's present time."),
+        th.Property(
+            "end_date",
+            th.DateTimeType,
+            title="End date",
+            description="Where runs end; by default the API's present time.",
+        ),
         th.Property(
             "window_days",
             th.NumberType(exclusive_minimum=0),
@@ -97,7 +112,12 @@ class TapCanAI(Tap):
             description="Every so many days users and deliverables are read from start_date again, "
             "since refunds, tiers and ratings change rows without any activity.",
         ),
-        th.Property("user_ids", th.ArrayType(th.StringType), title="User ids", description="Only what belongs to these users."),
+        th.Property(
+            "user_ids",
+            th.ArrayType(th.StringType),
+            title="User ids",
+            description="Only what belongs to these users.",
+        ),
         th.Property(
             "subscription_tiers",
             th.ArrayType(th.StringType(allowed_values=["standard", "premium"])),
@@ -112,7 +132,9 @@ class TapCanAI(Tap):
         ),
         th.Property(
             "product_tracks",
-            th.ArrayType(th.StringType(allowed_values=["business_builder", "social_email", "site_audit"])),
+            th.ArrayType(
+                th.StringType(allowed_values=["business_builder", "social_email", "site_audit"])
+            ),
             title="Product tracks",
             description="Only what belongs to users of these tracks.",
         ),
@@ -186,14 +208,19 @@ class TapCanAI(Tap):
         """The export API behind these settings. Raises: SettingError."""
         key = self.config.get("api_key") or os.environ.get("CANAI_API_KEY")
         if not key:
-            raise SettingError("The setting 'api_key' is missing.", "Set it, or CANAI_API_KEY, to a key with export permission.")
+            raise SettingError(
+                "The setting 'api_key' is missing.",
+                "Set it, or CANAI_API_KEY, to a key with export permission.",
+            )
         url = str(self.config["api_url"]).rstrip("/")
         scheme, _, rest = url.partition("://")
         host = re.sub(r":\d+$", "", rest.split("/")[0])
         if scheme not in ("http", "https") or not host:
             raise SettingError("api_url is no http(s) URL.", "Give the host without version.")
         if scheme == "http" and host not in LOOPBACK:
-            raise SettingError("api_url uses plain http to a host that is not this machine.", "Use https://.")
+            raise SettingError(
+                "api_url uses plain http to a host that is not this machine.", "Use https://."
+            )
         return ExportClient(
             api_url=url,
             api_version=str(self.config["api_version"]),
@@ -219,8 +246,14 @@ class TapCanAI(Tap):
             keys = json.loads(given)
         except ValueError:
             keys = None
-        if not isinstance(keys, list) or not keys or not all(isinstance(key, str) and key for key in keys):
-            raise SettingError("api_key is no JSON list of keys.", 'Give one key, or a list as in ["new", "old"].')
+        if (
+            not isinstance(keys, list)
+            or not keys
+            or not all(isinstance(key, str) and key for key in keys)
+        ):
+            raise SettingError(
+                "api_key is no JSON list of keys.", 'Give one key, or a list as in ["new", "old"].'
+            )
         return tuple(keys)
 
     @property
@@ -243,7 +276,11 @@ class TapCanAI(Tap):
     def filter_hash(self) -> str:
         """What the state remembers of the filters; empty for none."""
         told = {**self.filters, **({"anonymize": True} if self.anonymize else {})}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16] if told else ""
+        return (
+            hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+            if told
+            else ""
+        )
 
     @cached_property
     def start_date(self) -> datetime:
@@ -259,7 +296,9 @@ class TapCanAI(Tap):
         try:
             return parse_utc(str(self.config[name]))
         except ValueError:
-            raise SettingError(f"{name} is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z.") from None
+            raise SettingError(
+                f"{name} is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z."
+            ) from None
 
     def sync_streams(self) -> None:
         """Read every selected stream; one that fails does not keep the others from being read. Raises: TapError."""
@@ -279,7 +318,9 @@ class TapCanAI(Tap):
         if len(failed) == 1:
             raise next(iter(failed.values()))
         if failed:
-            raise StreamsFailedError(f"Streams failed: {', '.join(failed)}.", "Look at the messages above.")
+            raise StreamsFailedError(
+                f"Streams failed: {', '.join(failed)}.", "Look at the messages above."
+            )
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -299,7 +340,10 @@ class TapCanAI(Tap):
         environment = cls._env_var_config if config and config.parse_env else {}
         try:
             tap = cls(
-                config=coerced({**(config.config or {}), **environment} if config else {}, cls.config_jsonschema),
+                config=coerced(
+                    {**(config.config or {}), **environment} if config else {},
+                    cls.config_jsonschema,
+                ),
                 state=json.load(state) if state else None,
                 catalog=json.load(catalog) if catalog else None,
             )
@@ -331,7 +375,11 @@ def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
 
 def bad_setting(messages: Sequence[str]) -> SettingError:
     """The SDK's validation errors as one, without the values they quote, which may be secrets."""
-    names = [next((group for group in match.groups() if group), "") for one in messages if (match := SETTING_NAME.search(one))]
+    names = [
+        next((group for group in match.groups() if group), "")
+        for one in messages
+        if (match := SETTING_NAME.search(one))
+    ]
     told = f"Not valid: {', '.join(names)}." if names else "A setting is not valid."
     return SettingError(told, "The README says what each setting takes.")
 
@@ -354,7 +402,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command is None:
             code = TapCanAI.cli(args=arguments, prog_name=TapCanAI.name, standalone_mode=False)
         else:
-            code = command(args=arguments, prog_name=TapCanAI.name, standalone_mode=False, obj=configured)
+            code = command(
+                args=arguments, prog_name=TapCanAI.name, standalone_mode=False, obj=configured
+            )
     except TapError as error:
         log.error("%s", error)
         return 1

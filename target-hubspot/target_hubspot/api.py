@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reverse_etl.crm.http import Answer, Meaning
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
@@ -30,11 +30,17 @@ class Paths:
 
     def objects(self, name: str, call: str) -> str:
         """A call on an object, as `batch/upsert`."""
-        return f"/crm/objects/{self.version}/{name}/{call}" if self.dated else f"/crm/v3/objects/{name}/{call}"
+        return (
+            f"/crm/objects/{self.version}/{name}/{call}"
+            if self.dated
+            else f"/crm/v3/objects/{name}/{call}"
+        )
 
     def properties(self, name: str, call: str = "") -> str:
         """A call on an object's properties."""
-        base = f"/crm/properties/{self.version}/{name}" if self.dated else f"/crm/v3/properties/{name}"
+        base = (
+            f"/crm/properties/{self.version}/{name}" if self.dated else f"/crm/v3/properties/{name}"
+        )
         return f"{base}/{call}" if call else base
 
     def associations(self, name: str, to: str, call: str = "batch/create") -> str:
@@ -48,7 +54,9 @@ class Paths:
 
     def pipelines(self, name: str) -> str:
         """Pipelines of an object, with their stages."""
-        return f"/crm/pipelines/{self.version}/{name}" if self.dated else f"/crm/v3/pipelines/{name}"
+        return (
+            f"/crm/pipelines/{self.version}/{name}" if self.dated else f"/crm/v3/pipelines/{name}"
+        )
 
     def token(self) -> str:
         """The token endpoint."""
@@ -69,7 +77,10 @@ def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
         return "again"
     if status != 429 or not isinstance(body, dict):
         return ""
-    daily = str(body.get("policyName", "")).upper() == "DAILY" or "daily limit" in str(body.get("message", "")).lower()
+    daily = (
+        str(body.get("policyName", "")).upper() == "DAILY"
+        or "daily limit" in str(body.get("message", "")).lower()
+    )
     return "spent" if daily or headers.get("X-HubSpot-RateLimit-Daily-Remaining") == "0" else ""
 
 
@@ -83,7 +94,9 @@ class Pace:
     def pace_s(self, headers: Mapping[str, str]) -> float:
         """Seconds to wait when the burst is nearly used up."""
         try:
-            self.interval_s = max(0.1, int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000)
+            self.interval_s = max(
+                0.1, int(headers["X-HubSpot-RateLimit-Interval-Milliseconds"]) / 1000
+            )
             left = int(headers["X-HubSpot-RateLimit-Remaining"])
         except (KeyError, ValueError):
             return 0.0
@@ -101,23 +114,41 @@ def error_code(body: Any) -> str:
         if one.get("code"):
             return str(one["code"])
     message = str(body.get("message", "")) if isinstance(body, dict) else ""
-    return next((code for code in RUN_CODES if code in message), str(body.get("category", "")) if isinstance(body, dict) else "")
+    return next(
+        (code for code in RUN_CODES if code in message),
+        str(body.get("category", "")) if isinstance(body, dict) else "",
+    )
 
 
 def row_fault(body: Mapping[str, Any]) -> RowFault:
     """A row's fault from an error's body. Raises: CrmError for a cause that is every row's."""
     code, message = error_code(body), str(body.get("message", ""))
     if code in RUN_CODES:
-        names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
-        raise CrmError(f"HubSpot refuses a property ({code}{': ' + ', '.join(names) if names else ''}).", f"To do: {RUN_CODES[code]}.")
+        names = [
+            name
+            for one in body.get("errors") or []
+            for name in (one.get("context") or {}).get("propertyName", [])
+        ]
+        raise CrmError(
+            f"HubSpot refuses a property ({code}{': ' + ', '.join(names) if names else ''}).",
+            f"To do: {RUN_CODES[code]}.",
+        )
     if body.get("category") == "CONFLICT" or "already exists" in message:
         return RowFault(
-            "identity_conflict", message, "another record of HubSpot holds its email or key: merge the two, or change one of them"
+            "identity_conflict",
+            message,
+            "another record of HubSpot holds its email or key: merge the two, or change one of them",
         )
-    names = [name for one in body.get("errors") or [] for name in (one.get("context") or {}).get("propertyName", [])]
+    names = [
+        name
+        for one in body.get("errors") or []
+        for name in (one.get("context") or {}).get("propertyName", [])
+    ]
     field = f" {names[0]}" if names else ""
     return RowFault(
-        code or "rejected", message, f"mend the value of{field or ' the field that the message names'} at the source or in the rule"
+        code or "rejected",
+        message,
+        f"mend the value of{field or ' the field that the message names'} at the source or in the rule",
     )
 
 
@@ -125,11 +156,23 @@ def check(answer: Answer) -> Answer:
     """The answer, unless it says that every call will fail. Raises: CrmError."""
     body = answer.body if isinstance(answer.body, dict) else {}
     if answer.status == 401:
-        raise CrmError("HubSpot does not accept the access token (401).", "Set `access_token` to a valid service key or private-app token.")
+        raise CrmError(
+            "HubSpot does not accept the access token (401).",
+            "Set `access_token` to a valid service key or private-app token.",
+        )
     if answer.status == 403:
-        scopes = [scope for one in body.get("errors") or [] for scope in (one.get("context") or {}).get("requiredGranularScopes", [])]
+        scopes = [
+            scope
+            for one in body.get("errors") or []
+            for scope in (one.get("context") or {}).get("requiredGranularScopes", [])
+        ]
         needed = f": {', '.join(scopes)}" if scopes else ""
-        raise CrmError(f"HubSpot refuses permission (403{needed}).", "Grant the token these scopes, then run again.")
+        raise CrmError(
+            f"HubSpot refuses permission (403{needed}).",
+            "Grant the token these scopes, then run again.",
+        )
     if answer.status in (404, 405, 501) and not body.get("category"):
-        raise CrmError(f"HubSpot knows no such call ({answer.status}).", "Check `api_url` and `api_version`.")
+        raise CrmError(
+            f"HubSpot knows no such call ({answer.status}).", "Check `api_url` and `api_version`."
+        )
     return answer

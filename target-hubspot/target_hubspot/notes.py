@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.adapter import Attachment, Hit, Lookup
+from reverse_etl.crm.adapter import Attachment, Hit, Lookup
+from reverse_etl.crm.http import Answer, CrmHttp, Purpose, Upload
+from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.errors import BatchRejected, CrmError, RowFault
-from reverse_etl.http import Answer, CrmHttp, Purpose, Upload
-from reverse_etl.notes import note_html, note_parts
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
@@ -37,7 +37,9 @@ VIRTUAL = {
 }
 
 MakeHit = Callable[[str, str, Mapping[str, Any]], Hit]
-ReadRecords = Callable[[str, str | None, Sequence[str], Sequence[str], str], Iterator[dict[str, Any]]]
+ReadRecords = Callable[
+    [str, str | None, Sequence[str], Sequence[str], str], Iterator[dict[str, Any]]
+]
 
 
 def shown(record: Mapping[str, Any], contact: str | None) -> dict[str, Any]:
@@ -51,8 +53,14 @@ def shown(record: Mapping[str, Any], contact: str | None) -> dict[str, Any]:
 def creation(write: Write, properties: dict[str, str]) -> dict[str, Any]:
     """The input of a create: body with marker, and the contact it belongs to."""
     contact = properties.pop(CONTACT)
-    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": ASSOCIATION_TYPES[(NOTES, "contacts")]}
-    return {"properties": with_marker(write, properties), "associations": [{"to": {"id": contact}, "types": [spec]}]}
+    spec = {
+        "associationCategory": "HUBSPOT_DEFINED",
+        "associationTypeId": ASSOCIATION_TYPES[(NOTES, "contacts")],
+    }
+    return {
+        "properties": with_marker(write, properties),
+        "associations": [{"to": {"id": contact}, "types": [spec]}],
+    }
 
 
 def with_marker(write: Write, properties: dict[str, str]) -> dict[str, str]:
@@ -71,7 +79,9 @@ class Notes:
     paths: Paths
     read: ReadRecords
 
-    def find(self, lookups: Sequence[Lookup], fields: Sequence[str], hit: MakeHit) -> dict[str, list[Hit]]:
+    def find(
+        self, lookups: Sequence[Lookup], fields: Sequence[str], hit: MakeHit
+    ) -> dict[str, list[Hit]]:
         """Notes by marker among those of the contact: associations and batch reads do not lag. Raises: CrmError."""
         contacts = list(dict.fromkeys(one.near[CONTACT] for one in lookups if CONTACT in one.near))
         holders = dict(self._notes_of(contacts))
@@ -87,11 +97,16 @@ class Notes:
     def _notes_of(self, contacts: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Ids of notes, and the contact of each. Raises: CrmError."""
         for start in range(0, len(contacts), ASSOCIATION_READ_LIMIT):
-            body = {"inputs": [{"id": one} for one in contacts[start : start + ASSOCIATION_READ_LIMIT]]}
+            body = {
+                "inputs": [{"id": one} for one in contacts[start : start + ASSOCIATION_READ_LIMIT]]
+            }
             path = self.paths.associations("contacts", NOTES, "batch/read")
             answer = check(self.http.call("POST", path, Purpose(NOTES, "find"), json=body))
             if not answer.ok or not isinstance(answer.body, dict):
-                raise CrmError(f"HubSpot answered {answer.status} to a read of associations.", "Run again; check the token's read scopes.")
+                raise CrmError(
+                    f"HubSpot answered {answer.status} to a read of associations.",
+                    "Run again; check the token's read scopes.",
+                )
             for one in answer.body.get("results") or []:
                 for end in one["to"]:
                     yield str(end["toObjectId"]), str(one["from"]["id"])
@@ -106,21 +121,36 @@ class Notes:
             return False
         properties = {FILES: ";".join([*held, file_id])}
         body = {"inputs": [{"id": crm_id, "properties": properties}]}
-        answer = check(self.http.call("POST", self.paths.objects(NOTES, "batch/update"), Purpose(NOTES, "attach"), json=body))
+        answer = check(
+            self.http.call(
+                "POST",
+                self.paths.objects(NOTES, "batch/update"),
+                Purpose(NOTES, "attach"),
+                json=body,
+            )
+        )
         self._good(answer)
         return True
 
     def _files_of(self, crm_id: str) -> list[str]:
         record = next(self.read(NOTES, None, [crm_id], [FILES], "attach"), None)
         if record is None:
-            raise RowFault("note_gone", "the note is not there any more", "sync it again with a full refresh")
-        return [one for one in str((record.get("properties") or {}).get(FILES) or "").split(";") if one]
+            raise RowFault(
+                "note_gone", "the note is not there any more", "sync it again with a full refresh"
+            )
+        return [
+            one for one in str((record.get("properties") or {}).get(FILES) or "").split(";") if one
+        ]
 
     def _name_of(self, file_id: str) -> str:
-        answer = check(self.http.call("GET", f"{self.paths.files()}/{file_id}", Purpose(NOTES, "attach")))
+        answer = check(
+            self.http.call("GET", f"{self.paths.files()}/{file_id}", Purpose(NOTES, "attach"))
+        )
         if not answer.ok or not isinstance(answer.body, dict):
             return ""
-        return ".".join(part for part in (answer.body.get("name"), answer.body.get("extension")) if part)
+        return ".".join(
+            part for part in (answer.body.get("name"), answer.body.get("extension")) if part
+        )
 
     def _upload(self, file: Attachment) -> str:
         with file.open() as content:
@@ -130,7 +160,14 @@ class Notes:
             "folderPath": (None, FOLDER),
             "options": (None, json.dumps(UPLOAD_OPTIONS)),
         }
-        answer = check(self.http.call("POST", self.paths.files(), Purpose(NOTES, "attach"), upload=Upload(files=lambda: parts)))
+        answer = check(
+            self.http.call(
+                "POST",
+                self.paths.files(),
+                Purpose(NOTES, "attach"),
+                upload=Upload(files=lambda: parts),
+            )
+        )
         self._good(answer)
         return str(answer.body["id"])
 

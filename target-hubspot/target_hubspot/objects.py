@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reverse_etl.adapter import Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import Lane, LinkForm, ObjectSpec
 
 BATCH_LIMIT = 100
 """Inputs of an object batch. Source: HubSpot, Using object APIs, read 2026-11-23."""
@@ -46,10 +46,20 @@ OBJECTS = {
         file_rows=(1, BATCH_LIMIT),
     ),
     "canai_platform_metric": ObjectSpec(
-        "canai_platform_metric", BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT, optional=True
+        "canai_platform_metric",
+        BATCH,
+        upserts=True,
+        unique_keys=True,
+        find_rows_a_call=BATCH_LIMIT,
+        optional=True,
     ),
 }
-CUSTOM = {"canai_platform_metric": {"singular": "CanAI platform metric", "plural": "CanAI platform metrics"}}
+CUSTOM = {
+    "canai_platform_metric": {
+        "singular": "CanAI platform metric",
+        "plural": "CanAI platform metrics",
+    }
+}
 """Custom objects that `provision` may create, and their labels."""
 FOLDS_CASE = {("contacts", "email")}
 EXTRA_EMAILS = "hs_additional_emails"

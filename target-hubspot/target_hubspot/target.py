@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reverse_etl import commands
-from reverse_etl.adapter import Adapter, CallCount
+from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.http import CrmHttp
+from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import SettingError
-from reverse_etl.http import CrmHttp
-from reverse_etl.oauth import OAuth
-from reverse_etl.settings import COMMON, checked_url
-from reverse_etl.target import CrmTarget
+from reverse_etl.singer import cli as commands
+from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
@@ -20,7 +20,9 @@ from target_hubspot.objects import OBJECTS
 TIMEOUT_S = 30.0
 
 
-HINT = "Check `client_id`, `client_secret` and `refresh_token`, and that the app is still installed."
+HINT = (
+    "Check `client_id`, `client_secret` and `refresh_token`, and that the app is still installed."
+)
 
 
 class TargetHubSpot(CrmTarget):
@@ -35,7 +37,13 @@ class TargetHubSpot(CrmTarget):
     regress_setting = "lifecycle_regress"
     secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
     config_jsonschema = th.PropertiesList(
-        th.Property("api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of HubSpot's API, without version."),
+        th.Property(
+            "api_url",
+            th.StringType,
+            default=DEFAULT_URL,
+            title="API URL",
+            description="Host of HubSpot's API, without version.",
+        ),
         th.Property(
             "access_token",
             th.StringType,
@@ -43,9 +51,26 @@ class TargetHubSpot(CrmTarget):
             title="Access token",
             description="A service key or private-app token; also read from HUBSPOT_API_KEY.",
         ),
-        th.Property("client_id", th.StringType, title="Client id", description="Of an OAuth app, with client_secret and refresh_token."),
-        th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Of that app."),
-        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="Of that app's installation."),
+        th.Property(
+            "client_id",
+            th.StringType,
+            title="Client id",
+            description="Of an OAuth app, with client_secret and refresh_token.",
+        ),
+        th.Property(
+            "client_secret",
+            th.StringType,
+            secret=True,
+            title="Client secret",
+            description="Of that app.",
+        ),
+        th.Property(
+            "refresh_token",
+            th.StringType,
+            secret=True,
+            title="Refresh token",
+            description="Of that app's installation.",
+        ),
         th.Property(
             "pipeline",
             th.StringType,
@@ -66,8 +91,16 @@ class TargetHubSpot(CrmTarget):
         """HubSpot behind these settings. Raises: SettingError."""
         url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
-        own = {name: str(self.config.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")}
-        oauth = OAuth("HubSpot", url + Paths(version).token(), lambda: {"grant_type": "refresh_token", **own}, HINT)
+        own = {
+            name: str(self.config.get(name) or "")
+            for name in ("client_id", "client_secret", "refresh_token")
+        }
+        oauth = OAuth(
+            "HubSpot",
+            url + Paths(version).token(),
+            lambda: {"grant_type": "refresh_token", **own},
+            HINT,
+        )
         given = self.setting("access_token")
         if not given and not all(own.values()):
             raise SettingError(

@@ -9,9 +9,10 @@ from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
+from reverse_etl.crm.adapter import Account, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NotRepresentable, RowFault
-from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
+from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
@@ -37,7 +38,13 @@ FIELD_KINDS: dict[str, Kind] = {
     "set": "choices",
     "boolean": "boolean",
 }
-WANTED: dict[Kind, str] = {"integer": "double", "number": "double", "date": "date", "choice": "enum", "choices": "set"}
+WANTED: dict[Kind, str] = {
+    "integer": "double",
+    "number": "double",
+    "date": "date",
+    "choice": "enum",
+    "choices": "set",
+}
 """Pipedrive has no integer, boolean or date-time field: the first is a double, the others text."""
 
 
@@ -64,7 +71,8 @@ class PipedriveAdapter:
         answer = check(self.http.call("GET", path, purpose))
         if not answer.ok or not isinstance(answer.body, dict):
             raise CrmError(
-                f"Pipedrive answered {answer.status} to GET {path.split('?')[0]}.", "Check `api_url` and the token's permissions."
+                f"Pipedrive answered {answer.status} to GET {path.split('?')[0]}.",
+                "Check `api_url` and the token's permissions.",
             )
         return answer.body
 
@@ -73,10 +81,15 @@ class PipedriveAdapter:
         moment = self.http.now() - timedelta(seconds=RECENT_S)
         return f"&updated_since={quote(moment.strftime('%Y-%m-%dT%H:%M:%SZ'))}"
 
-    def _pages(self, path: str, purpose: Purpose = SETUP, more: str = "") -> Iterator[Mapping[str, Any]]:
+    def _pages(
+        self, path: str, purpose: Purpose = SETUP, more: str = ""
+    ) -> Iterator[Mapping[str, Any]]:
         cursor = ""
         while True:
-            body = self._get(f"/api/v2/{path}?limit={PAGE_LIMIT}{more}{f'&cursor={cursor}' if cursor else ''}", purpose)
+            body = self._get(
+                f"/api/v2/{path}?limit={PAGE_LIMIT}{more}{f'&cursor={cursor}' if cursor else ''}",
+                purpose,
+            )
             yield from body.get("data") or []
             cursor = (body.get("additional_data") or {}).get("next_cursor") or ""
             if not cursor:
@@ -91,8 +104,15 @@ class PipedriveAdapter:
         """The ids of the first pipeline's stages, in order."""
         if not self._stage_ids:
             stages = [one for one in self._pages("stages") if not one.get("is_deleted")]
-            pipeline = self._pipeline_id() if self._pipeline else min((one["pipeline_id"] for one in stages), default=None)
-            own = sorted((one for one in stages if one["pipeline_id"] == pipeline), key=lambda one: one["order_nr"])
+            pipeline = (
+                self._pipeline_id()
+                if self._pipeline
+                else min((one["pipeline_id"] for one in stages), default=None)
+            )
+            own = sorted(
+                (one for one in stages if one["pipeline_id"] == pipeline),
+                key=lambda one: one["order_nr"],
+            )
             self._stage_ids = tuple(int(one["id"]) for one in own)
         return {"stage_ids": self._stage_ids}
 
@@ -100,16 +120,24 @@ class PipedriveAdapter:
         """The pipeline of the setting. Raises: CrmError."""
         known = [one for one in self._pages("pipelines") if not one.get("is_deleted")]
         wanted = self._pipeline.casefold()
-        found = next((one for one in known if wanted in (str(one["id"]), str(one["name"]).casefold())), None)
+        found = next(
+            (one for one in known if wanted in (str(one["id"]), str(one["name"]).casefold())), None
+        )
         if found is None:
             names = ", ".join(str(one["name"]) for one in known)
-            raise CrmError("Pipedrive has no pipeline of the name or id in `pipeline`.", f"Known: {names}.")
+            raise CrmError(
+                "Pipedrive has no pipeline of the name or id in `pipeline`.", f"Known: {names}."
+            )
         return int(found["id"])
 
     def owners(self) -> Mapping[str, str]:
         """Active users by e-mail."""
         found = self._get("/api/v1/users").get("data") or []
-        return {str(one["email"]).casefold(): str(one["id"]) for one in found if one.get("active_flag", True)}
+        return {
+            str(one["email"]).casefold(): str(one["id"])
+            for one in found
+            if one.get("active_flag", True)
+        }
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom ones by name. Raises: CrmError where two of them have one name."""
@@ -135,7 +163,9 @@ class PipedriveAdapter:
         return FieldInfo(
             one["field_name"],
             kind,
-            max_length=VARCHAR_LENGTH if one["field_type"] in ("varchar", "varchar_auto", "phone") else None,
+            max_length=VARCHAR_LENGTH
+            if one["field_type"] in ("varchar", "varchar_auto", "phone")
+            else None,
             options=tuple(options) if kind in ("choice", "choices") else (),
             strict_options=kind == "choice",
             wire_name=one["field_code"],
@@ -148,7 +178,15 @@ class PipedriveAdapter:
             body: dict[str, Any] = {"field_name": one.name, "field_type": field_type}
             if one.kind in ("choice", "choices"):
                 body["options"] = [{"label": option} for option in one.options]
-            answer = check(self.http.call("POST", f"/api/v2/{KINDS[object_name].fields}", SETUP, json=body, repeatable=False))
+            answer = check(
+                self.http.call(
+                    "POST",
+                    f"/api/v2/{KINDS[object_name].fields}",
+                    SETUP,
+                    json=body,
+                    repeatable=False,
+                )
+            )
             if not answer.ok:
                 told = message_of(answer.body)
                 raise CrmError(
@@ -159,7 +197,14 @@ class PipedriveAdapter:
     # Records
 
     def find(
-        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+        self,
+        object_name: str,
+        key_field: str,
+        lookups: Sequence[Lookup],
+        fields: Sequence[str],
+        *,
+        exact: bool = False,
+        known: int = 0,
     ) -> dict[str, list[Hit]]:
         """By listing everything, or by search where that costs less; search lags, so never where it must be exact."""
         if object_name == NOTES:
@@ -170,9 +215,13 @@ class PipedriveAdapter:
         if exact or list_cost <= search_cost:
             paths = LISTINGS.get(object_name, (KINDS[object_name].path,))
             since = self._since() if all(one.recent for one in lookups) else ""
-            records: Iterator[Mapping[str, Any]] = chain.from_iterable(self._pages(path, purpose, since) for path in paths)
+            records: Iterator[Mapping[str, Any]] = chain.from_iterable(
+                self._pages(path, purpose, since) for path in paths
+            )
         else:
-            records = self._by_ids(object_name, sorted(self._search(object_name, key_field, lookups)), purpose)
+            records = self._by_ids(
+                object_name, sorted(self._search(object_name, key_field, lookups)), purpose
+            )
         by_key = {one.key: one.key for one in lookups}
         by_match: dict[tuple[str, str], list[str]] = {}
         for one in lookups:
@@ -182,7 +231,11 @@ class PipedriveAdapter:
         names = list(dict.fromkeys([key_field, *fields]))
         hits: dict[str, dict[str, Hit]] = {}
         for record in records:
-            keys = [by_key[own]] if (own := str(self._value(object_name, record, key_field))) in by_key else []
+            keys = (
+                [by_key[own]]
+                if (own := str(self._value(object_name, record, key_field))) in by_key
+                else []
+            )
             for name in match_fields:
                 for value in entries(record, name):
                     keys += by_match.get((name, value.casefold()), [])
@@ -198,31 +251,48 @@ class PipedriveAdapter:
         code = self._infos[object_name][key_field].wire_name
         for one in lookups:
             params = {"entity_type": kind.entity, "field": code, "term": one.key, "match": "exact"}
-            found |= {str(hit["item"]["id"]) for hit in self._searched(object_name, "itemSearch/field", params) or []}
+            found |= {
+                str(hit["item"]["id"])
+                for hit in self._searched(object_name, "itemSearch/field", params) or []
+            }
             for value in one.match.values():
                 params = {"term": value, "fields": "email", "exact_match": "true"}
-                items = (self._searched(object_name, f"{kind.path}/search", params) or {}).get("items", [])
+                items = (self._searched(object_name, f"{kind.path}/search", params) or {}).get(
+                    "items", []
+                )
                 found |= {str(hit["item"]["id"]) for hit in items}
         return found
 
     def _searched(self, object_name: str, path: str, params: Mapping[str, str]) -> Any:
-        answer = check(self.http.call("GET", f"/api/v2/{path}", Purpose(object_name, "find"), params=params))
+        answer = check(
+            self.http.call("GET", f"/api/v2/{path}", Purpose(object_name, "find"), params=params)
+        )
         if not answer.ok or not isinstance(answer.body, dict):
-            raise CrmError(f"Pipedrive answered {answer.status} to a search.", "Check the token's search permission.")
+            raise CrmError(
+                f"Pipedrive answered {answer.status} to a search.",
+                "Check the token's search permission.",
+            )
         return answer.body.get("data")
 
-    def _by_ids(self, object_name: str, ids: Sequence[str], purpose: Purpose) -> Iterator[Mapping[str, Any]]:
+    def _by_ids(
+        self, object_name: str, ids: Sequence[str], purpose: Purpose
+    ) -> Iterator[Mapping[str, Any]]:
         for start in range(0, len(ids), IDS_LIMIT):
             part = ",".join(ids[start : start + IDS_LIMIT])
             left = set(ids[start : start + IDS_LIMIT])
             for path in LISTINGS.get(object_name, (KINDS[object_name].path,)):
-                found = self._get(f"/api/v2/{path}?limit={IDS_LIMIT}&ids={part}", purpose).get("data") or []
+                found = (
+                    self._get(f"/api/v2/{path}?limit={IDS_LIMIT}&ids={part}", purpose).get("data")
+                    or []
+                )
                 left -= {str(one["id"]) for one in found}
                 yield from found
                 if not left:
                     break
 
-    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+    def read(
+        self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, Hit]:
         """Records by id."""
         if object_name == NOTES:
             return self._notes.read(crm_ids, fields)
@@ -230,7 +300,11 @@ class PipedriveAdapter:
         return {str(one["id"]): self._hit(object_name, one, fields) for one in found}
 
     def _hit(self, object_name: str, record: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-        return Hit(str(record["id"]), {name: self._value(object_name, record, name) for name in fields}, record)
+        return Hit(
+            str(record["id"]),
+            {name: self._value(object_name, record, name) for name in fields},
+            record,
+        )
 
     def _value(self, object_name: str, record: Mapping[str, Any], name: str) -> Value:
         """A field's value in canonical form; of a list, the primary entry."""
@@ -239,10 +313,20 @@ class PipedriveAdapter:
             own = record.get(name) or []
             primary = next((one for one in own if one.get("primary")), own[0] if own else {})
             return primary.get("value") or None
-        value = (record.get("custom_fields") or {}).get(info.wire_name) if info.wire_name else record.get(name)
-        labels = {number: label for label, number in self._options.get((object_name, name), {}).items()}
+        value = (
+            (record.get("custom_fields") or {}).get(info.wire_name)
+            if info.wire_name
+            else record.get(name)
+        )
+        labels = {
+            number: label for label, number in self._options.get((object_name, name), {}).items()
+        }
         if labels and value is not None:
-            value = [labels.get(one, str(one)) for one in value] if isinstance(value, list) else labels.get(value, str(value))
+            value = (
+                [labels.get(one, str(one)) for one in value]
+                if isinstance(value, list)
+                else labels.get(value, str(value))
+            )
         try:
             return canonical(info, value.get("value") if isinstance(value, dict) else value)
         except NotRepresentable:
@@ -257,7 +341,13 @@ class PipedriveAdapter:
         path = f"/api/v2/{KINDS[object_name].path}" + ("" if creating else f"/{write.crm_id}")
         body = self._body(object_name, write)
         answer = check(
-            self.http.call("POST" if creating else "PATCH", path, Purpose(object_name, "write"), json=body, repeatable=not creating)
+            self.http.call(
+                "POST" if creating else "PATCH",
+                path,
+                Purpose(object_name, "write"),
+                json=body,
+                repeatable=not creating,
+            )
         )
         if not answer.ok:
             raise BatchRejected(row_fault(answer))
@@ -270,19 +360,30 @@ class PipedriveAdapter:
             return RowResult(str(data["id"]))
         if creating:
             raise AmbiguousAnswer("Pipedrive answered a create with success and no record")
-        return RowResult(fault=RowFault("no_verdict", "Pipedrive's answer names no record", "sync again"), again=True)
+        return RowResult(
+            fault=RowFault("no_verdict", "Pipedrive's answer names no record", "sync again"),
+            again=True,
+        )
 
     def _body(self, object_name: str, write: Write) -> dict[str, Any]:
         body: dict[str, Any] = {}
         current = write.current
-        if write.kind == "update" and current is None and any(name in LISTS for name in write.fields):
-            current = next(self._by_ids(object_name, [str(write.crm_id)], Purpose(object_name, "read")), None)
+        if (
+            write.kind == "update"
+            and current is None
+            and any(name in LISTS for name in write.fields)
+        ):
+            current = next(
+                self._by_ids(object_name, [str(write.crm_id)], Purpose(object_name, "read")), None
+            )
         for name, value in write.fields.items():
             info = self._infos[object_name][name]
             if name in LISTS:
                 body[name] = merged(value, (current or {}).get(name) or [])
             elif info.wire_name:
-                body.setdefault("custom_fields", {})[info.wire_name] = self._to_wire(object_name, name, value)
+                body.setdefault("custom_fields", {})[info.wire_name] = self._to_wire(
+                    object_name, name, value
+                )
             else:
                 body[name] = self._to_wire(object_name, name, value)
         return body
@@ -298,7 +399,11 @@ class PipedriveAdapter:
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
         """A file of a note's person, who may have it though the note is new. Raises: RowFault for another object."""
         if object_name != NOTES:
-            raise RowFault("no_files", f"files of {object_name} are not supported", "take `attach` out of the rule")
+            raise RowFault(
+                "no_files",
+                f"files of {object_name} are not supported",
+                "take `attach` out of the rule",
+            )
         return self._notes.attach(crm_id, file)
 
     def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
@@ -306,10 +411,16 @@ class PipedriveAdapter:
         if object_name not in MERGED:
             return False
         path = f"/api/v1/{KINDS[object_name].path}/{other_id}/merge"
-        answer = check(self.http.call("PUT", path, Purpose(object_name, "merge"), json={"merge_with_id": int(keep_id)}))
+        answer = check(
+            self.http.call(
+                "PUT", path, Purpose(object_name, "merge"), json={"merge_with_id": int(keep_id)}
+            )
+        )
         return answer.ok
 
-    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+    def link(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> list[RowResult]:
         """Every link of these objects is a reference and travels with the write."""
         raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
 
@@ -321,7 +432,20 @@ def entries(record: Mapping[str, Any], name: str) -> list[str]:
 
 def merged(value: Value, held: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A list field with our value as the primary entry, the others kept: a PATCH replaces the whole list."""
-    others = [{**one, "primary": False} for one in held if str(one.get("value", "")).casefold() != str(value or "").casefold()]
-    label = next((one.get("label") for one in held if str(one.get("value", "")).casefold() == str(value or "").casefold()), None)
-    ours = [{"value": value, "primary": True, "label": label or "work"}] if value is not None else []
+    others = [
+        {**one, "primary": False}
+        for one in held
+        if str(one.get("value", "")).casefold() != str(value or "").casefold()
+    ]
+    label = next(
+        (
+            one.get("label")
+            for one in held
+            if str(one.get("value", "")).casefold() == str(value or "").casefold()
+        ),
+        None,
+    )
+    ours = (
+        [{"value": value, "primary": True, "label": label or "work"}] if value is not None else []
+    )
     return [*ours, *others]

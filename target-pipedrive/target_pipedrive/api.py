@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from reverse_etl.crm.http import Answer, Meaning
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer, Meaning
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
@@ -38,7 +38,9 @@ TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
 def tokens(method: str, path: str) -> int:
     """What a call takes of the company's tokens of the day."""
     plain = path.partition("?")[0]
-    return next((cost for name, pattern, cost in TOKENS if name == method and pattern.search(plain)), 0)
+    return next(
+        (cost for name, pattern, cost in TOKENS if name == method and pattern.search(plain)), 0
+    )
 
 
 def pace_s(headers: Mapping[str, str]) -> float:
@@ -52,7 +54,9 @@ def pace_s(headers: Mapping[str, str]) -> float:
 
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
     """Whether a 429 says that the company's tokens of the day are used up, rather than a burst's calls."""
-    left = {headers.get(name) for name in ("x-daily-requests-left", "x-daily-ratelimit-token-remaining")}
+    left = {
+        headers.get(name) for name in ("x-daily-requests-left", "x-daily-ratelimit-token-remaining")
+    }
     return "spent" if status == 429 and "0" in left else ""
 
 
@@ -60,13 +64,17 @@ def message_of(body: Any) -> str:
     """What an error says."""
     if not isinstance(body, dict):
         return ""
-    return " ".join(str(body[name]) for name in ("error", "error_info") if isinstance(body.get(name), str))
+    return " ".join(
+        str(body[name]) for name in ("error", "error_info") if isinstance(body.get(name), str)
+    )
 
 
 def check(answer: Answer) -> Answer:
     """The answer, unless it says that every call will fail. Raises: CrmError."""
     if answer.status == 401:
-        raise CrmError("Pipedrive does not accept the API token (401).", "Set `api_token` to a valid token.")
+        raise CrmError(
+            "Pipedrive does not accept the API token (401).", "Set `api_token` to a valid token."
+        )
     if answer.status in (402, 403):
         if answer.body is None:
             raise CrmError(
@@ -74,7 +82,8 @@ def check(answer: Answer) -> Answer:
                 "Too many calls were refused for pace: wait some minutes, then run again.",
             )
         raise CrmError(
-            f"Pipedrive refuses permission ({answer.status}).", "Check the token's permissions and the plan's limits on records."
+            f"Pipedrive refuses permission ({answer.status}).",
+            "Check the token's permissions and the plan's limits on records.",
         )
     if answer.status in (404, 405, 501) and not isinstance(answer.body, dict):
         raise CrmError(f"Pipedrive knows no such call ({answer.status}).", "Check `api_url`.")
@@ -86,11 +95,18 @@ def row_fault(answer: Answer) -> RowFault:
     message = message_of(answer.body)
     if "does not exist" in message and "field" in message:
         raise CrmError(
-            "Pipedrive knows no such field.", "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be."
+            "Pipedrive knows no such field.",
+            "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be.",
         )
     if "archived" in message.casefold():
-        return RowFault("archived", message, "take the deal out of the archive in Pipedrive, or leave it: nobody can edit it there")
+        return RowFault(
+            "archived",
+            message,
+            "take the deal out of the archive in Pipedrive, or leave it: nobody can edit it there",
+        )
     code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
     return RowFault(
-        code, message or f"Pipedrive answered {answer.status}", "mend the field that the message names at the source or in the rule"
+        code,
+        message or f"Pipedrive answered {answer.status}",
+        "mend the field that the message names at the source or in the rule",
     )

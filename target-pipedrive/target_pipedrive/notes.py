@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.adapter import Attachment, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Attachment, Hit, Lookup, RowResult
+from reverse_etl.crm.http import Answer, CrmHttp, Purpose, Upload
+from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
-from reverse_etl.http import Answer, CrmHttp, Purpose, Upload
-from reverse_etl.notes import note_html, note_parts
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, canonical
 
@@ -59,9 +59,18 @@ class Notes:
     def _pages(self, path: str, more: str, purpose: str) -> Iterator[Mapping[str, Any]]:
         start = 0
         while True:
-            answer = check(self.http.call("GET", f"/api/v1/{path}?start={start}&limit={PAGE}{more}", Purpose(NOTES, purpose)))
+            answer = check(
+                self.http.call(
+                    "GET",
+                    f"/api/v1/{path}?start={start}&limit={PAGE}{more}",
+                    Purpose(NOTES, purpose),
+                )
+            )
             if not answer.ok or not isinstance(answer.body, dict):
-                raise CrmError(f"Pipedrive answered {answer.status} to a listing of {path}.", "Check the token's permissions.")
+                raise CrmError(
+                    f"Pipedrive answered {answer.status} to a listing of {path}.",
+                    "Check the token's permissions.",
+                )
             yield from answer.body.get("data") or []
             pages = (answer.body.get("additional_data") or {}).get("pagination") or {}
             if not pages.get("more_items_in_collection"):
@@ -72,7 +81,9 @@ class Notes:
     def _hit(note: Mapping[str, Any], fields: Sequence[str]) -> Hit:
         content, marker = note_parts(note.get("content") or "")
         own = {"content": content, "marker": marker, "person_id": note.get("person_id")}
-        return Hit(str(note["id"]), {name: canonical(INFOS[name], own[name]) for name in fields}, own)
+        return Hit(
+            str(note["id"]), {name: canonical(INFOS[name], own[name]) for name in fields}, own
+        )
 
     def read(self, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
         """Notes by id."""
@@ -96,23 +107,45 @@ class Notes:
             body["content"] = note_html(str(write.fields.get("content") or ""), write.key)
         if creating:
             body["person_id"] = write.fields["person_id"]
-        method, path = ("POST", "/api/v1/notes") if creating else ("PUT", f"/api/v1/notes/{write.crm_id}")
-        answer = check(self.http.call(method, path, Purpose(NOTES, "write"), json=body, repeatable=not creating))
+        method, path = (
+            ("POST", "/api/v1/notes") if creating else ("PUT", f"/api/v1/notes/{write.crm_id}")
+        )
+        answer = check(
+            self.http.call(
+                method, path, Purpose(NOTES, "write"), json=body, repeatable=not creating
+            )
+        )
         return RowResult(self._id_of(answer, "note"))
 
     def attach(self, crm_id: str, file: Attachment) -> bool:
         """A file of the note's person, unless it has one of that name. Raises: AmbiguousAnswer, BatchRejected, RowFault."""
         note = self._note(crm_id, "attach")
         if note is None or not note.get("person_id"):
-            raise RowFault("note_gone", "the note is not there any more", "sync it again with a full refresh")
+            raise RowFault(
+                "note_gone", "the note is not there any more", "sync it again with a full refresh"
+            )
         person = str(note["person_id"])
-        if any(one.get("name") == file.name for one in self._pages(f"persons/{person}/files", "", "attach")):
+        if any(
+            one.get("name") == file.name
+            for one in self._pages(f"persons/{person}/files", "", "attach")
+        ):
             return False
         with file.open() as content:
             body = content.read()
         parts = {"file": (file.name, body, file.media_type), "person_id": (None, person)}
         upload = Upload(files=lambda: parts)
-        self._id_of(check(self.http.call("POST", "/api/v1/files", Purpose(NOTES, "attach"), upload=upload, repeatable=False)), "file")
+        self._id_of(
+            check(
+                self.http.call(
+                    "POST",
+                    "/api/v1/files",
+                    Purpose(NOTES, "attach"),
+                    upload=upload,
+                    repeatable=False,
+                )
+            ),
+            "file",
+        )
         return True
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reverse_etl.adapter import Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import Lane, LinkForm, ObjectSpec
 from reverse_etl.values import FieldInfo
 
 PAGE_LIMIT = 500

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from reverse_etl import commands
-from reverse_etl.adapter import Adapter, CallCount
+from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.http import CrmHttp
+from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import SettingError
-from reverse_etl.http import CrmHttp
-from reverse_etl.oauth import OAuth
-from reverse_etl.settings import COMMON, checked_url
-from reverse_etl.target import CrmTarget
+from reverse_etl.singer import cli as commands
+from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
@@ -33,7 +33,11 @@ class TargetPipedrive(CrmTarget):
     secret_env: ClassVar = {"api_token": "PIPEDRIVE_API_TOKEN"}
     config_jsonschema = th.PropertiesList(
         th.Property(
-            "api_url", th.StringType, default=DEFAULT_URL, title="API URL", description="Host of Pipedrive's API, without version."
+            "api_url",
+            th.StringType,
+            default=DEFAULT_URL,
+            title="API URL",
+            description="Host of Pipedrive's API, without version.",
         ),
         th.Property(
             "api_token",
@@ -42,9 +46,26 @@ class TargetPipedrive(CrmTarget):
             title="API token",
             description="An API token; also read from PIPEDRIVE_API_TOKEN.",
         ),
-        th.Property("client_id", th.StringType, title="Client id", description="Of an OAuth app, with client_secret and refresh_token."),
-        th.Property("client_secret", th.StringType, secret=True, title="Client secret", description="Of that app."),
-        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="Of that app's installation."),
+        th.Property(
+            "client_id",
+            th.StringType,
+            title="Client id",
+            description="Of an OAuth app, with client_secret and refresh_token.",
+        ),
+        th.Property(
+            "client_secret",
+            th.StringType,
+            secret=True,
+            title="Client secret",
+            description="Of that app.",
+        ),
+        th.Property(
+            "refresh_token",
+            th.StringType,
+            secret=True,
+            title="Refresh token",
+            description="Of that app's installation.",
+        ),
         th.Property(
             "stage_ids",
             th.ArrayType(th.IntegerType),
@@ -71,7 +92,10 @@ class TargetPipedrive(CrmTarget):
         """Pipedrive behind these settings. Raises: SettingError."""
         url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
         token = self.setting("api_token")
-        own = {name: str(self.config.get(name) or "") for name in ("client_id", "client_secret", "refresh_token")}
+        own = {
+            name: str(self.config.get(name) or "")
+            for name in ("client_id", "client_secret", "refresh_token")
+        }
         if not token and not all(own.values()):
             raise SettingError(
                 "The setting 'api_token' is missing.",
@@ -79,17 +103,25 @@ class TargetPipedrive(CrmTarget):
             )
         form = {"grant_type": "refresh_token", "refresh_token": own["refresh_token"]}
         sign_in = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
-        oauth = OAuth("Pipedrive", sign_in, lambda: form, HINT, basic=(own["client_id"], own["client_secret"]))
+        oauth = OAuth(
+            "Pipedrive", sign_in, lambda: form, HINT, basic=(own["client_id"], own["client_secret"])
+        )
         if not token:
             oauth.token()
             url = str(oauth.answer.get("api_domain") or url).rstrip("/")
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
         if version != DEFAULT_VERSION:
-            raise SettingError(f"api_version {version} is not supported.", "Pipedrive is spoken in v2.")
+            raise SettingError(
+                f"api_version {version} is not supported.", "Pipedrive is spoken in v2."
+            )
         http = CrmHttp(
             url,
             "Pipedrive",
-            headers=lambda: {"x-api-token": str(token)} if token else {"Authorization": f"Bearer {oauth.token()}"},
+            headers=lambda: (
+                {"x-api-token": str(token)}
+                if token
+                else {"Authorization": f"Bearer {oauth.token()}"}
+            ),
             renew=None if token else oauth.renew,
             pace_s=pace_s,
             meaning=meaning,
@@ -98,7 +130,9 @@ class TargetPipedrive(CrmTarget):
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return PipedriveAdapter(http, self.config.get("stage_ids") or (), str(self.config.get("pipeline") or ""))
+        return PipedriveAdapter(
+            http, self.config.get("stage_ids") or (), str(self.config.get("pipeline") or "")
+        )
 
 
 def main() -> int:

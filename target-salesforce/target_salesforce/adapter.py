@@ -10,9 +10,17 @@ from functools import partial
 from typing import IO, Any
 from urllib.parse import quote
 
-from reverse_etl.adapter import Account, Attachment, CallCount, FieldWanted, Hit, LinkForm, Lookup, ObjectSpec, RowResult
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NoSuchObject, NotRepresentable, RowFault
-from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose, Upload
+from reverse_etl.crm.adapter import Account, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose, Upload
+from reverse_etl.errors import (
+    AmbiguousAnswer,
+    BatchRejected,
+    CrmError,
+    NoSuchObject,
+    NotRepresentable,
+    RowFault,
+)
+from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
 
@@ -46,7 +54,12 @@ class SalesforceAdapter:
     crm = "salesforce"
 
     def __init__(
-        self, http: CrmHttp, session: Session, version: str, bulk_threshold: int = DEFAULT_BULK_THRESHOLD, allow_duplicates: bool = False
+        self,
+        http: CrmHttp,
+        session: Session,
+        version: str,
+        bulk_threshold: int = DEFAULT_BULK_THRESHOLD,
+        allow_duplicates: bool = False,
     ) -> None:
         self.http, self.session, self.bulk_threshold = http, session, bulk_threshold
         self.objects: Mapping[str, ObjectSpec] = with_bulk(bulk_threshold)
@@ -78,7 +91,16 @@ class SalesforceAdapter:
         if headers:
             encoded, body = json.dumps(body).encode(), None
             upload = Upload(lambda: encoded, {"Content-Type": "application/json", **headers})
-        answer = self.http.call(method, url, purpose, json=body, upload=upload, into=into, final=final, repeatable=repeatable)
+        answer = self.http.call(
+            method,
+            url,
+            purpose,
+            json=body,
+            upload=upload,
+            into=into,
+            final=final,
+            repeatable=repeatable,
+        )
         return answer if missing_ok and answer.status == 404 else check(answer)
 
     def account(self) -> Account:
@@ -92,7 +114,10 @@ class SalesforceAdapter:
     def _userinfo(self) -> Mapping[str, Any]:
         answer = self._call("GET", "/services/oauth2/userinfo", SETUP)
         if not answer.ok or not isinstance(answer.body, dict):
-            raise CrmError(f"Salesforce answered {answer.status} to userinfo.", "Check `instance_url` and the access token.")
+            raise CrmError(
+                f"Salesforce answered {answer.status} to userinfo.",
+                "Check `instance_url` and the access token.",
+            )
         return answer.body
 
     def facts(self) -> Mapping[str, object]:
@@ -104,20 +129,27 @@ class SalesforceAdapter:
         answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP, missing_ok=True)
         if answer.status == 404:
             hint = "Create it, grant the user access to it, or set `provision: true`."
-            raise NoSuchObject(f"Salesforce has no object {object_name}, or hides it from the user.", hint)
+            raise NoSuchObject(
+                f"Salesforce has no object {object_name}, or hides it from the user.", hint
+            )
         if not answer.ok or not isinstance(answer.body, dict):
             raise CrmError(
-                f"Salesforce answered {answer.status} to a describe of {object_name}.", "Check `api_version` and the user's access."
+                f"Salesforce answered {answer.status} to a describe of {object_name}.",
+                "Check `api_version` and the user's access.",
             )
         self._infos[object_name] = {one["name"]: field_info(one) for one in answer.body["fields"]}
         self._relations[object_name] = {
-            one["name"]: one["relationshipName"] for one in answer.body["fields"] if one.get("relationshipName")
+            one["name"]: one["relationshipName"]
+            for one in answer.body["fields"]
+            if one.get("relationshipName")
         }
         return self._infos[object_name]
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create fields, and a custom object that is missing, by the Metadata API."""
-        provisioner = Provisioner(self._call, self.version, lambda: self.session.access_token, self._user_id)
+        provisioner = Provisioner(
+            self._call, self.version, lambda: self.session.access_token, self._user_id
+        )
         if object_name not in self._infos:
             provisioner.create_object(object_name)
         provisioner.create_fields(object_name, wanted)
@@ -129,7 +161,14 @@ class SalesforceAdapter:
     # Records
 
     def find(
-        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+        self,
+        object_name: str,
+        key_field: str,
+        lookups: Sequence[Lookup],
+        fields: Sequence[str],
+        *,
+        exact: bool = False,
+        known: int = 0,
     ) -> dict[str, list[Hit]]:
         """By key or match field: in queries of 200 look-ups, five a call; where there are many, in one query of the whole
         object as a job. Queries do not lag.
@@ -139,27 +178,49 @@ class SalesforceAdapter:
         if len(lookups) >= self.bulk_threshold:
             rows = self._from_snapshot(object_name, key_field, match_fields, names, lookups)
         else:
-            rows = self._rows(self._queries(object_name, key_field, match_fields, names, lookups), Purpose(object_name, "find"))
+            rows = self._rows(
+                self._queries(object_name, key_field, match_fields, names, lookups),
+                Purpose(object_name, "find"),
+            )
         return self._by_lookup(object_name, key_field, match_fields, names, lookups, rows)
 
     @staticmethod
     def _queries(
-        object_name: str, key_field: str, match_fields: Sequence[str], names: Sequence[str], lookups: Sequence[Lookup]
+        object_name: str,
+        key_field: str,
+        match_fields: Sequence[str],
+        names: Sequence[str],
+        lookups: Sequence[Lookup],
     ) -> list[str]:
         queries = []
         for start in range(0, len(lookups), KEYS_A_QUERY):
             part = lookups[start : start + KEYS_A_QUERY]
             tests = [in_list(key_field, (one.key for one in part))]
-            tests += [in_list(name, values) for name in match_fields if (values := [one.match[name] for one in part if name in one.match])]
-            queries.append(f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {' OR '.join(tests)}")
+            tests += [
+                in_list(name, values)
+                for name in match_fields
+                if (values := [one.match[name] for one in part if name in one.match])
+            ]
+            queries.append(
+                f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {' OR '.join(tests)}"
+            )
         return queries
 
     def _from_snapshot(
-        self, object_name: str, key_field: str, match_fields: Sequence[str], names: Sequence[str], lookups: Sequence[Lookup]
+        self,
+        object_name: str,
+        key_field: str,
+        match_fields: Sequence[str],
+        names: Sequence[str],
+        lookups: Sequence[Lookup],
     ) -> Iterator[Mapping[str, Any]]:
         """Rows out of one reading of all that have a key or a match field. What this run writes meanwhile is in the ledger."""
         held = self._snapshots.get(object_name)
-        if held is None or not held[0].covers(key_field, match_fields, names) or self.http.monotonic() - held[1] > SNAPSHOT_S:
+        if (
+            held is None
+            or not held[0].covers(key_field, match_fields, names)
+            or self.http.monotonic() - held[1] > SNAPSHOT_S
+        ):
             snapshot = Snapshot(key_field, match_fields, names)
             tests = " OR ".join(f"{name} != null" for name in (key_field, *match_fields))
             soql = f"SELECT {', '.join(dict.fromkeys(['Id', *names]))} FROM {object_name} WHERE {tests}"
@@ -167,9 +228,16 @@ class SalesforceAdapter:
             held = self._snapshots[object_name] = (snapshot, self.http.monotonic())
         infos = self._infos[object_name]
         for name in (key_field, *match_fields):
-            values = [one.key for one in lookups] if name == key_field else [one.match[name] for one in lookups if name in one.match]
+            values = (
+                [one.key for one in lookups]
+                if name == key_field
+                else [one.match[name] for one in lookups if name in one.match]
+            )
             for row in held[0].rows(name, values):
-                yield {one: from_cell(infos[one], text) if one in infos else text for one, text in row.items()}
+                yield {
+                    one: from_cell(infos[one], text) if one in infos else text
+                    for one, text in row.items()
+                }
 
     def _by_lookup(
         self,
@@ -188,41 +256,66 @@ class SalesforceAdapter:
         hits: dict[str, dict[str, Hit]] = {}
         for row in rows:
             hit = self._hit(object_name, row, names)
-            keys = [by_key[str(row[key_field]).casefold()]] if str(row.get(key_field)).casefold() in by_key else []
+            keys = (
+                [by_key[str(row[key_field]).casefold()]]
+                if str(row.get(key_field)).casefold() in by_key
+                else []
+            )
             for name in match_fields:
                 keys += by_match.get((name, str(row.get(name)).casefold()), [])
             for key in keys:
                 hits.setdefault(key, {})[hit.crm_id] = hit
         return {key: list(found.values()) for key, found in hits.items()}
 
-    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+    def read(
+        self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, Hit]:
         """Records by id."""
         names = ", ".join(dict.fromkeys(["Id", *fields]))
-        parts = [crm_ids[start : start + KEYS_A_QUERY] for start in range(0, len(crm_ids), KEYS_A_QUERY)]
-        queries = [f"SELECT {names} FROM {object_name} WHERE {in_list('Id', part)}" for part in parts]
-        return {str(row["Id"]): self._hit(object_name, row, fields) for row in self._rows(queries, Purpose(object_name, "read"))}
+        parts = [
+            crm_ids[start : start + KEYS_A_QUERY] for start in range(0, len(crm_ids), KEYS_A_QUERY)
+        ]
+        queries = [
+            f"SELECT {names} FROM {object_name} WHERE {in_list('Id', part)}" for part in parts
+        ]
+        return {
+            str(row["Id"]): self._hit(object_name, row, fields)
+            for row in self._rows(queries, Purpose(object_name, "read"))
+        }
 
     def _rows(self, queries: Sequence[str], purpose: Purpose) -> Iterator[Mapping[str, Any]]:
         """Rows of queries, in the body of composite calls since a URL ends at 16,384 bytes."""
         for start in range(0, len(queries), COMPOSITE_QUERIES):
             part = queries[start : start + COMPOSITE_QUERIES]
             requests = [
-                {"method": "GET", "url": f"/services/data/{self.version}/query?q={quote(one)}", "referenceId": f"q{index}"}
+                {
+                    "method": "GET",
+                    "url": f"/services/data/{self.version}/query?q={quote(one)}",
+                    "referenceId": f"q{index}",
+                }
                 for index, one in enumerate(part)
             ]
-            answer = self._call("POST", "/composite", purpose, {"allOrNone": False, "compositeRequest": requests})
+            answer = self._call(
+                "POST", "/composite", purpose, {"allOrNone": False, "compositeRequest": requests}
+            )
             parts = answer.body.get("compositeResponse") if isinstance(answer.body, dict) else None
             if not answer.ok or not isinstance(parts, list) or len(parts) != len(part):
                 raise CrmError(
-                    f"Salesforce answered {answer.status} to a composite of queries.", "Run again; if it stays, check the user's access."
+                    f"Salesforce answered {answer.status} to a composite of queries.",
+                    "Run again; if it stays, check the user's access.",
                 )
             for one in parts:
-                yield from self._pages(check(Answer(one["httpStatusCode"], one["body"], {})), purpose)
+                yield from self._pages(
+                    check(Answer(one["httpStatusCode"], one["body"], {})), purpose
+                )
 
     def _pages(self, answer: Answer, purpose: Purpose) -> Iterator[Mapping[str, Any]]:
         while True:
             if not answer.ok or not isinstance(answer.body, dict):
-                raise CrmError(f"Salesforce answered {answer.status} to a query.", "Check the fields of the mapping and the user's access.")
+                raise CrmError(
+                    f"Salesforce answered {answer.status} to a query.",
+                    "Check the fields of the mapping and the user's access.",
+                )
             yield from answer.body["records"]
             if answer.body.get("done", True):
                 return
@@ -230,7 +323,9 @@ class SalesforceAdapter:
 
     def _hit(self, object_name: str, row: Mapping[str, Any], fields: Sequence[str]) -> Hit:
         infos = self._infos[object_name]
-        return Hit(str(row["Id"]), {name: from_wire(infos[name], row.get(name)) for name in fields}, row)
+        return Hit(
+            str(row["Id"]), {name: from_wire(infos[name], row.get(name)) for name in fields}, row
+        )
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One collection: upsert by external id, or update by id; results come in the order of the rows."""
@@ -244,13 +339,29 @@ class SalesforceAdapter:
             if not creating:
                 record["id"] = write.crm_id
             records.append(record)
-        path = f"/composite/sobjects/{object_name}/{key_field}" if creating else "/composite/sobjects"
-        answer = self._call("PATCH", path, Purpose(object_name, "write"), {"allOrNone": False, "records": records}, headers=self._rules)
+        path = (
+            f"/composite/sobjects/{object_name}/{key_field}" if creating else "/composite/sobjects"
+        )
+        answer = self._call(
+            "PATCH",
+            path,
+            Purpose(object_name, "write"),
+            {"allOrNone": False, "records": records},
+            headers=self._rules,
+        )
         if not answer.ok:
             errors = errors_of(answer.body)
-            raise BatchRejected(row_fault(errors[0]) if errors else RowFault("rejected", f"Salesforce answered {answer.status}"))
+            raise BatchRejected(
+                row_fault(errors[0])
+                if errors
+                else RowFault("rejected", f"Salesforce answered {answer.status}")
+            )
         if not isinstance(answer.body, list) or len(answer.body) != len(writes):
-            missing = RowFault("no_verdict", "Salesforce's answer names neither a result nor an error for it", "sync again")
+            missing = RowFault(
+                "no_verdict",
+                "Salesforce's answer names neither a result nor an error for it",
+                "sync again",
+            )
             return [RowResult(fault=missing, again=True) for _ in writes]
         return [row_result(one) for one in answer.body]
 
@@ -288,26 +399,45 @@ class SalesforceAdapter:
         """As a ContentVersion, published on the record, unless one of that name is."""
         purpose = Purpose(object_name, "attach")
         tests = f"FirstPublishLocationId = {quoted(crm_id)} AND PathOnClient = {quoted(file.name)}"
-        if not new and next(self._rows([f"SELECT Id FROM ContentVersion WHERE {tests}"], purpose), None) is not None:
+        if (
+            not new
+            and next(self._rows([f"SELECT Id FROM ContentVersion WHERE {tests}"], purpose), None)
+            is not None
+        ):
             return False
         with file.open() as content:
             data = base64.b64encode(content.read()).decode()
-        body = {"Title": file.name.rpartition(".")[0] or file.name, "PathOnClient": file.name, "VersionData": data}
+        body = {
+            "Title": file.name.rpartition(".")[0] or file.name,
+            "PathOnClient": file.name,
+            "VersionData": data,
+        }
         body["FirstPublishLocationId"] = crm_id
         answer = self._call("POST", "/sobjects/ContentVersion", purpose, body, repeatable=False)
         if not answer.ok:
             errors = errors_of(answer.body)
-            raise BatchRejected(row_fault(errors[0]) if errors else RowFault("rejected", f"Salesforce answered {answer.status}"))
+            raise BatchRejected(
+                row_fault(errors[0])
+                if errors
+                else RowFault("rejected", f"Salesforce answered {answer.status}")
+            )
         return True
 
-    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+    def link(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> list[RowResult]:
         """OpportunityContactRoles that are not there yet; every other link travels with the write."""
         if (object_name, form.to) != ("Opportunity", "Contact"):
-            raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
+            raise CrmError(
+                f"{object_name} has no association to {form.to}.", "Please report this bug."
+            )
         purpose = Purpose(object_name, "link")
         for _ in range(ROLE_ATTEMPTS):
             test = in_list("OpportunityId", (one for one, _ in pairs))
-            found = self._rows([f"SELECT OpportunityId, ContactId FROM OpportunityContactRole WHERE {test}"], purpose)
+            found = self._rows(
+                [f"SELECT OpportunityId, ContactId FROM OpportunityContactRole WHERE {test}"],
+                purpose,
+            )
             there = {(str(row["OpportunityId"]), str(row["ContactId"])) for row in found}
             missing = [pair for pair in dict.fromkeys(pairs) if pair not in there]
             if not missing:
@@ -319,13 +449,20 @@ class SalesforceAdapter:
                 answer = self._call("POST", "/composite/sobjects", purpose, body, repeatable=False)
             except AmbiguousAnswer:
                 continue  # a role has no external id: what there is now is asked for again
-            if not answer.ok or not isinstance(answer.body, list) or len(answer.body) != len(missing):
+            if (
+                not answer.ok
+                or not isinstance(answer.body, list)
+                or len(answer.body) != len(missing)
+            ):
                 raise CrmError(
-                    f"Salesforce answered {answer.status} to new contact roles.", "Run again: roles that are missing are made then."
+                    f"Salesforce answered {answer.status} to new contact roles.",
+                    "Run again: roles that are missing are made then.",
                 )
             results = dict(zip(missing, (row_result(one) for one in answer.body), strict=True))
             return [results.get(pair, RowResult(pair[0])) for pair in pairs]
-        raise CrmError("The fate of contact roles stayed unknown.", "Run again: they are looked for first.")
+        raise CrmError(
+            "The fate of contact roles stayed unknown.", "Run again: they are looked for first."
+        )
 
     def owners(self) -> Mapping[str, str]:
         """Active users."""
@@ -344,8 +481,18 @@ def row_result(one: Mapping[str, Any]) -> RowResult:
 def field_info(one: Mapping[str, Any]) -> FieldInfo:
     """A described field as the core knows it."""
     kind = KINDS.get(one["type"], "text")
-    options = tuple(str(value["value"]) for value in one.get("picklistValues") or [] if value.get("active", True))
-    scale = int(one.get("scale") or 0) if kind == "number" else DATETIME_DIGITS if kind == "datetime" else None
+    options = tuple(
+        str(value["value"])
+        for value in one.get("picklistValues") or []
+        if value.get("active", True)
+    )
+    scale = (
+        int(one.get("scale") or 0)
+        if kind == "number"
+        else DATETIME_DIGITS
+        if kind == "datetime"
+        else None
+    )
     return FieldInfo(
         one["name"],
         kind,
@@ -356,7 +503,8 @@ def field_info(one: Mapping[str, Any]) -> FieldInfo:
         scale=scale,
         unique=bool(one.get("externalId") and one.get("unique")) or one["name"] == "Id",
         trims=kind in ("text", "choice"),
-        folds_case=one["type"] == "email" or (bool(one.get("externalId")) and not one.get("caseSensitive")),
+        folds_case=one["type"] == "email"
+        or (bool(one.get("externalId")) and not one.get("caseSensitive")),
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reverse_etl.crm.http import Answer, Meaning
 from reverse_etl.errors import CrmError, RowFault
-from reverse_etl.http import Answer, Meaning
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,10 @@ def check(answer: Answer) -> Answer:
             named = f": {fields}" if fields else ""
             raise CrmError(f"Salesforce refuses the call ({code}{named}).", RUN_CODES[code])
     if answer.status in (401, 403):
-        raise CrmError(f"Salesforce refuses the call ({answer.status}).", "Check the credentials and the user's permissions.")
+        raise CrmError(
+            f"Salesforce refuses the call ({answer.status}).",
+            "Check the credentials and the user's permissions.",
+        )
     return answer
 
 
@@ -89,26 +92,40 @@ class LimitWatch:
         level = max((one for one in SHARES_TOLD if share >= one), default=0.0)
         if found and level > self.share_told:
             self.share_told = level
-            logger.warning("Salesforce: %s of %s API calls of the org's 24 hours are used", found.group(1), found.group(2))
+            logger.warning(
+                "Salesforce: %s of %s API calls of the org's 24 hours are used",
+                found.group(1),
+                found.group(2),
+            )
         return 0.0
 
 
 def field_named(message: str) -> str:
     """The field that a message such as `No such column 'X__c'` quotes."""
     parts = message.split("'")
-    return parts[1] if len(parts) > 2 and parts[1].replace("_", "").replace(".", "").isalnum() else ""
+    return (
+        parts[1] if len(parts) > 2 and parts[1].replace("_", "").replace(".", "").isalnum() else ""
+    )
 
 
 def matched(error: Mapping[str, Any]) -> str:
     """The ids of the records that a duplicate rule found; empty where it names none."""
     found = (error.get("duplicateResult") or {}).get("matchResults") or []
-    ids = [one["record"]["Id"] for result in found for one in result.get("matchRecords") or [] if one.get("record", {}).get("Id")]
+    ids = [
+        one["record"]["Id"]
+        for result in found
+        for one in result.get("matchRecords") or []
+        if one.get("record", {}).get("Id")
+    ]
     return ", ".join(ids) or " ".join(RECORD_ID.findall(str(error.get("message", ""))))
 
 
 def row_fault(error: Mapping[str, Any]) -> RowFault:
     """A row's fault. Raises: CrmError for a cause that is every row's."""
-    code, message = str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"), str(error.get("message", ""))
+    code, message = (
+        str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"),
+        str(error.get("message", "")),
+    )
     fields = ", ".join(error.get("fields") or [])
     if code == "INVALID_FIELD" and message.startswith(NO_PARENT):
         hint = "the record it is linked to no longer carries its key in Salesforce: put the key back, or sync that record with force"
@@ -122,6 +139,14 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
         told = matched(error)
         which = f"another record of Salesforce{f', {told},' if told else ''} is the same"
         more = "; or set allow_duplicates_save" if code == "DUPLICATES_DETECTED" else ""
-        return RowFault("identity_conflict", f"{code}: {message}", f"{which}: merge the two, or change one of them{more}")
-    hint = f"mend {fields} at the source or in the rule" if fields else "mend the record at the source or in the rule"
+        return RowFault(
+            "identity_conflict",
+            f"{code}: {message}",
+            f"{which}: merge the two, or change one of them{more}",
+        )
+    hint = (
+        f"mend {fields} at the source or in the rule"
+        if fields
+        else "mend the record at the source or in the rule"
+    )
     return RowFault(code, message, hint)

@@ -19,10 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from reverse_etl.adapter import RowResult
-from reverse_etl.batching import parent_key
+from reverse_etl.crm.adapter import RowResult
+from reverse_etl.crm.http import Answer, Purpose, Upload
 from reverse_etl.errors import CrmError, Stopped
-from reverse_etl.http import Answer, Purpose, Upload
+from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import Write
 from reverse_etl.values import Value, plain_number
 
@@ -97,36 +97,56 @@ class Bulk:
         verdicts = Verdicts()
         with Sorted() as rows:
             creating = rows.fill(blocks(), key_field, fields_of)
-            given: dict[str, Any] = {"object": object_name, "operation": "upsert" if creating else "update"}
+            given: dict[str, Any] = {
+                "object": object_name,
+                "operation": "upsert" if creating else "update",
+            }
             if creating:
                 given["externalIdFieldName"] = key_field
             joined = key_field if creating else "Id"
             uploads = rows.uploads(UPLOAD_BYTES)
             with ThreadPoolExecutor(max_workers=self.max_jobs, thread_name_prefix="job") as pool:
                 while True:
-                    parts = [part for _ in range(self.max_jobs) if (part := next(uploads, None)) is not None]
+                    parts = [
+                        part
+                        for _ in range(self.max_jobs)
+                        if (part := next(uploads, None)) is not None
+                    ]
                     if not parts:
                         return verdicts
                     jobs = [self._create(object_name, given, began) for _ in parts]
                     done = [
-                        pool.submit(self._job, object_name, job_id, part, joined, verdicts, stopping)
+                        pool.submit(
+                            self._job, object_name, job_id, part, joined, verdicts, stopping
+                        )
                         for job_id, part in zip(jobs, parts, strict=True)
                     ]
                     for job_id, one in zip(jobs, done, strict=True):
                         one.result()
                         ended(job_id)
 
-    def _create(self, object_name: str, given: Mapping[str, Any], began: Callable[[str], None]) -> str:
+    def _create(
+        self, object_name: str, given: Mapping[str, Any], began: Callable[[str], None]
+    ) -> str:
         body = {**given, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
         answer = self.call("POST", "/jobs/ingest", Purpose(object_name, "write"), body)
         if not answer.ok or not isinstance(answer.body, dict):
             raise CrmError(
-                f"Salesforce answered {answer.status} to a new bulk job of {object_name}.", "Check the user's Bulk API permission."
+                f"Salesforce answered {answer.status} to a new bulk job of {object_name}.",
+                "Check the user's Bulk API permission.",
             )
         began(str(answer.body["id"]))
         return str(answer.body["id"])
 
-    def _job(self, object_name: str, job_id: str, part: IO[bytes], joined: str, verdicts: Verdicts, stopping: Callable[[], bool]) -> None:
+    def _job(
+        self,
+        object_name: str,
+        job_id: str,
+        part: IO[bytes],
+        joined: str,
+        verdicts: Verdicts,
+        stopping: Callable[[], bool],
+    ) -> None:
         """Upload, start, wait, and join the results. Raises: CrmError, Stopped."""
         purpose = Purpose(object_name, "write")
 
@@ -136,45 +156,60 @@ class Bulk:
 
         with part:
             upload = Upload(body, {"Content-Type": "text/csv; charset=UTF-8"})
-            answer = self.call("PUT", f"/jobs/ingest/{job_id}/batches", purpose, None, upload=upload)
+            answer = self.call(
+                "PUT", f"/jobs/ingest/{job_id}/batches", purpose, None, upload=upload
+            )
         if not answer.ok and not self._is(object_name, job_id, "Open"):
             raise refused(answer, "a bulk upload", "Run again: nothing of it was written.")
         answer = self.call("PATCH", f"/jobs/ingest/{job_id}", purpose, {"state": "UploadComplete"})
         if not answer.ok and self._is(object_name, job_id, "Open"):
-            raise refused(answer, "the start of a bulk job", "Run again: nothing of it was written.")
+            raise refused(
+                answer, "the start of a bulk job", "Run again: nothing of it was written."
+            )
         job = self._ended(object_name, job_id, "ingest", stopping)
         if job["state"] == "Failed" and not job.get("numberRecordsProcessed"):
             told = str(job.get("errorMessage", ""))
             raise CrmError(
-                f"The bulk job {job_id} of {object_name} failed: {told}", "Check the fields of the mapping and the user's access."
+                f"The bulk job {job_id} of {object_name} failed: {told}",
+                "Check the fields of the mapping and the user's access.",
             )
-        self._join(object_name, job_id, joined, verdicts, failed=bool(job.get("numberRecordsFailed", 1)))
+        self._join(
+            object_name, job_id, joined, verdicts, failed=bool(job.get("numberRecordsFailed", 1))
+        )
 
     def _is(self, object_name: str, job_id: str, state: str) -> bool:
         """Whether a call that looked refused was carried out before its answer was lost."""
         answer = self.call("GET", f"/jobs/ingest/{job_id}", Purpose(object_name, "poll"))
         return isinstance(answer.body, dict) and answer.body.get("state") == state
 
-    def _ended(self, object_name: str, job_id: str, kind: str, stopping: Callable[[], bool]) -> Mapping[str, Any]:
+    def _ended(
+        self, object_name: str, job_id: str, kind: str, stopping: Callable[[], bool]
+    ) -> Mapping[str, Any]:
         """The job once it has ended. Raises: CrmError, Stopped."""
         wait_s, waited_s = FIRST_POLL_S, 0.0
         while True:
             answer = self.call("GET", f"/jobs/{kind}/{job_id}", Purpose(object_name, "poll"))
             if not answer.ok or not isinstance(answer.body, dict):
                 raise CrmError(
-                    f"Salesforce answered {answer.status} to a poll of a bulk job.", "Run again: the job is seen to its end first."
+                    f"Salesforce answered {answer.status} to a poll of a bulk job.",
+                    "Run again: the job is seen to its end first.",
                 )
             if answer.body["state"] in ENDED:
                 return answer.body
             if stopping():
                 raise Stopped(0)
             if waited_s > LONGEST_JOB_S:
-                raise CrmError(f"The bulk job {job_id} has not ended after {waited_s:.0f} s.", "Run again: it is seen to its end first.")
+                raise CrmError(
+                    f"The bulk job {job_id} has not ended after {waited_s:.0f} s.",
+                    "Run again: it is seen to its end first.",
+                )
             self.sleep(wait_s)
             waited_s += wait_s
             wait_s = min(LONGEST_POLL_S, wait_s * POLL_GROWTH)
 
-    def _join(self, object_name: str, job_id: str, joined: str, verdicts: Verdicts, *, failed: bool) -> None:
+    def _join(
+        self, object_name: str, job_id: str, joined: str, verdicts: Verdicts, *, failed: bool
+    ) -> None:
         """Read a job's results and give each row its verdict."""
         path = f"/jobs/ingest/{job_id}"
         for row in self._table(object_name, f"{path}/successfulResults"):
@@ -185,7 +220,9 @@ class Bulk:
         for row in self._table(object_name, f"{path}/failedResults"):
             fault = error_of(row["sf__Error"])
             name = (row.get("Id") or row["sf__Id"]) if joined == "Id" else row[joined].casefold()
-            verdicts.refused[name] = RowResult(fault=row_fault(fault), again=fault["statusCode"] in PASSING)
+            verdicts.refused[name] = RowResult(
+                fault=row_fault(fault), again=fault["statusCode"] in PASSING
+            )
 
     def _table(self, object_name: str, path: str) -> Iterator[dict[str, str]]:
         """Rows of a CSV answer, through a file. Raises: CrmError."""
@@ -193,17 +230,25 @@ class Bulk:
             answer = self.call("GET", path, Purpose(object_name, "results"), into=file)
             if not answer.ok:
                 raise CrmError(
-                    f"Salesforce answered {answer.status} to the results of a bulk job.", "Run again: its rows are looked up then."
+                    f"Salesforce answered {answer.status} to the results of a bulk job.",
+                    "Run again: its rows are looked up then.",
                 )
             yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
 
     def finish(self, object_name: str, job_id: str) -> None:
         """See a job of an earlier run to its end; one that was never started is called off. Raises: CrmError."""
-        answer = self.call("GET", f"/jobs/ingest/{job_id}", Purpose(object_name, "poll"), missing_ok=True)
+        answer = self.call(
+            "GET", f"/jobs/ingest/{job_id}", Purpose(object_name, "poll"), missing_ok=True
+        )
         if answer.status == 404:
             return
         if isinstance(answer.body, dict) and answer.body.get("state") == "Open":
-            self.call("PATCH", f"/jobs/ingest/{job_id}", Purpose(object_name, "write"), {"state": "Aborted"})
+            self.call(
+                "PATCH",
+                f"/jobs/ingest/{job_id}",
+                Purpose(object_name, "write"),
+                {"state": "Aborted"},
+            )
             return
         self._ended(object_name, job_id, "ingest", lambda: False)
 
@@ -215,12 +260,15 @@ class Bulk:
         answer = self.call("POST", "/jobs/query", purpose, {"operation": "query", "query": soql})
         if not answer.ok or not isinstance(answer.body, dict):
             raise CrmError(
-                f"Salesforce answered {answer.status} to a bulk query of {object_name}.", "Check the user's Bulk API permission."
+                f"Salesforce answered {answer.status} to a bulk query of {object_name}.",
+                "Check the user's Bulk API permission.",
             )
         job_id = str(answer.body["id"])
         job = self._ended(object_name, job_id, "query", lambda: False)
         if job["state"] != "JobComplete":
-            raise CrmError(f"The bulk query {job_id} of {object_name} ended as {job['state']}.", "Run again.")
+            raise CrmError(
+                f"The bulk query {job_id} of {object_name} ended as {job['state']}.", "Run again."
+            )
         locator = ""
         while locator != "null":
             more = f"&locator={locator}" if locator else ""
@@ -261,7 +309,12 @@ class Sorted:
     def __exit__(self, *_: object) -> None:
         self._base.close()
 
-    def fill(self, blocks: Iterator[Sequence[Write]], key_field: str, fields_of: Callable[[Write], Mapping[str, Value]]) -> bool:
+    def fill(
+        self,
+        blocks: Iterator[Sequence[Write]],
+        key_field: str,
+        fields_of: Callable[[Write], Mapping[str, Value]],
+    ) -> bool:
         """Take the rows in; whether they are creates."""
         creating = True
         for block in blocks:
@@ -308,7 +361,11 @@ class Snapshot:
     """An object's keys, match fields and mapped fields, read once and looked up on disk. The file has no name."""
 
     def __init__(self, key_field: str, match_fields: Sequence[str], fields: Sequence[str]) -> None:
-        self.key_field, self.match_fields, self.fields = key_field, tuple(match_fields), tuple(fields)
+        self.key_field, self.match_fields, self.fields = (
+            key_field,
+            tuple(match_fields),
+            tuple(fields),
+        )
         self._base = sqlite3.connect("", isolation_level=None)
         self._base.execute("PRAGMA journal_mode=OFF")
         self._base.execute("CREATE TABLE rows (id TEXT PRIMARY KEY, cells TEXT) WITHOUT ROWID")
@@ -316,7 +373,11 @@ class Snapshot:
 
     def covers(self, key_field: str, match_fields: Sequence[str], fields: Sequence[str]) -> bool:
         """Whether it can answer for these fields."""
-        return key_field == self.key_field and set(match_fields) <= set(self.match_fields) and set(fields) <= set(self.fields)
+        return (
+            key_field == self.key_field
+            and set(match_fields) <= set(self.match_fields)
+            and set(fields) <= set(self.fields)
+        )
 
     def fill(self, rows: Iterator[Mapping[str, str]]) -> None:
         """Take the rows in, by thousands."""
@@ -324,7 +385,11 @@ class Snapshot:
         names: list[tuple[str, str, str]] = []
         for row in rows:
             lines.append((row["Id"], json.dumps(row)))
-            names += [(name, row[name].casefold(), row["Id"]) for name in (self.key_field, *self.match_fields) if row.get(name)]
+            names += [
+                (name, row[name].casefold(), row["Id"])
+                for name in (self.key_field, *self.match_fields)
+                if row.get(name)
+            ]
             if len(lines) >= 1000:
                 self._insert(lines, names)
         self._insert(lines, names)

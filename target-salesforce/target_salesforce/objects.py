@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reverse_etl.adapter import Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import Lane, LinkForm, ObjectSpec
 
 COLLECTION_LIMIT = 200
 """Rows of an sObject collection. Source: Salesforce REST API guide, sObject Collections, read 2026-11-23."""
@@ -39,7 +39,16 @@ OBJECTS = {
         unique_keys=True,
         find_rows_a_call=FIND_ROWS,
         owner_field="OwnerId",
-        links={"Contact": LinkForm("Contact", "reference", field="ContactId", on_create=True, rows_a_call=COLLECTION_LIMIT, later=True)},
+        links={
+            "Contact": LinkForm(
+                "Contact",
+                "reference",
+                field="ContactId",
+                on_create=True,
+                rows_a_call=COLLECTION_LIMIT,
+                later=True,
+            )
+        },
         required=dict.fromkeys(("Name", "StageName", "CloseDate"), "Salesforce requires it"),
     ),
 }
@@ -55,7 +64,12 @@ OBJECTS |= {
         file_rows=(1,),
     ),
     "CanAI_Platform_Metric__c": ObjectSpec(
-        "CanAI_Platform_Metric__c", COLLECTIONS, upserts=True, unique_keys=True, find_rows_a_call=FIND_ROWS, owner_field="OwnerId"
+        "CanAI_Platform_Metric__c",
+        COLLECTIONS,
+        upserts=True,
+        unique_keys=True,
+        find_rows_a_call=FIND_ROWS,
+        owner_field="OwnerId",
     ),
 }
 LABELS = {
@@ -74,4 +88,7 @@ PERMISSION_SET = {
 def with_bulk(threshold: int) -> Mapping[str, ObjectSpec]:
     """The objects with the lane of jobs from this many rows on."""
     job = Lane("bulk", threshold, JOB_ROWS, job=True, calls=JOB_CALLS)
-    return {name: replace(one, lanes=(*one.lanes, job), find_job=(threshold, QUERY_JOB_CALLS)) for name, one in OBJECTS.items()}
+    return {
+        name: replace(one, lanes=(*one.lanes, job), find_job=(threshold, QUERY_JOB_CALLS))
+        for name, one in OBJECTS.items()
+    }

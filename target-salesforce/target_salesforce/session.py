@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import jwt
+from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import CrmError, SettingError
-from reverse_etl.oauth import OAuth
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -47,7 +47,10 @@ class Session:
         self.oauth.token()
         url = str(self.oauth.answer.get("instance_url") or self.given_url).rstrip("/")
         if not url:
-            raise CrmError("Salesforce's sign-in names no instance URL.", "Set `instance_url` to the org's own URL.")
+            raise CrmError(
+                "Salesforce's sign-in names no instance URL.",
+                "Set `instance_url` to the org's own URL.",
+            )
         return url
 
     @property
@@ -58,7 +61,9 @@ class Session:
 
 def grant(given: Mapping[str, str], audience: str) -> Mapping[str, str] | None:
     """The form of the grant that the settings allow; None where they allow none. Raises: SettingError."""
-    own = {"client_id": given["client_id"]} | ({"client_secret": given["client_secret"]} if given["client_secret"] else {})
+    own = {"client_id": given["client_id"]} | (
+        {"client_secret": given["client_secret"]} if given["client_secret"] else {}
+    )
     if given["client_id"] and given["refresh_token"]:
         return {"grant_type": "refresh_token", "refresh_token": given["refresh_token"], **own}
     if given["client_id"] and given["username"] and given["private_key"]:
@@ -70,11 +75,19 @@ def grant(given: Mapping[str, str], audience: str) -> Mapping[str, str] | None:
 
 def assertion(given: Mapping[str, str], audience: str) -> str:
     """A signed statement of who signs in. Raises: SettingError."""
-    claims = {"iss": given["client_id"], "sub": given["username"], "aud": audience, "exp": int(time.time()) + JWT_LIFETIME_S}
+    claims = {
+        "iss": given["client_id"],
+        "sub": given["username"],
+        "aud": audience,
+        "exp": int(time.time()) + JWT_LIFETIME_S,
+    }
     try:
         return jwt.encode(claims, given["private_key"].replace("\\n", "\n"), algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError):
-        raise SettingError("private_key is no RSA key.", "Give the PEM text of the key whose certificate the app has.") from None
+        raise SettingError(
+            "private_key is no RSA key.",
+            "Give the PEM text of the key whose certificate the app has.",
+        ) from None
 
 
 def audience_of(login_url: str) -> str:
@@ -82,14 +95,20 @@ def audience_of(login_url: str) -> str:
     host = urlsplit(login_url).hostname or ""
     if not host.endswith(".salesforce.com"):
         return login_url
-    return "https://test.salesforce.com" if host.startswith("test.") or ".sandbox." in host else "https://login.salesforce.com"
+    return (
+        "https://test.salesforce.com"
+        if host.startswith("test.") or ".sandbox." in host
+        else "https://login.salesforce.com"
+    )
 
 
 def open_session(given: Mapping[str, str], login_url: str) -> Session:
     """The session that the settings allow. Raises: SettingError."""
     audience = audience_of(login_url)
     if grant(given, audience) is not None:
-        oauth = OAuth("Salesforce", f"{login_url}{TOKEN_PATH}", lambda: grant(given, audience) or {}, HINT)
+        oauth = OAuth(
+            "Salesforce", f"{login_url}{TOKEN_PATH}", lambda: grant(given, audience) or {}, HINT
+        )
         return Session(oauth, given["instance_url"])
     if not given["access_token"]:
         raise SettingError(
@@ -97,5 +116,8 @@ def open_session(given: Mapping[str, str], login_url: str) -> Session:
             "Set client_id with client_secret, with username and private_key, or with refresh_token; or access_token with instance_url.",
         )
     if not given["instance_url"]:
-        raise SettingError("The setting 'instance_url' is missing.", "Set the org's own URL together with access_token.")
+        raise SettingError(
+            "The setting 'instance_url' is missing.",
+            "Set the org's own URL together with access_token.",
+        )
     return Session(None, given["instance_url"], given["access_token"])

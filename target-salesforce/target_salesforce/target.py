@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reverse_etl import commands
-from reverse_etl.adapter import Adapter, CallCount
-from reverse_etl.http import CrmHttp
-from reverse_etl.settings import COMMON, checked_url
-from reverse_etl.target import CrmTarget
+from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.http import CrmHttp
+from reverse_etl.singer import cli as commands
+from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
@@ -40,11 +40,25 @@ class TargetSalesforce(CrmTarget):
             title="Instance URL",
             description="The org's own URL; needed with access_token, else the sign-in tells it.",
         ),
-        th.Property("client_id", th.StringType, title="Client id", description="Consumer key of an External Client App."),
         th.Property(
-            "client_secret", th.StringType, secret=True, title="Client secret", description="Consumer secret, for client credentials."
+            "client_id",
+            th.StringType,
+            title="Client id",
+            description="Consumer key of an External Client App.",
         ),
-        th.Property("username", th.StringType, title="Username", description="The user to act as, for the JWT bearer flow."),
+        th.Property(
+            "client_secret",
+            th.StringType,
+            secret=True,
+            title="Client secret",
+            description="Consumer secret, for client credentials.",
+        ),
+        th.Property(
+            "username",
+            th.StringType,
+            title="Username",
+            description="The user to act as, for the JWT bearer flow.",
+        ),
         th.Property(
             "private_key",
             th.StringType,
@@ -52,9 +66,19 @@ class TargetSalesforce(CrmTarget):
             title="Private key",
             description="PEM text of the RSA key whose certificate the app has, for the JWT bearer flow.",
         ),
-        th.Property("refresh_token", th.StringType, secret=True, title="Refresh token", description="A refresh token of the app."),
         th.Property(
-            "access_token", th.StringType, secret=True, title="Access token", description="A session's token instead of signing in."
+            "refresh_token",
+            th.StringType,
+            secret=True,
+            title="Refresh token",
+            description="A refresh token of the app.",
+        ),
+        th.Property(
+            "access_token",
+            th.StringType,
+            secret=True,
+            title="Access token",
+            description="A session's token instead of signing in.",
         ),
         th.Property(
             "bulk_threshold",
@@ -76,7 +100,15 @@ class TargetSalesforce(CrmTarget):
     def build_adapter(self) -> Adapter:
         """Salesforce behind these settings. Raises: SettingError."""
         login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
-        names = ("client_id", "client_secret", "username", "private_key", "refresh_token", "access_token", "instance_url")
+        names = (
+            "client_id",
+            "client_secret",
+            "username",
+            "private_key",
+            "refresh_token",
+            "access_token",
+            "instance_url",
+        )
         given = {name: str(self.config.get(name) or "") for name in names}
         if given["instance_url"]:
             given["instance_url"] = checked_url(given["instance_url"], "instance_url")
@@ -94,7 +126,9 @@ class TargetSalesforce(CrmTarget):
         )
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
         allow = bool(self.config.get("allow_duplicates_save"))
-        return SalesforceAdapter(http, session, version, int(self.config["bulk_threshold"]), allow_duplicates=allow)
+        return SalesforceAdapter(
+            http, session, version, int(self.config["bulk_threshold"]), allow_duplicates=allow
+        )
 
 
 def main() -> int:

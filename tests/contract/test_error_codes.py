@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl.adapter import CallCount
+from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import AmbiguousAnswer, BatchRejected, BudgetSpent, CrmError, RowFault
-from reverse_etl.http import CrmHttp
 from reverse_etl.records import CrmRecord, SourceRecord, Write
 from target_hubspot import api as hubspot
 from target_hubspot.adapter import HubSpotAdapter
@@ -56,7 +56,9 @@ def stub() -> Iterator[Stub]:
             first = given.asked == 1
             body = given.body if first else given.success
             self.send_response(given.status if first else 200)
-            for name, value in ({**given.headers} if first else {"Content-Type": "application/json"}).items():
+            for name, value in (
+                {**given.headers} if first else {"Content-Type": "application/json"}
+            ).items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -95,16 +97,29 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
     if crm == "salesforce":
         stub.success = json.dumps([{"id": "003", "success": True, "errors": []}]).encode()
         session = Session(None, stub.url, "token")
-        adapter = SalesforceAdapter(http(stub, crm, salesforce.meaning, renew=lambda: True), session, "v67.0")
+        adapter = SalesforceAdapter(
+            http(stub, crm, salesforce.meaning, renew=lambda: True), session, "v67.0"
+        )
         name, key = "Contact", "CanAI_User_ID__c"
     elif crm == "hubspot":
         stub.success = json.dumps(
-            {"status": "COMPLETE", "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}]}
+            {
+                "status": "COMPLETE",
+                "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}],
+            }
         ).encode()
-        adapter, name, key = HubSpotAdapter(http(stub, crm, hubspot.meaning), "2026-09"), "contacts", "canai_user_id"
+        adapter, name, key = (
+            HubSpotAdapter(http(stub, crm, hubspot.meaning), "2026-09"),
+            "contacts",
+            "canai_user_id",
+        )
     else:
         stub.success = json.dumps({"success": True, "data": {"id": 5}}).encode()
-        adapter, name, key = PipedriveAdapter(http(stub, crm, pipedrive.meaning)), "persons", "canai_user_id"
+        adapter, name, key = (
+            PipedriveAdapter(http(stub, crm, pipedrive.meaning)),
+            "persons",
+            "canai_user_id",
+        )
     try:
         (result,) = adapter.write(name, key, [write(kind)])
     except BatchRejected as rejected:
@@ -136,7 +151,12 @@ SALESFORCE_ROWS = [
 SALESFORCE_CALLS = [
     (401, "INVALID_SESSION_ID", "Session expired or invalid", "retry"),
     (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", "budget"),
-    (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.", "retry"),
+    (
+        403,
+        "REQUEST_LIMIT_EXCEEDED",
+        "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        "retry",
+    ),
     (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", "run"),
     (403, "API_CURRENTLY_DISABLED", "API is currently disabled", "run"),
     (404, "NOT_FOUND", "The requested resource does not exist", "run"),
@@ -156,9 +176,13 @@ NOT_OF_ROWS = {"INVALID_FIELD"}
 """Answered where a row names a field that is hidden; the WSDL has it among the API's fault codes."""
 
 
-@pytest.mark.skipif(not SPECS.is_dir(), reason="CRM_SPECS_DIR names no folder of vendor specifications")
+@pytest.mark.skipif(
+    not SPECS.is_dir(), reason="CRM_SPECS_DIR names no folder of vendor specifications"
+)
 def test_the_row_codes_of_salesforce_are_status_codes_of_the_wsdl() -> None:
-    known = set(json.loads((SPECS / "salesforce" / "statuscode-enum-v63.json").read_text())["values"])
+    known = set(
+        json.loads((SPECS / "salesforce" / "statuscode-enum-v63.json").read_text())["values"]
+    )
     assert {code for code, _ in SALESFORCE_ROWS} - known - NOT_OF_ROWS == set()
 
 
@@ -172,25 +196,39 @@ def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
 
 
 def test_a_parent_that_lost_its_key_is_one_rows_fault(stub: Stub) -> None:
-    errors = [{"statusCode": "INVALID_FIELD", "message": "Foreign key external ID: u-1 not found for field X__c in entity Contact"}]
+    errors = [
+        {
+            "statusCode": "INVALID_FIELD",
+            "message": "Foreign key external ID: u-1 not found for field X__c in entity Contact",
+        }
+    ]
     stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
     assert verdict(stub, "salesforce") == "row"
 
 
 @pytest.mark.parametrize(("status", "code", "message", "expected"), SALESFORCE_CALLS)
-def test_salesforce_codes_of_a_call(stub: Stub, status: int, code: str, message: str, expected: str) -> None:
+def test_salesforce_codes_of_a_call(
+    stub: Stub, status: int, code: str, message: str, expected: str
+) -> None:
     """Source: Salesforce REST API guide, Status Codes and Error Responses, 2026-11."""
     stub.status, stub.body = status, json.dumps([{"errorCode": code, "message": message}]).encode()
     assert verdict(stub, "salesforce") == expected
 
 
 def refused(category: str, message: str, code: str = "", **more: Any) -> dict[str, Any]:
-    errors = [{"message": message, "code": code, "context": {"propertyName": ["x"]}}] if code else []
+    errors = (
+        [{"message": message, "code": code, "context": {"propertyName": ["x"]}}] if code else []
+    )
     return {"status": "error", "category": category, "message": message, "errors": errors, **more}
 
 
 def partly(category: str, message: str) -> dict[str, Any]:
-    item = {"status": "error", "category": category, "message": message, "context": {"objectWriteTraceId": ["row-0"]}}
+    item = {
+        "status": "error",
+        "category": category,
+        "message": message,
+        "context": {"objectWriteTraceId": ["row-0"]},
+    }
     return {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [item]}
 
 
@@ -207,8 +245,20 @@ HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
     (401, refused("INVALID_AUTHENTICATION", "Authentication credentials not found"), "run"),
     (403, refused("MISSING_SCOPES", "This app hasn't been granted all required scopes"), "run"),
     (423, refused("LOCKED", "locked by a bulk write"), "retry"),
-    (429, refused("RATE_LIMITS", "You have reached your ten_secondly_rolling limit.", policyName="TEN_SECONDLY_ROLLING"), "retry"),
-    (429, refused("RATE_LIMITS", "You have reached your daily limit.", policyName="DAILY"), "budget"),
+    (
+        429,
+        refused(
+            "RATE_LIMITS",
+            "You have reached your ten_secondly_rolling limit.",
+            policyName="TEN_SECONDLY_ROLLING",
+        ),
+        "retry",
+    ),
+    (
+        429,
+        refused("RATE_LIMITS", "You have reached your daily limit.", policyName="DAILY"),
+        "budget",
+    ),
     (477, refused("MIGRATION_IN_PROGRESS", "in migration"), "retry"),
     (500, refused("INTERNAL_ERROR", "internal error"), "retry"),
     (502, {}, "retry"),
@@ -221,7 +271,9 @@ HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "expected"), HUBSPOT, ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT]
+    ("status", "body", "expected"),
+    HUBSPOT,
+    ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT],
 )
 def test_hubspot_codes(stub: Stub, status: int, body: dict[str, Any], expected: str) -> None:
     """Source: HubSpot, Error handling, Usage guidelines, and batch specifications, read 2026-11-23."""
@@ -230,7 +282,9 @@ def test_hubspot_codes(stub: Stub, status: int, body: dict[str, Any], expected: 
 
 
 def told(error: str, code: int, **more: Any) -> bytes:
-    return json.dumps({"success": False, "error": error, "error_info": "", "errorCode": code, **more}).encode()
+    return json.dumps(
+        {"success": False, "error": error, "error_info": "", "errorCode": code, **more}
+    ).encode()
 
 
 PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
@@ -240,8 +294,20 @@ PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
     ("create", 403, told("Scope and URL mismatch", 403), {}, "run"),
     ("create", 403, b"<html>Attention Required! | Cloudflare</html>", {}, "run"),
     ("update", 404, told("Person not found", 404), {}, "batch"),
-    ("create", 429, told("request over limit", 429), {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, "retry"),
-    ("create", 429, told("request over daily limit", 429), {"x-daily-ratelimit-token-remaining": "0"}, "budget"),
+    (
+        "create",
+        429,
+        told("request over limit", 429),
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"},
+        "retry",
+    ),
+    (
+        "create",
+        429,
+        told("request over daily limit", 429),
+        {"x-daily-ratelimit-token-remaining": "0"},
+        "budget",
+    ),
     ("create", 500, told("Internal server error", 500), {}, "lookup"),
     ("update", 500, told("Internal server error", 500), {}, "retry"),
     ("create", 502, b"", {}, "lookup"),
@@ -252,7 +318,9 @@ PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "status", "body", "headers", "expected"), PIPEDRIVE)
-def test_pipedrive_codes(stub: Stub, kind: str, status: int, body: bytes, headers: dict[str, str], expected: str) -> None:
+def test_pipedrive_codes(
+    stub: Stub, kind: str, status: int, body: bytes, headers: dict[str, str], expected: str
+) -> None:
     """Source: Pipedrive, Rate limiting, openapi-v2 (2026-08), HTTP status codes, read 2026-11-23."""
     stub.status, stub.body, stub.headers = status, body, headers
     assert verdict(stub, "pipedrive", kind) == expected

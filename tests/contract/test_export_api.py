@@ -15,7 +15,9 @@ def test_schemathesis_finds_no_server_error(box: Box) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
-    statuses = [line["status"] for line in box.log("canai") if line["path"].startswith("/canai/v1/export")]
+    statuses = [
+        line["status"] for line in box.log("canai") if line["path"].startswith("/canai/v1/export")
+    ]
     assert {200, 400, 404} <= set(statuses)
     assert statuses.count(200) >= 20, "too few requests got past validation to say anything"
     assert not [status for status in statuses if status >= 500]

@@ -14,7 +14,9 @@ NODE_PACKAGES = {"pipedrive": "33.7.0", "jsforce": "3.9.5", "@hubspot/api-client
 
 
 def test_hubspot_api_client_upserts_reads_and_links(box: Box, tmp_path: Path) -> None:
-    deliver(box, "hubspot", extract(box, tmp_path, streams=["users"]), tmp_path)  # provisions canai_user_id
+    deliver(
+        box, "hubspot", extract(box, tmp_path, streams=["users"]), tmp_path
+    )  # provisions canai_user_id
     import hubspot
     from hubspot.crm.associations.v4 import AssociationSpec
     from hubspot.crm.contacts import (
@@ -29,7 +31,9 @@ def test_hubspot_api_client_upserts_reads_and_links(box: Box, tmp_path: Path) ->
     client = hubspot.Client.create(access_token="sandbox-token", host=f"{box.url}/hubspot")
     batch = client.crm.contacts.batch_api
     row = SimplePublicObjectBatchInputUpsert(
-        id="client-1", id_property="canai_user_id", properties={"email": "c1@example.com", "firstname": "Cleo"}
+        id="client-1",
+        id_property="canai_user_id",
+        properties={"email": "c1@example.com", "firstname": "Cleo"},
     )
     made = batch.upsert(BatchInputSimplePublicObjectBatchInputUpsert(inputs=[row]))
     assert made.status == "COMPLETE"
@@ -40,17 +44,34 @@ def test_hubspot_api_client_upserts_reads_and_links(box: Box, tmp_path: Path) ->
     assert again.results[0].id == contact_id
     read = batch.read(
         BatchReadInputSimplePublicObjectId(
-            inputs=[SimplePublicObjectId(id="client-1")], id_property="canai_user_id", properties=["firstname"], properties_with_history=[]
+            inputs=[SimplePublicObjectId(id="client-1")],
+            id_property="canai_user_id",
+            properties=["firstname"],
+            properties_with_history=[],
         )
     )
     assert read.results[0].properties["firstname"] == "Cleo"
-    single = client.crm.contacts.basic_api.create(SimplePublicObjectInputForCreate(properties={"email": "c2@example.com"}, associations=[]))
-    assert client.crm.contacts.basic_api.get_by_id(single.id, properties=["email"]).properties["email"] == "c2@example.com"
+    single = client.crm.contacts.basic_api.create(
+        SimplePublicObjectInputForCreate(properties={"email": "c2@example.com"}, associations=[])
+    )
+    assert (
+        client.crm.contacts.basic_api.get_by_id(single.id, properties=["email"]).properties["email"]
+        == "c2@example.com"
+    )
     deal = client.crm.deals.basic_api.create(
-        DealInput(properties={"dealname": "Client deal", "dealstage": "qualifiedtobuy", "pipeline": "default"}, associations=[])
+        DealInput(
+            properties={
+                "dealname": "Client deal",
+                "dealstage": "qualifiedtobuy",
+                "pipeline": "default",
+            },
+            associations=[],
+        )
     )
     specs = [AssociationSpec(association_category="HUBSPOT_DEFINED", association_type_id=3)]
-    client.crm.associations.v4.basic_api.create("deals", deal.id, "contacts", contact_id, association_spec=specs)
+    client.crm.associations.v4.basic_api.create(
+        "deals", deal.id, "contacts", contact_id, association_spec=specs
+    )
     page = client.crm.associations.v4.basic_api.get_page("deals", deal.id, "contacts")
     assert [str(one.to_object_id) for one in page.results] == [contact_id]
 
@@ -62,11 +83,18 @@ def test_simple_salesforce_upserts_reads_and_links(box: Box, tmp_path: Path) -> 
 
     session = requests.Session()
     session.trust_env = False
-    client = Salesforce(instance_url=f"{box.url}/salesforce", session_id="sandbox", version="59.0", session=session)
+    client = Salesforce(
+        instance_url=f"{box.url}/salesforce", session_id="sandbox", version="59.0", session=session
+    )
     client.base_url = f"{box.url}/salesforce/services/data/v59.0/"
     contact = client.Contact
     contact.base_url = f"{client.base_url}sobjects/Contact/"
-    assert contact.upsert("CanAI_User_ID__c/client-1", {"LastName": "Client", "Email": "client@example.com"}) == 201
+    assert (
+        contact.upsert(
+            "CanAI_User_ID__c/client-1", {"LastName": "Client", "Email": "client@example.com"}
+        )
+        == 201
+    )
     assert contact.upsert("CanAI_User_ID__c/client-1", {"FirstName": "Cleo"}) in (200, 204)
     found = client.query("SELECT Id, Name FROM Contact WHERE CanAI_User_ID__c = 'client-1'")
     assert found["totalSize"] == 1
@@ -74,10 +102,21 @@ def test_simple_salesforce_upserts_reads_and_links(box: Box, tmp_path: Path) -> 
     assert contact.get(contact_id)["Name"] == "Cleo Client"
     opportunity = client.Opportunity
     opportunity.base_url = f"{client.base_url}sobjects/Opportunity/"
-    made = opportunity.create({"Name": "Client deal", "StageName": "Closed Won", "CloseDate": "2026-01-31", "ContactId": contact_id})
+    made = opportunity.create(
+        {
+            "Name": "Client deal",
+            "StageName": "Closed Won",
+            "CloseDate": "2026-01-31",
+            "ContactId": contact_id,
+        }
+    )
     assert made["success"]
-    roles = client.query(f"SELECT ContactId, IsPrimary FROM OpportunityContactRole WHERE OpportunityId = '{made['id']}'")
-    assert [(one["ContactId"], one["IsPrimary"]) for one in roles["records"]] == [(contact_id, True)]
+    roles = client.query(
+        f"SELECT ContactId, IsPrimary FROM OpportunityContactRole WHERE OpportunityId = '{made['id']}'"
+    )
+    assert [(one["ContactId"], one["IsPrimary"]) for one in roles["records"]] == [
+        (contact_id, True)
+    ]
 
 
 NODE_SCRIPT = """
@@ -203,7 +242,17 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the vendors' clients from npm."""
     folder = tmp_path_factory.mktemp("node")
     packages = [f"{name}@{version}" for name, version in NODE_PACKAGES.items()]
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", str(folder), *packages]
+    install = [
+        "npm",
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--no-package-lock",
+        "--prefix",
+        str(folder),
+        *packages,
+    ]
     subprocess.run(install, check=True, timeout=300, capture_output=True)
     return folder
 
@@ -216,13 +265,21 @@ SCRIPTS = {
 @pytest.mark.node
 @pytest.mark.skipif(not has_node(), reason="node and npm are not on this machine")
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_clients_from_npm_run_their_cycles(box: Box, name: str, node_folder: Path, tmp_path: Path) -> None:
+def test_clients_from_npm_run_their_cycles(
+    box: Box, name: str, node_folder: Path, tmp_path: Path
+) -> None:
     if name == "jsforce":
         deliver(box, "salesforce", [schema_message()], tmp_path)  # provisions CanAI_User_ID__c
     script = node_folder / f"{name.replace('/', '-').replace(' ', '-')}.js"
     script.write_text(SCRIPTS[name])
     done = subprocess.run(
-        ["node", str(script)], cwd=node_folder, env={**os.environ, "URL": box.url}, capture_output=True, text=True, timeout=60, check=False
+        ["node", str(script)],
+        cwd=node_folder,
+        env={**os.environ, "URL": box.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.stdout.strip() == "round trip done", done.stderr
 
@@ -234,40 +291,70 @@ def test_simple_salesforce_runs_a_bulk_job_with_failed_rows(box: Box, tmp_path: 
 
     session = requests.Session()
     session.trust_env = False
-    client = Salesforce(instance_url=f"{box.url}/salesforce", session_id="sandbox", version="67.0", session=session)
+    client = Salesforce(
+        instance_url=f"{box.url}/salesforce", session_id="sandbox", version="67.0", session=session
+    )
     client.bulk2_url = f"{box.url}/salesforce/services/data/v67.0/jobs/"
     handler = client.bulk2.Contact
     rows = [
-        {"CanAI_User_ID__c": f"py-{n}", "LastName": f"Row {n}", "Email": "no address" if n == 4 else f"p{n}@example.com"} for n in range(20)
+        {
+            "CanAI_User_ID__c": f"py-{n}",
+            "LastName": f"Row {n}",
+            "Email": "no address" if n == 4 else f"p{n}@example.com",
+        }
+        for n in range(20)
     ]
     (result,) = handler.upsert(records=rows, external_id_field="CanAI_User_ID__c", wait=1)
     assert [result["numberRecordsTotal"], result["numberRecordsFailed"]] == [20, 1]
     assert "INVALID_EMAIL_ADDRESS" in handler.get_failed_records(result["job_id"])
     assert handler.get_successful_records(result["job_id"]).count("py-") == 19
-    pages = list(handler.query("SELECT Id, CanAI_User_ID__c FROM Contact WHERE CanAI_User_ID__c != null"))
+    pages = list(
+        handler.query("SELECT Id, CanAI_User_ID__c FROM Contact WHERE CanAI_User_ID__c != null")
+    )
     assert "".join(pages).count("py-") == 19
 
 
 def test_hubspot_api_client_makes_notes_files_and_properties(box: Box, tmp_path: Path) -> None:
     import hubspot
-    from hubspot.crm.objects.notes import PublicAssociationsForObject, SimplePublicObjectInputForCreate
+    from hubspot.crm.objects.notes import (
+        PublicAssociationsForObject,
+        SimplePublicObjectInputForCreate,
+    )
     from hubspot.crm.properties import PropertyCreate, PropertyGroupCreate
 
     client = hubspot.Client.create(access_token="sandbox-token", host=f"{box.url}/hubspot")
-    client.crm.properties.groups_api.create("contacts", PropertyGroupCreate(name="client", label="Client", display_order=1))
+    client.crm.properties.groups_api.create(
+        "contacts", PropertyGroupCreate(name="client", label="Client", display_order=1)
+    )
     made = PropertyCreate(
-        name="client_key", label="Key", type="string", field_type="text", group_name="client", has_unique_value=True, hidden=False
+        name="client_key",
+        label="Key",
+        type="string",
+        field_type="text",
+        group_name="client",
+        has_unique_value=True,
+        hidden=False,
     )
     assert client.crm.properties.core_api.create("contacts", made).has_unique_value
     contact = client.crm.contacts.basic_api.create(
-        hubspot.crm.contacts.SimplePublicObjectInputForCreate(properties={"email": "c@example.com", "client_key": "k"}, associations=[])
+        hubspot.crm.contacts.SimplePublicObjectInputForCreate(
+            properties={"email": "c@example.com", "client_key": "k"}, associations=[]
+        )
     )
-    link = PublicAssociationsForObject(to={"id": contact.id}, types=[{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 202}])
+    link = PublicAssociationsForObject(
+        to={"id": contact.id},
+        types=[{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 202}],
+    )
     body = {"hs_timestamp": "2026-01-01T00:00:00Z", "hs_note_body": "Hello"}
-    note = client.crm.objects.notes.basic_api.create(SimplePublicObjectInputForCreate(properties=body, associations=[link]))
+    note = client.crm.objects.notes.basic_api.create(
+        SimplePublicObjectInputForCreate(properties=body, associations=[link])
+    )
     (tmp_path / "plan.pdf").write_bytes(b"pdf")
     file = client.files.files_api.upload(
-        file=str(tmp_path / "plan.pdf"), folder_path="/client", file_name="plan.pdf", options='{"access": "PRIVATE"}'
+        file=str(tmp_path / "plan.pdf"),
+        folder_path="/client",
+        file_name="plan.pdf",
+        options='{"access": "PRIVATE"}',
     )
     assert file.name == "plan"
     (held,) = box.objects("hubspot", "notes")

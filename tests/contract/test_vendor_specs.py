@@ -24,7 +24,9 @@ from referencing.jsonschema import DRAFT4
 from support import PEOPLE, Box, deliver, extract
 
 SPECS = Path(os.environ.get("CRM_SPECS_DIR", "/nonexistent"))
-pytestmark = pytest.mark.skipif(not SPECS.is_dir(), reason="CRM_SPECS_DIR names no folder of vendor specifications")
+pytestmark = pytest.mark.skipif(
+    not SPECS.is_dir(), reason="CRM_SPECS_DIR names no folder of vendor specifications"
+)
 
 HUBSPOT_FILES = (
     "crm-contacts",
@@ -69,7 +71,10 @@ class Spec:
         """What is wrong with a value."""
         text = json.dumps(schema).replace('"#/', '"urn:spec#/')
         validator = OAS30Validator(json.loads(text), registry=self.registry)
-        return [f"{'/'.join(map(str, one.absolute_path))}: {one.message[:150]}" for one in validator.iter_errors(value)]
+        return [
+            f"{'/'.join(map(str, one.absolute_path))}: {one.message[:150]}"
+            for one in validator.iter_errors(value)
+        ]
 
 
 MORE = {"attach_deliverables": True, "allow_private_download_hosts": True}
@@ -78,14 +83,19 @@ MORE = {"attach_deliverables": True, "allow_private_download_hosts": True}
 @pytest.fixture(scope="session")
 def hubspot_specs() -> list[Spec]:
     folder = SPECS / "hubspot" / "derived-from-api-client"
-    return [Spec(json.loads((folder / f"{name}.openapi.json").read_text())) for name in HUBSPOT_FILES]
+    return [
+        Spec(json.loads((folder / f"{name}.openapi.json").read_text())) for name in HUBSPOT_FILES
+    ]
 
 
 @pytest.fixture(scope="session")
 def pipedrive_specs() -> list[Spec]:
     folder = SPECS / "pipedrive"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    documents = [yaml.load((folder / f"pipedrive-{one}-openapi.yml").read_text(), Loader=loader) for one in ("v2", "v1")]  # noqa: S506
+    documents = [
+        yaml.load((folder / f"pipedrive-{one}-openapi.yml").read_text(), Loader=loader)
+        for one in ("v2", "v1")
+    ]  # noqa: S506
     return [Spec(document) for document in documents]
 
 
@@ -99,7 +109,11 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
         answer = real(self, method, url, **more)
         if more.get("stream"):
             return answer
-        body = answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+        body = (
+            answer.json()
+            if answer.content and "json" in answer.headers.get("Content-Type", "")
+            else None
+        )
         seen.append((method, urlsplit(url).path, more.get("json"), answer.status_code, body))
         return answer
 
@@ -127,7 +141,11 @@ def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> 
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         wrong += [f"request {method} {path}: {one}" for one in spec.errors(schema, request)]
     responses = operation["responses"]
-    given = responses.get(str(status)) or (responses.get("201") if status == 200 else None) or responses.get("default")
+    given = (
+        responses.get(str(status))
+        or (responses.get("201") if status == 200 else None)
+        or responses.get("default")
+    )
     if given is None:
         return [*wrong, f"{method} {path}: the vendor never answers {status}"]
     schema = (given.get("content") or {}).get("application/json", {}).get("schema")
@@ -147,7 +165,11 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
     first["record"]["email"] = "no address"
     first_run = deliver(box, "hubspot", lines, tmp_path, api_version=version, **MORE)
     changed = [
-        dict(one, record=dict(one["record"], business_type="museum"), time_extracted="2027-01-01T00:00:00Z")
+        dict(
+            one,
+            record=dict(one["record"], business_type="museum"),
+            time_extracted="2027-01-01T00:00:00Z",
+        )
         if one["type"] == "RECORD"
         else one
         for one in lines[:20]
@@ -160,7 +182,11 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
     assert first_run.code == second_run.code == 0
     assert second_run.counts(PEOPLE["hubspot"])["updated"]
     assert {one[3] for one in exchanges} >= {200, 207}
-    wrong = [problem for one in exchanges for problem in problems(hubspot_specs, one, "/hubspot", twin=True)]
+    wrong = [
+        problem
+        for one in exchanges
+        for problem in problems(hubspot_specs, one, "/hubspot", twin=True)
+    ]
     assert "\n".join(sorted(set(wrong))) == ""
 
 
@@ -173,7 +199,11 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
     next(one for one in lines if one["type"] == "RECORD")["record"]["email"] = "no address"
     first_run = deliver(box, "pipedrive", lines, tmp_path, **MORE)
     changed = [
-        dict(one, record=dict(one["record"], business_type="museum", phone="+1 555 1"), time_extracted="2027-01-01T00:00:00Z")
+        dict(
+            one,
+            record=dict(one["record"], business_type="museum", phone="+1 555 1"),
+            time_extracted="2027-01-01T00:00:00Z",
+        )
         if one["type"] == "RECORD"
         else one
         for one in lines[:20]
@@ -184,7 +214,12 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
     assert first_run.report["attachments"]["made"] > 0
     assert first_run.code == second_run.code == 0
     assert second_run.counts("persons")["updated"]
-    wrong = [problem for one in exchanges if one[3] < 400 for problem in problems(pipedrive_specs, one, "/pipedrive", twin=False)]
+    wrong = [
+        problem
+        for one in exchanges
+        if one[3] < 400
+        for problem in problems(pipedrive_specs, one, "/pipedrive", twin=False)
+    ]
     assert "\n".join(sorted(set(wrong))) == ""
 
 
@@ -205,7 +240,9 @@ def wsdl_types() -> dict[str, list[str]]:
     return {name: [*own.get(bases[name], []), *elements] for name, elements in own.items()}
 
 
-def test_metadata_messages_are_as_the_wsdl_has_them(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_messages_are_as_the_wsdl_has_them(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[bytes] = []
     real: Callable[..., requests.Response] = requests.Session.request
 
@@ -218,7 +255,12 @@ def test_metadata_messages_are_as_the_wsdl_has_them(box: Box, tmp_path: Path, mo
     messages = extract(box, tmp_path, streams=("users", "payments", "deliverables", "analytics"))
     assert deliver(box, "salesforce", messages, tmp_path).code == 0
     types = wsdl_types()
-    nested = {"nameField": "CustomField", "valueSet": "ValueSet", "valueSetDefinition": "ValueSetValuesDefinition", "value": "CustomValue"}
+    nested = {
+        "nameField": "CustomField",
+        "valueSet": "ValueSet",
+        "valueSetDefinition": "ValueSetValuesDefinition",
+        "value": "CustomValue",
+    }
     kinds, wrong = set(), []
 
     def check(element: Any, kind: str) -> None:

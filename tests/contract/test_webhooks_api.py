@@ -23,11 +23,15 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             str(BIN / "st"), "run", f"{base}/openapi.json", "-H", f"Authorization: Bearer {TOKEN}", "-n", "30", "--generation-deterministic",
             "--no-color",
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path
+        )
         assert done.returncode == 0, done.stdout[-6000:]
         told = one.get("/metrics")[1]
     refused = dict(re.findall(r'canai_webhooks_refused_total\{status="(\d+)"\} ([\d.]+)', told))
-    taken = sum(float(found) for found in re.findall(r"canai_webhooks_events_total\{[^}]*\} ([\d.]+)", told))
+    taken = sum(
+        float(found) for found in re.findall(r"canai_webhooks_events_total\{[^}]*\} ([\d.]+)", told)
+    )
     assert taken >= 20, "too few requests got past validation to say anything"
     assert float(refused["422"]) >= 20
     assert not [status for status in refused if status >= "500"]

@@ -43,7 +43,16 @@ def get(port: int, path: str) -> Any:
 
 def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Path) -> None:
     folder = tmp_path / "site"
-    install = [str(BIN / "uv"), "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(TINY)]
+    install = [
+        str(BIN / "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(folder),
+        str(TINY),
+    ]
     subprocess.run(install, check=True, capture_output=True, timeout=120)
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     settings = {"api_url": f"http://127.0.0.1:{port}", "token": "tiny", "provision": True}
@@ -52,7 +61,9 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(folder / "bin" / "target-tiny"), *arguments, "--config", config]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def objects() -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads((tmp_path / "latest.json").read_text())["objects"]
@@ -73,7 +84,11 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
     again = run("--input", str(TINY / "people.jsonl"))
     assert again.returncode == 0
     assert objects()["people"]["unchanged"] == 2
-    mended = written(tmp_path, "mended.jsonl", (TINY / "people.jsonl").read_text().replace("nothing", "bo@example.com"))
+    mended = written(
+        tmp_path,
+        "mended.jsonl",
+        (TINY / "people.jsonl").read_text().replace("nothing", "bo@example.com"),
+    )
     assert run("--input", str(mended)).returncode == 0
     assert len(get(port, "people")) == 3
     assert len(get(port, "visits")) == 2

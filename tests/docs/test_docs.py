@@ -9,16 +9,26 @@ import sys
 from pathlib import Path
 
 import pytest
-from reverse_etl.examples import check_examples
-from reverse_etl.functions import load_functions
-from reverse_etl.rules import load_rules
+from reverse_etl.mapping.examples import check_examples
+from reverse_etl.mapping.functions import load_functions
+from reverse_etl.mapping.rules import load_rules
 from support import BIN, ROOT, TARGETS, Box, deliver
 
-MARKDOWN = [path for path in ROOT.rglob("*.md") if not {".venv", ".meltano", "node_modules"} & set(path.parts)]
+MARKDOWN = [
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", ".meltano", "node_modules"} & set(path.parts)
+]
 
 
 def test_generated_files_are_up_to_date() -> None:
-    done = subprocess.run([sys.executable, "scripts/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "scripts/generate.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -44,7 +54,9 @@ def test_examples_in_shipped_rules_are_right(crm: str) -> None:
 
 def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -> None:
     folder = ROOT / "examples" / "foreign"
-    assert check_examples(load_rules(folder / "rules"), load_functions([str(folder / "shop.py")])) == 2
+    assert (
+        check_examples(load_rules(folder / "rules"), load_functions([str(folder / "shop.py")])) == 2
+    )
     settings = json.loads((folder / "settings.json").read_text())
     config = {name: str(ROOT / settings[name]) for name in ("mapping", "transforms")}
     result = deliver(box, "hubspot", folder / "customers.jsonl", tmp_path, **config)
@@ -58,18 +70,50 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     """What a CRM or the platform has of its own is told by adapters, rules and functions."""
     words = re.compile(r"salesforce|hubspot|pipedrive|canai|lifecycle", re.IGNORECASE)
     core = ROOT / "reverse-etl" / "reverse_etl"
-    found = [f"{file.name}: {line}" for file in core.rglob("*.py") for line in file.read_text().splitlines() if words.search(line)]
-    found += [line for line in (core / "mapping.schema.json").read_text().splitlines() if words.search(line)]
+    found = [
+        f"{file.name}: {line}"
+        for file in core.rglob("*.py")
+        for line in file.read_text().splitlines()
+        if words.search(line)
+    ]
+    found += [
+        line
+        for line in (core / "mapping/rule.schema.json").read_text().splitlines()
+        if words.search(line)
+    ]
     assert found == []
 
 
-@pytest.mark.parametrize("path", ["docs/real-time.md", "examples/webhooks/canai-webhooks.service", "examples/webhooks/Dockerfile"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "docs/real-time.md",
+        "examples/webhooks/canai-webhooks.service",
+        "examples/webhooks/Dockerfile",
+    ],
+)
 def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) -> None:
     known = ""
-    for command in (["serve"], ["config"], ["inbox", "list"], ["inbox", "prune"], ["inbox", "resend"]):
-        known += subprocess.run([BIN / "canai-webhooks", *command, "--help"], capture_output=True, text=True, check=True).stdout
+    for command in (
+        ["serve"],
+        ["config"],
+        ["inbox", "list"],
+        ["inbox", "prune"],
+        ["inbox", "resend"],
+    ):
+        known += subprocess.run(
+            [BIN / "canai-webhooks", *command, "--help"], capture_output=True, text=True, check=True
+        ).stdout
     said = re.findall(r"(?<!\S)[`\"]?(--[a-z][a-z-]+)", (ROOT / path).read_text())
-    others = {"--environment", "--create-home", "--uid", "--no-cache-dir", "--interval", "--timeout", "--now"}
+    others = {
+        "--environment",
+        "--create-home",
+        "--uid",
+        "--no-cache-dir",
+        "--interval",
+        "--timeout",
+        "--now",
+    }
     assert said
     assert {one for one in said if one not in others and one not in known} == set()
 

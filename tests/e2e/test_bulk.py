@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BIN, Box, deliver, report_of, sandbox, schema_message, state, target_config, user, written
+from support import (
+    BIN,
+    Box,
+    deliver,
+    report_of,
+    sandbox,
+    schema_message,
+    state,
+    target_config,
+    user,
+    written,
+)
 from target_salesforce import bulk
 
 MANY = int(os.environ.get("BULK_ROWS", "6000"))
@@ -22,7 +33,7 @@ MANY = int(os.environ.get("BULK_ROWS", "6000"))
 PEAK_OF = """
 import sys
 import time
-from reverse_etl.commands import main
+from reverse_etl.singer.cli import main
 from target_salesforce.target import TargetSalesforce
 
 code = main(TargetSalesforce, sys.argv[1:])
@@ -45,7 +56,12 @@ def payment(number: int, users: int, **more: Any) -> dict[str, Any]:
         "amount": 10 + number % 7, "currency": "USD", "status": "succeeded", "refunded_amount": 0, "product_track": "site_audit",
         "created_at": "2026-01-01T00:00:00.000000Z", "updated_at": "2026-01-01T00:00:00.000000Z", **more,
     }  # fmt: skip
-    return {"type": "RECORD", "stream": "payments", "record": record, "time_extracted": "2026-01-02T00:00:00.000000Z"}
+    return {
+        "type": "RECORD",
+        "stream": "payments",
+        "record": record,
+        "time_extracted": "2026-01-02T00:00:00.000000Z",
+    }
 
 
 def paths(box: Box) -> list[str]:
@@ -77,9 +93,13 @@ def test_many_new_contacts_take_few_calls_and_flat_memory(tmp_path: Path) -> Non
         assert report["objects"]["Contact"]["created"] == MANY
         assert json.loads(child.stdout.splitlines()[-1])["bookmarks"]["users"]["at"] == MANY
         calls = [line for line in box.log("salesforce") if line["kind"] != "auth"]
-        counted = [line for line in calls if not (line["method"] == "GET" and "/jobs/" in line["path"])]
+        counted = [
+            line for line in calls if not (line["method"] == "GET" and "/jobs/" in line["path"])
+        ]
         peak = int(child.stderr.rpartition("PEAK ")[2])
-        print(f"{MANY} contacts: {len(counted)} calls besides {len(calls) - len(counted)} polls and results, peak {peak} MB")
+        print(
+            f"{MANY} contacts: {len(counted)} calls besides {len(calls) - len(counted)} polls and results, peak {peak} MB"
+        )
         assert len(counted) <= 20
         assert peak < 300
         assert len(keys(box, "Contact", "CanAI_User_ID__c")) == MANY
@@ -93,26 +113,61 @@ def test_many_new_contacts_take_few_calls_and_flat_memory(tmp_path: Path) -> Non
 
 
 def test_what_a_job_writes_is_what_collections_write(box: Box, tmp_path: Path) -> None:
-    odd = ['quote " and, comma', "two\nlines", "  spaces ", "Zoë 東京 🙂", "#N/A", "#n/a", "'", "\\", "a\r\nb", "=1+1", "null"]
-    first = [schema_message(), *(user(number, business_type=text) for number, text in enumerate(odd))]
-    nulls = [schema_message(), *(user(number, business_type=None, total_spent=12.5, average_rating=4.25) for number in range(len(odd)))]
+    odd = [
+        'quote " and, comma',
+        "two\nlines",
+        "  spaces ",
+        "Zoë 東京 🙂",
+        "#N/A",
+        "#n/a",
+        "'",
+        "\\",
+        "a\r\nb",
+        "=1+1",
+        "null",
+    ]
+    first = [
+        schema_message(),
+        *(user(number, business_type=text) for number, text in enumerate(odd)),
+    ]
+    nulls = [
+        schema_message(),
+        *(
+            user(number, business_type=None, total_spent=12.5, average_rating=4.25)
+            for number in range(len(odd))
+        ),
+    ]
     held = []
     for threshold, account in ((1, "bulk"), (2000, "calls")):
         folder = tmp_path / account
         folder.mkdir()
         for messages in (first, nulls):
-            result = deliver(box, "salesforce", messages, folder, account=account, bulk_threshold=threshold)
+            result = deliver(
+                box, "salesforce", messages, folder, account=account, bulk_threshold=threshold
+            )
             assert result.code == 0
         assert result.counts("Contact") == {"planned": len(odd), "updated": len(odd)}
         rows = box.objects("salesforce", "Contact", account)
         own = {"CreatedDate", "LastModifiedDate", "SystemModstamp", "OwnerId"}
-        held.append({row["properties"]["CanAI_User_ID__c"]: {k: v for k, v in row["properties"].items() if k not in own} for row in rows})
+        held.append(
+            {
+                row["properties"]["CanAI_User_ID__c"]: {
+                    k: v for k, v in row["properties"].items() if k not in own
+                }
+                for row in rows
+            }
+        )
         if threshold == 1:
             folder = tmp_path / "first"
             folder.mkdir()
             deliver(box, "salesforce", first, folder, account="once", bulk_threshold=1)
-            once = {row["properties"]["CanAI_User_ID__c"]: row["properties"] for row in box.objects("salesforce", "Contact", "once")}
-            assert [once[f"user-{number}"]["Business_Type__c"] for number in range(len(odd))] == [text.strip() for text in odd]
+            once = {
+                row["properties"]["CanAI_User_ID__c"]: row["properties"]
+                for row in box.objects("salesforce", "Contact", "once")
+            }
+            assert [once[f"user-{number}"]["Business_Type__c"] for number in range(len(odd))] == [
+                text.strip() for text in odd
+            ]
     assert held[0] == held[1]
     assert "PUT" in " ".join(paths(box))
 
@@ -120,14 +175,32 @@ def test_what_a_job_writes_is_what_collections_write(box: Box, tmp_path: Path) -
 def test_a_field_that_is_cleared_is_cleared_by_a_job(box: Box, tmp_path: Path) -> None:
     mapping = tmp_path / "mapping"
     mapping.mkdir()
-    rule = "stream: users\nobject: Contact\nupsert_key: CanAI_User_ID__c\nmatch_by: [Email]\nfields:\n"
+    rule = (
+        "stream: users\nobject: Contact\nupsert_key: CanAI_User_ID__c\nmatch_by: [Email]\nfields:\n"
+    )
     rule += "  CanAI_User_ID__c: user_id\n  LastName: last_name\n  Email: email\n  Location__c: {from: location, when_null: clear}\n"
     (mapping / "users.contact.yml").write_text(rule)
     for location in ("Bern", None):
-        messages = [schema_message(), *(user(number, location=location if number % 2 else "Ulm") for number in range(4))]
-        assert deliver(box, "salesforce", messages, tmp_path, mapping=str(mapping), bulk_threshold=2).code == 0
-    rows = {row["properties"]["CanAI_User_ID__c"]: row["properties"] for row in box.objects("salesforce", "Contact")}
-    assert [rows[f"user-{number}"]["Location__c"] for number in range(4)] == ["Ulm", None, "Ulm", None]
+        messages = [
+            schema_message(),
+            *(user(number, location=location if number % 2 else "Ulm") for number in range(4)),
+        ]
+        assert (
+            deliver(
+                box, "salesforce", messages, tmp_path, mapping=str(mapping), bulk_threshold=2
+            ).code
+            == 0
+        )
+    rows = {
+        row["properties"]["CanAI_User_ID__c"]: row["properties"]
+        for row in box.objects("salesforce", "Contact")
+    }
+    assert [rows[f"user-{number}"]["Location__c"] for number in range(4)] == [
+        "Ulm",
+        None,
+        "Ulm",
+        None,
+    ]
     assert paths(box).count("POST /jobs/ingest") == 2
 
 
@@ -142,21 +215,27 @@ def test_a_bad_row_of_a_job_is_one_dead_letter(box: Box, tmp_path: Path) -> None
     assert "no address" not in json.dumps(result.report)
 
 
-def test_a_large_upload_is_cut_into_jobs_that_run_side_by_side(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_upload_is_cut_into_jobs_that_run_side_by_side(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bulk, "UPLOAD_BYTES", 8_000)
     result = deliver(box, "salesforce", list(people(400)), tmp_path, bulk_threshold=100)
     assert result.counts("Contact") == {"planned": 400, "created": 400}
     uploads = [line for line in box.log("salesforce") if line["method"] == "PUT"]
     assert len(uploads) > 4
     assert sum(line["rows"] for line in uploads) == 400
-    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(400))
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(
+        f"user-{number}" for number in range(400)
+    )
 
 
 PAYMENTS, PARENTS = (80_000, 1_000) if MANY >= 100_000 else (2_500, 40)
 
 
 def test_payments_of_few_contacts_all_arrive_while_rows_are_locked(tmp_path: Path) -> None:
-    uneven = (payment(number, PARENTS if number % 49 else 1) for number in range(PAYMENTS))  # one contact has many
+    uneven = (
+        payment(number, PARENTS if number % 49 else 1) for number in range(PAYMENTS)
+    )  # one contact has many
     both = chain(people(PARENTS), [schema_message("payments", "payment_id")], uneven)
     with sandbox(1) as box:
         box.fault("salesforce", "locked_rows", match="/jobs/ingest/", times=6)
@@ -165,19 +244,37 @@ def test_payments_of_few_contacts_all_arrive_while_rows_are_locked(tmp_path: Pat
         assert result.code == 0
         assert result.counts("Opportunity") == {"planned": PAYMENTS, "created": PAYMENTS}
         rows = box.objects("salesforce", "Opportunity")
-        assert sorted(row["properties"]["CanAI_Payment_ID__c"] for row in rows) == sorted(f"pay-{number}" for number in range(PAYMENTS))
+        assert sorted(row["properties"]["CanAI_Payment_ID__c"] for row in rows) == sorted(
+            f"pay-{number}" for number in range(PAYMENTS)
+        )
         assert all(row["links"] for row in rows)
-        sent = sum(line["rows"] for line in box.log("salesforce") if line["kind"] == "write" and "/jobs/ingest" in line["path"])
-        again = [line for line in box.log("salesforce") if line["method"] == "PATCH" and "Opportunity" in line["path"]]
+        sent = sum(
+            line["rows"]
+            for line in box.log("salesforce")
+            if line["kind"] == "write" and "/jobs/ingest" in line["path"]
+        )
+        again = [
+            line
+            for line in box.log("salesforce")
+            if line["method"] == "PATCH" and "Opportunity" in line["path"]
+        ]
         assert sent >= PAYMENTS
         assert again or sent > PAYMENTS + PARENTS  # some were locked, and only those went again
         assert sum(line["rows"] for line in again) < PAYMENTS / 2
 
 
-@pytest.mark.parametrize("place", ["/jobs/ingest", "/batches", "/jobs/ingest/750", "successfulResults"])
-def test_a_killed_run_leaves_a_job_that_the_next_run_sees_to_its_end(box: Box, tmp_path: Path, place: str) -> None:
-    config = written(tmp_path, "salesforce.json", target_config(box, "salesforce", tmp_path, bulk_threshold=50))
-    lines = written(tmp_path, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in people(300)))
+@pytest.mark.parametrize(
+    "place", ["/jobs/ingest", "/batches", "/jobs/ingest/750", "successfulResults"]
+)
+def test_a_killed_run_leaves_a_job_that_the_next_run_sees_to_its_end(
+    box: Box, tmp_path: Path, place: str
+) -> None:
+    config = written(
+        tmp_path, "salesforce.json", target_config(box, "salesforce", tmp_path, bulk_threshold=50)
+    )
+    lines = written(
+        tmp_path, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in people(300))
+    )
     after = 1 if place == "/jobs/ingest/750" else 0
     box.fault("salesforce", "kill_pid", match=place, after=after, args={"pid": "client"})
     command = [str(BIN / "target-salesforce"), "--config", str(config), "--input", str(lines)]
@@ -188,7 +285,9 @@ def test_a_killed_run_leaves_a_job_that_the_next_run_sees_to_its_end(box: Box, t
     box.call("DELETE", "/_sandbox/requests/salesforce")
     second = deliver(box, "salesforce", lines, tmp_path, bulk_threshold=50)
     assert second.code == 0
-    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(
+        f"user-{number}" for number in range(300)
+    )
     assert second.counts("Contact") == {"planned": 300, "created": 300}
     made = paths(box)
     if place != "/jobs/ingest":  # there the kill came before the job's id could be known
@@ -203,10 +302,15 @@ def test_the_same_key_in_two_blocks_is_written_twice_and_in_order(box: Box, tmp_
     messages = [schema_message()]
     for round_number in range(3):
         later = f"2026-01-0{round_number + 2}T00:00:00.000000Z"
-        messages += [{**user(number, business_type=f"trade {round_number}"), "time_extracted": later} for number in range(20)]
+        messages += [
+            {**user(number, business_type=f"trade {round_number}"), "time_extracted": later}
+            for number in range(20)
+        ]
     result = deliver(box, "salesforce", messages, tmp_path, bulk_threshold=10, batch_size_rows=20)
     assert result.counts("Contact") == {"planned": 60, "created": 20, "updated": 40}
-    assert {row["properties"]["Business_Type__c"] for row in box.objects("salesforce", "Contact")} == {"trade 2"}
+    assert {
+        row["properties"]["Business_Type__c"] for row in box.objects("salesforce", "Contact")
+    } == {"trade 2"}
 
 
 def test_state_waits_for_what_is_spooled(box: Box, tmp_path: Path) -> None:
@@ -226,32 +330,48 @@ def test_state_waits_for_what_is_spooled(box: Box, tmp_path: Path) -> None:
 
 
 def test_rows_that_a_failed_job_did_not_come_to_are_sent_again(box: Box, tmp_path: Path) -> None:
-    box.fault("salesforce", "job_failed", match="PATCH /salesforce/services/data/v67.0/jobs/ingest", args={"after_rows": 120})
+    box.fault(
+        "salesforce",
+        "job_failed",
+        match="PATCH /salesforce/services/data/v67.0/jobs/ingest",
+        args={"after_rows": 120},
+    )
     result = deliver(box, "salesforce", list(people(300)), tmp_path, bulk_threshold=100)
     assert result.code == 0
     assert result.counts("Contact") == {"planned": 300, "created": 300}
     uploads = [line["rows"] for line in box.log("salesforce") if line["method"] == "PUT"]
     assert uploads == [300, 180]
-    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(
+        f"user-{number}" for number in range(300)
+    )
 
 
-def test_a_key_that_comes_again_while_it_is_spooled_is_written_in_order(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reverse_etl.sink.CrmSink.MAX_SIZE_DEFAULT", 20)
+def test_a_key_that_comes_again_while_it_is_spooled_is_written_in_order(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reverse_etl.singer.sink.CrmSink.MAX_SIZE_DEFAULT", 20)
     messages = [schema_message(), *(user(number) for number in range(40))]
     later = "2026-01-05T00:00:00.000000Z"
-    messages += [{**user(number, business_type="museum"), "time_extracted": later} for number in (3, 35)]
+    messages += [
+        {**user(number, business_type="museum"), "time_extracted": later} for number in (3, 35)
+    ]
     messages += [user(number) for number in range(40, 70)]
     result = deliver(box, "salesforce", messages, tmp_path, bulk_threshold=10)
     assert result.counts("Contact") == {"planned": 72, "created": 70, "updated": 2}
-    held = {row["properties"]["CanAI_User_ID__c"]: row["properties"]["Business_Type__c"] for row in box.objects("salesforce", "Contact")}
+    held = {
+        row["properties"]["CanAI_User_ID__c"]: row["properties"]["Business_Type__c"]
+        for row in box.objects("salesforce", "Contact")
+    }
     assert {key for key, value in held.items() if value == "museum"} == {"user-3", "user-35"}
     jobs = [line["rows"] for line in box.log("salesforce") if line["method"] == "PUT"]
     assert sum(jobs) >= 70
     assert len(jobs) <= 4  # gathered, not a job a block
 
 
-def test_a_child_stream_drains_its_parents_spool_first(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reverse_etl.sink.CrmSink.MAX_SIZE_DEFAULT", 10)
+def test_a_child_stream_drains_its_parents_spool_first(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reverse_etl.singer.sink.CrmSink.MAX_SIZE_DEFAULT", 10)
     both: list[Any] = [schema_message(), schema_message("payments", "payment_id")]
     for number in range(50):
         both += [user(number), payment(number, 50)]
@@ -262,12 +382,26 @@ def test_a_child_stream_drains_its_parents_spool_first(box: Box, tmp_path: Path,
     assert all(row["links"] for row in box.objects("salesforce", "Opportunity"))
 
 
-def test_sigterm_while_a_job_works_ends_with_its_number_and_keeps_state_back(box: Box, tmp_path: Path) -> None:
-    config = written(tmp_path, "salesforce.json", target_config(box, "salesforce", tmp_path, bulk_threshold=50))
-    lines = written(tmp_path, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in people(300)))
-    box.fault("salesforce", "slow", match="GET /salesforce/services/data/v67.0/jobs/ingest", times=1, args={"delay_ms": 3000})
+def test_sigterm_while_a_job_works_ends_with_its_number_and_keeps_state_back(
+    box: Box, tmp_path: Path
+) -> None:
+    config = written(
+        tmp_path, "salesforce.json", target_config(box, "salesforce", tmp_path, bulk_threshold=50)
+    )
+    lines = written(
+        tmp_path, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in people(300))
+    )
+    box.fault(
+        "salesforce",
+        "slow",
+        match="GET /salesforce/services/data/v67.0/jobs/ingest",
+        times=1,
+        args={"delay_ms": 3000},
+    )
     process = subprocess.Popen(
-        [str(BIN / "target-salesforce"), "--config", str(config), "--input", str(lines)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [str(BIN / "target-salesforce"), "--config", str(config), "--input", str(lines)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     for _ in range(300):
         if any(line["fault"] == "slow" for line in box.log("salesforce")):
@@ -282,6 +416,8 @@ def test_sigterm_while_a_job_works_ends_with_its_number_and_keeps_state_back(box
     assert report["objects"]["Contact"]["planned"] == 300
     second = deliver(box, "salesforce", lines, tmp_path, bulk_threshold=50)
     assert second.code == 0
-    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(f"user-{number}" for number in range(300))
+    assert keys(box, "Contact", "CanAI_User_ID__c") == sorted(
+        f"user-{number}" for number in range(300)
+    )
     assert second.counts("Contact")["planned"] == 300
     assert [line for line in box.log("salesforce") if line["method"] == "PUT"][1:] == []

@@ -17,7 +17,10 @@ from support import BIN, DEALS, PEOPLE, ROOT, TARGETS, Box, clean_environment, c
 CRMS = sorted(TARGETS)
 pytestmark = [
     pytest.mark.meltano,
-    pytest.mark.skipif(not (ROOT / ".meltano" / ".ready").exists(), reason="the workspace is not set up: run `make setup`"),
+    pytest.mark.skipif(
+        not (ROOT / ".meltano" / ".ready").exists(),
+        reason="the workspace is not set up: run `make setup`",
+    ),
 ]
 
 
@@ -41,11 +44,26 @@ class Project:
 
     def run(self, crm: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {**self.environment(crm), **variables}
-        command = [str(BIN / "meltano"), "run", f"--state-id-suffix={self.suffix}", *options, f"to-{crm}"]
+        command = [
+            str(BIN / "meltano"),
+            "run",
+            f"--state-id-suffix={self.suffix}",
+            *options,
+            f"to-{crm}",
+        ]
         with open(ROOT / ".meltano" / "tests.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of one tap at a time overwrite each other's catalog in Meltano 4.4
+            fcntl.flock(
+                lock, fcntl.LOCK_EX
+            )  # two runs of one tap at a time overwrite each other's catalog in Meltano 4.4
             return subprocess.run(
-                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180, check=False
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=180,
+                check=False,
             )
 
 
@@ -56,7 +74,9 @@ def project(box: Box, tmp_path: Path) -> Project:
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_run_fills_the_crm_a_second_writes_nothing_a_third_only_what_changed(project: Project, crm: str, tmp_path: Path) -> None:
+def test_a_run_fills_the_crm_a_second_writes_nothing_a_third_only_what_changed(
+    project: Project, crm: str, tmp_path: Path
+) -> None:
     box = project.box
     first = project.run(crm)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -79,16 +99,22 @@ def test_a_run_fills_the_crm_a_second_writes_nothing_a_third_only_what_changed(p
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_target_killed_on_the_way_is_made_good_by_a_second_run(project: Project, crm: str) -> None:
+def test_a_target_killed_on_the_way_is_made_good_by_a_second_run(
+    project: Project, crm: str
+) -> None:
     box = project.box
-    path = {"hubspot": "/batch/", "pipedrive": "/api/v2/", "salesforce": "/composite/sobjects/"}[crm]
+    path = {"hubspot": "/batch/", "pipedrive": "/api/v2/", "salesforce": "/composite/sobjects/"}[
+        crm
+    ]
     assert project.run(crm).returncode == 0
     expected = contents(box, crm)
     box.reset()
     box.call("POST", "/_sandbox/limits", {"crm": "pipedrive", "calls": 100_000, "per_s": 1})
     fresh = Project(box, project.folder / "second")
     fresh.folder.mkdir()
-    box.fault(crm, "kill_pid", match=path, after=1 if crm != "pipedrive" else 40, args={"pid": "client"})
+    box.fault(
+        crm, "kill_pid", match=path, after=1 if crm != "pipedrive" else 40, args={"pid": "client"}
+    )
     killed = fresh.run(crm)
     assert killed.returncode != 0
     assert [line for line in box.log(crm) if line["fault"] == "kill_pid"]
@@ -115,7 +141,9 @@ def test_a_wrong_key_fails_the_run_with_a_clear_line_and_no_secret(project: Proj
         ("TAP_CANAI_WINDOW_DAYS", "soon", "window_days"),
     ],
 )
-def test_a_bad_setting_fails_the_run_with_a_clear_line(project: Project, variable: str, value: str, told: str) -> None:
+def test_a_bad_setting_fails_the_run_with_a_clear_line(
+    project: Project, variable: str, value: str, told: str
+) -> None:
     done = project.run("hubspot", **{variable: value})
     assert done.returncode != 0
     assert told in done.stdout + done.stderr
@@ -132,28 +160,44 @@ def test_a_wrong_api_key_fails_the_run_with_a_clear_line(project: Project) -> No
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_events_arrive_by_a_pipeline_of_their_own_beside_the_nightly_job(project: Project, crm: str, tmp_path: Path) -> None:
+def test_events_arrive_by_a_pipeline_of_their_own_beside_the_nightly_job(
+    project: Project, crm: str, tmp_path: Path
+) -> None:
     box = project.box
     assert project.run(crm).returncode == 0
     inbox = f"sqlite:///{tmp_path}/inbox.db"
     # another worker's pipeline is of the same extractor: Meltano 4.4 runs one at a time of each
     lock = f"flock {ROOT}/.meltano/events.lock"
-    command = f"{lock} {BIN}/meltano --cwd {ROOT} run --state-id-suffix={project.suffix} events-to-{crm}"
+    command = (
+        f"{lock} {BIN}/meltano --cwd {ROOT} run --state-id-suffix={project.suffix} events-to-{crm}"
+    )
     variables = {**project.environment(crm), "TAP_CANAI_EVENTS_INBOX_URL": inbox}
-    with receiver(tmp_path, inbox, "--deliver", command, **variables) as one, ThreadPoolExecutor(1) as pool:
+    with (
+        receiver(tmp_path, inbox, "--deliver", command, **variables) as one,
+        ThreadPoolExecutor(1) as pool,
+    ):
         hook(box, one)
         box.call("POST", "/_sandbox/mutate", {"users": 20})
         nightly = pool.submit(project.run, crm)
         touched: set[str] = set()
         for kind in KINDS:
-            touched |= set(box.call("POST", "/_sandbox/events", {"event": kind, "users": 8, "shuffle": True, "duplicate": True}))
+            touched |= set(
+                box.call(
+                    "POST",
+                    "/_sandbox/events",
+                    {"event": kind, "users": 8, "shuffle": True, "duplicate": True},
+                )
+            )
             time.sleep(0.7)
         assert all(line["status"] == 200 for line in sent(box))
         done = nightly.result()
         assert done.returncode == 0, done.stdout + done.stderr
         deadline = time.monotonic() + 90
         while facts_differ(box, crm, touched):
-            assert time.monotonic() < deadline, (facts_differ(box, crm, touched)[:5], one.log.read_text()[-2000:])
+            assert time.monotonic() < deadline, (
+                facts_differ(box, crm, touched)[:5],
+                one.log.read_text()[-2000:],
+            )
             time.sleep(0.2)
         told = settled(one)
     assert 'ended="failed"' not in told, one.log.read_text()

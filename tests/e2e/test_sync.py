@@ -12,7 +12,9 @@ CRMS = sorted(TARGETS)
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_first_sync_fills_the_crm_and_a_second_makes_no_write(box: Box, crm: str, tmp_path: Path) -> None:
+def test_a_first_sync_fills_the_crm_and_a_second_makes_no_write(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     messages = extract(box, tmp_path)
     first = deliver(box, crm, messages, tmp_path)
     assert first.code == 0
@@ -25,9 +27,15 @@ def test_a_first_sync_fills_the_crm_and_a_second_makes_no_write(box: Box, crm: s
         "pipedrive": {
             key
             for key, one in users.items()
-            if one["current_journey_stage"] >= "F3" and one["trust_delta_average"] >= 4 and one["total_sessions"] >= 2
+            if one["current_journey_stage"] >= "F3"
+            and one["trust_delta_average"] >= 4
+            and one["total_sessions"] >= 2
         },
-        "salesforce": {row["id"] for row in box.objects("canai", "payments") if row["properties"]["status"] != "failed"},
+        "salesforce": {
+            row["id"]
+            for row in box.objects("canai", "payments")
+            if row["properties"]["status"] != "failed"
+        },
     }[crm]
     assert {row["properties"][DEAL_KEY[crm]] for row in deals} == expected
     assert expected
@@ -47,7 +55,9 @@ def test_a_first_sync_fills_the_crm_and_a_second_makes_no_write(box: Box, crm: s
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_only_the_people_that_changed_are_sent_and_only_their_changed_fields(box: Box, crm: str, tmp_path: Path) -> None:
+def test_only_the_people_that_changed_are_sent_and_only_their_changed_fields(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     messages = extract(box, tmp_path)
     first = deliver(box, crm, messages, tmp_path)
     before = contents(box, crm)
@@ -87,7 +97,9 @@ def test_a_lost_ledger_makes_no_duplicate(box: Box, crm: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_calls_for_a_thousand_new_people_are_the_least(big_box: Box, crm: str, tmp_path: Path) -> None:
+def test_calls_for_a_thousand_new_people_are_the_least(
+    big_box: Box, crm: str, tmp_path: Path
+) -> None:
     big_box.forget_log()
     big_box.call("POST", "/_sandbox/limits", {"crm": "pipedrive", "calls": 100_000, "per_s": 1})
     messages = extract(big_box, tmp_path, streams=["users"])
@@ -96,10 +108,17 @@ def test_calls_for_a_thousand_new_people_are_the_least(big_box: Box, crm: str, t
     people = [
         line
         for line in big_box.log(crm)
-        if (f"/{PEOPLE[crm]}" in line["path"] and "/associations/" not in line["path"]) or "/composite" in line["path"]
+        if (f"/{PEOPLE[crm]}" in line["path"] and "/associations/" not in line["path"])
+        or "/composite" in line["path"]
     ]
     writes = [line for line in big_box.writes(crm) if line in people]
-    reads = [line for line in people if line["kind"] == "read" and "describe" not in line["path"] and "properties" not in line["path"]]
+    reads = [
+        line
+        for line in people
+        if line["kind"] == "read"
+        and "describe" not in line["path"]
+        and "properties" not in line["path"]
+    ]
     assert len(writes) == {"hubspot": 10, "salesforce": 5, "pipedrive": 1000}[crm]
     assert len(reads) <= {"hubspot": 20, "salesforce": 5, "pipedrive": 5}[crm]
     calls = result.report["calls"]
@@ -110,16 +129,43 @@ def put_person(box: Box, crm: str, email: str, **more: Any) -> str:
     """A person in the CRM with an e-mail and a field of their own; the CRM id."""
     if crm == "hubspot":
         body = {"properties": {"email": email, "jobtitle": "Baker", **more}}
-        return str(box.call("POST", "/hubspot/crm/v3/objects/contacts", body, {"Authorization": "Bearer sandbox-token"})["id"])
+        return str(
+            box.call(
+                "POST",
+                "/hubspot/crm/v3/objects/contacts",
+                body,
+                {"Authorization": "Bearer sandbox-token"},
+            )["id"]
+        )
     if crm == "pipedrive":
-        body = {"name": "By Hand", "emails": [{"value": email, "primary": True}, {"value": f"second.{email}", "primary": False}], **more}
-        return str(box.call("POST", "/pipedrive/api/v2/persons", body, {"x-api-token": "sandbox-token"})["data"]["id"])
+        body = {
+            "name": "By Hand",
+            "emails": [
+                {"value": email, "primary": True},
+                {"value": f"second.{email}", "primary": False},
+            ],
+            **more,
+        }
+        return str(
+            box.call("POST", "/pipedrive/api/v2/persons", body, {"x-api-token": "sandbox-token"})[
+                "data"
+            ]["id"]
+        )
     body = {"LastName": "By Hand", "Email": email.upper(), "Title": "Baker", **more}
-    return str(box.call("POST", "/salesforce/services/data/v60.0/sobjects/Contact", body, {"Authorization": "Bearer sandbox"})["id"])
+    return str(
+        box.call(
+            "POST",
+            "/salesforce/services/data/v60.0/sobjects/Contact",
+            body,
+            {"Authorization": "Bearer sandbox"},
+        )["id"]
+    )
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_people_already_there_by_email_alone_are_adopted(box: Box, crm: str, tmp_path: Path) -> None:
+def test_people_already_there_by_email_alone_are_adopted(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     messages = extract(box, tmp_path)
     emails = {row["properties"]["email"]: row["id"] for row in box.objects("canai", "users")[:20]}
     ids = {put_person(box, crm, email): key for email, key in emails.items()}
@@ -137,13 +183,19 @@ def test_people_already_there_by_email_alone_are_adopted(box: Box, crm: str, tmp
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_an_email_held_under_another_key_is_a_dead_letter_that_says_so(box: Box, crm: str, tmp_path: Path) -> None:
+def test_an_email_held_under_another_key_is_a_dead_letter_that_says_so(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     messages = extract(box, tmp_path)
     deliver(box, crm, messages, tmp_path)
     victim = box.objects("canai", "users")[0]
     box.reset()
     first = deliver(box, crm, messages, tmp_path, account="other")
-    holder = next(row for row in box.objects(crm, PEOPLE[crm], "other") if row["properties"][PERSON_KEY[crm]] == victim["id"])
+    holder = next(
+        row
+        for row in box.objects(crm, PEOPLE[crm], "other")
+        if row["properties"][PERSON_KEY[crm]] == victim["id"]
+    )
     rename_key(box, crm, str(holder["id"]))
     for file in tmp_path.glob(f"{crm}.db*"):
         file.unlink()
@@ -160,15 +212,30 @@ def rename_key(box: Box, crm: str, crm_id: str) -> None:
     """Give a person another key, in the account `other`."""
     if crm == "hubspot":
         body: dict[str, Any] = {"properties": {"canai_user_id": "somebody-else"}}
-        box.call("PATCH", f"/hubspot/crm/v3/objects/contacts/{crm_id}", body, {"Authorization": "Bearer sandbox-token-other"})
+        box.call(
+            "PATCH",
+            f"/hubspot/crm/v3/objects/contacts/{crm_id}",
+            body,
+            {"Authorization": "Bearer sandbox-token-other"},
+        )
     elif crm == "pipedrive":
         headers = {"x-api-token": "sandbox-token-other"}
         fields = box.call("GET", "/pipedrive/api/v2/personFields?limit=500", None, headers)["data"]
         code = next(one["field_code"] for one in fields if one["field_name"] == "canai_user_id")
-        box.call("PATCH", f"/pipedrive/api/v2/persons/{crm_id}", {"custom_fields": {code: "somebody-else"}}, headers)
+        box.call(
+            "PATCH",
+            f"/pipedrive/api/v2/persons/{crm_id}",
+            {"custom_fields": {code: "somebody-else"}},
+            headers,
+        )
     else:
         path = f"/salesforce/services/data/v67.0/sobjects/Contact/{crm_id}"
-        box.call("PATCH", path, {"CanAI_User_ID__c": "somebody-else"}, {"Authorization": "Bearer sandbox-other"})
+        box.call(
+            "PATCH",
+            path,
+            {"CanAI_User_ID__c": "somebody-else"},
+            {"Authorization": "Bearer sandbox-other"},
+        )
 
 
 @pytest.mark.parametrize("crm", CRMS)
@@ -182,7 +249,9 @@ def test_one_ledger_serves_two_accounts_of_a_crm(box: Box, crm: str, tmp_path: P
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_name_edited_by_hand_stays_until_the_sources_name_changes(box: Box, crm: str, tmp_path: Path) -> None:
+def test_a_name_edited_by_hand_stays_until_the_sources_name_changes(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     first = deliver(box, crm, extract(box, tmp_path), tmp_path)
     person = box.objects(crm, PEOPLE[crm])[0]
     key, crm_id = person["properties"][PERSON_KEY[crm]], str(person["id"])
@@ -193,7 +262,12 @@ def test_a_name_edited_by_hand_stays_until_the_sources_name_changes(box: Box, cr
             {"properties": {"firstname": "Edited"}},
             {"Authorization": "Bearer sandbox-token"},
         ),
-        "pipedrive": ("name", f"/pipedrive/api/v2/persons/{crm_id}", {"name": "Edited"}, {"x-api-token": "sandbox-token"}),
+        "pipedrive": (
+            "name",
+            f"/pipedrive/api/v2/persons/{crm_id}",
+            {"name": "Edited"},
+            {"x-api-token": "sandbox-token"},
+        ),
         "salesforce": (
             "FirstName",
             f"/salesforce/services/data/v67.0/sobjects/Contact/{crm_id}",
@@ -204,12 +278,24 @@ def test_a_name_edited_by_hand_stays_until_the_sources_name_changes(box: Box, cr
     box.call("PATCH", path, body, headers)
 
     def held() -> Any:
-        return next(row["properties"][name] for row in box.objects(crm, PEOPLE[crm]) if str(row["id"]) == crm_id)
+        return next(
+            row["properties"][name]
+            for row in box.objects(crm, PEOPLE[crm])
+            if str(row["id"]) == crm_id
+        )
 
-    box.call("POST", "/_sandbox/mutate", {"stream": "users", "ids": [key], "set": {"business_type": "museum"}})
+    box.call(
+        "POST",
+        "/_sandbox/mutate",
+        {"stream": "users", "ids": [key], "set": {"business_type": "museum"}},
+    )
     second = deliver(box, crm, extract(box, tmp_path, state=first.states[-1]), tmp_path)
     assert second.counts(PEOPLE[crm])["updated"] == 1
     assert held() == "Edited"
-    box.call("POST", "/_sandbox/mutate", {"stream": "users", "ids": [key], "set": {"first_name": "Renamed"}})
+    box.call(
+        "POST",
+        "/_sandbox/mutate",
+        {"stream": "users", "ids": [key], "set": {"first_name": "Renamed"}},
+    )
     deliver(box, crm, extract(box, tmp_path, state=second.states[-1]), tmp_path)
     assert str(held()).startswith("Renamed")

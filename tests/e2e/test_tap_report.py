@@ -34,7 +34,9 @@ class Cells(HTMLParser):
 
 def made(box: Box, folder: Path, name: str, *more: str) -> Path:
     config = str(written(folder, "tap.json", tap_config(box)))
-    assert canai_tap.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
+    assert (
+        canai_tap.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
+    )
     return folder / name
 
 
@@ -49,9 +51,14 @@ def test_the_sums_are_those_of_the_source(box: Box, tmp_path: Path) -> None:
         for stage in {user["current_journey_stage"] for user in users}
     }
     for track, currency, count, amount, refunded, net, failed in page.tables["Revenue"][1:]:
-        mine = [one for one in payments if one["product_track"] == track and one["currency"] == currency]
+        mine = [
+            one for one in payments if one["product_track"] == track and one["currency"] == currency
+        ]
         good = [one for one in mine if one["status"] != "failed"]
-        paid, back = sum(one["amount"] for one in good), sum(one["refunded_amount"] or 0 for one in good)
+        paid, back = (
+            sum(one["amount"] for one in good),
+            sum(one["refunded_amount"] or 0 for one in good),
+        )
         assert [count, amount, refunded, net, failed] == [
             str(len(good)), f"{paid:,.2f}", f"{back:,.2f}", f"{paid - back:,.2f}", str(len(mine) - len(good)),
         ]  # fmt: skip
@@ -61,9 +68,15 @@ def test_the_sums_are_those_of_the_source(box: Box, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.pdf"])
-def test_nobody_is_in_a_report_and_only_needed_fields_are_asked_for(box: Box, tmp_path: Path, name: str) -> None:
+def test_nobody_is_in_a_report_and_only_needed_fields_are_asked_for(
+    box: Box, tmp_path: Path, name: str
+) -> None:
     file = made(box, tmp_path, name)
-    body = "".join(page.extract_text() for page in PdfReader(file).pages) if name.endswith(".pdf") else file.read_text()
+    body = (
+        "".join(page.extract_text() for page in PdfReader(file).pages)
+        if name.endswith(".pdf")
+        else file.read_text()
+    )
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
     assert "business_builder" in body
     for user in (row["properties"] for row in box.objects("canai", "users")):
@@ -71,10 +84,20 @@ def test_nobody_is_in_a_report_and_only_needed_fields_are_asked_for(box: Box, tm
             assert not user[field] or not re.search(rf"\b{re.escape(user[field])}\b", body)
 
 
-def test_a_report_in_another_format_or_place_says_what_to_do(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_report_in_another_format_or_place_says_what_to_do(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = str(written(tmp_path, "tap.json", tap_config(box)))
     assert canai_tap.main(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
     assert ".html or .pdf" in caplog.text
-    assert canai_tap.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config]) == 1
+    assert (
+        canai_tap.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config])
+        == 1
+    )
     assert "cannot be written" in caplog.text
-    assert canai_tap.main(["report", "--output", str(tmp_path / "x.pdf"), "--config", str(tmp_path / "none.json")]) == 1
+    assert (
+        canai_tap.main(
+            ["report", "--output", str(tmp_path / "x.pdf"), "--config", str(tmp_path / "none.json")]
+        )
+        == 1
+    )

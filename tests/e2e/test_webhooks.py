@@ -64,11 +64,20 @@ def test_the_guides_example_is_taken_with_any_valid_token_and_written_once(one: 
     assert one.post(GUIDE, token="old-secret") == (200, {"received": True})
     reordered = {key: GUIDE[key] for key in ("data", "timestamp", "event")}
     body = json.dumps(reordered, indent=3).replace("1847", "1847.0").encode()
-    assert one.post(body, headers={"Content-Type": "application/json; charset=utf-8"}) == (200, {"received": True})
+    assert one.post(body, headers={"Content-Type": "application/json; charset=utf-8"}) == (
+        200,
+        {"received": True},
+    )
     (row,) = rows(one.inbox_url)
-    canonical = json.dumps(GUIDE, sort_keys=True, separators=(",", ":"))  # for these values it is RFC 8785
+    canonical = json.dumps(
+        GUIDE, sort_keys=True, separators=(",", ":")
+    )  # for these values it is RFC 8785
     assert row.event_id == hashlib.sha256(canonical.encode()).hexdigest()
-    assert [row.event, row.at, row.data] == [GUIDE["event"], "2024-12-15T10:30:00.000000Z", GUIDE["data"]]
+    assert [row.event, row.at, row.data] == [
+        GUIDE["event"],
+        "2024-12-15T10:30:00.000000Z",
+        GUIDE["data"],
+    ]
     assert one.post({**GUIDE, "timestamp": "2024-12-15T10:30:01Z"})[0] == 200
     assert len(rows(one.inbox_url)) == 2
 
@@ -110,14 +119,20 @@ def test_what_is_no_event_gets_its_status_and_stores_nothing(one: Receiver) -> N
         (422, one.post(event("payment.completed", amount=5))),
         (422, one.post(b'{"event": "user.referred_signup", "timestamp": "2026-01-31T10:00:00Z", "data": {"user_id": "u", "referrals_made": NaN}}')),
     ]  # fmt: skip
-    wrong = [(wanted, found) for wanted, found in cases if found[0] != wanted or found[1]["received"] is not False or not found[1]["error"]]
+    wrong = [
+        (wanted, found)
+        for wanted, found in cases
+        if found[0] != wanted or found[1]["received"] is not False or not found[1]["error"]
+    ]
     assert wrong == []
     assert one.get("/nowhere")[0] == 404
     assert one.get("/webhooks/canai")[0] == 405
     assert rows(one.inbox_url) == []
     assert one.get("/healthz") == (200, '{"alive":true}')
     assert one.post(good)[0] == 200
-    assert one.post(event(unheard_of=2**70))[0] == 200  # what the schema does not name may come later
+    assert (
+        one.post(event(unheard_of=2**70))[0] == 200
+    )  # what the schema does not name may come later
     log = one.log.read_text()
     assert "ann@example.com" not in log
     assert TOKEN not in log
@@ -131,7 +146,14 @@ def test_a_slow_sender_is_told_so_and_keeps_nobody_waiting(one: Receiver, part: 
     head = f"POST /webhooks/canai HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n".encode()
     length = f"Content-Length: {len(body)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", one.port), 10) as slow:
-        slow.sendall({"connection": b"", "head": head, "body": head + length + body[:-5], "trickle": head + length}[part])
+        slow.sendall(
+            {
+                "connection": b"",
+                "head": head,
+                "body": head + length + body[:-5],
+                "trickle": head + length,
+            }[part]
+        )
         stop = threading.Event()
 
         def trickle() -> None:
@@ -245,7 +267,9 @@ def test_a_stop_answers_what_is_in_flight_and_ends(inbox_url: str, tmp_path: Pat
     assert len(rows(inbox_url)) <= answers[200] + 8
 
 
-@pytest.mark.parametrize(("crm", "users"), [("hubspot", 1000), ("pipedrive", 400), ("salesforce", 500)])
+@pytest.mark.parametrize(
+    ("crm", "users"), [("hubspot", 1000), ("pipedrive", 400), ("salesforce", 500)]
+)
 def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_newest(
     big_box: Box, crm: str, users: int, tmp_path: Path
 ) -> None:
@@ -259,7 +283,11 @@ def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_
     one.start()
     hook(big_box, one)
     for kind in KINDS:
-        big_box.call("POST", "/_sandbox/events", {"event": kind, "users": users, "shuffle": True, "duplicate": True})
+        big_box.call(
+            "POST",
+            "/_sandbox/events",
+            {"event": kind, "users": users, "shuffle": True, "duplicate": True},
+        )
     for _ in range(3):
         before = len(rows(url))
         while len(rows(url)) < min(before + users * 0.4, users * 4.5):
@@ -275,16 +303,24 @@ def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_
     found = Counter((row.event, row.data["user_id"]) for row in rows(url))
     assert found == Counter({(line["event"], line["user_id"]): 1 for line in delivered})
     touched = {line["user_id"] for line in delivered}
-    at_once = deliver(big_box, crm, extract(big_box, tmp_path, streams=("events",), inbox_url=url), tmp_path)
+    at_once = deliver(
+        big_box, crm, extract(big_box, tmp_path, streams=("events",), inbox_url=url), tmp_path
+    )
     assert at_once.code == 0
     assert at_once.report["dead_letters"] == []
     told = facts_differ(big_box, crm, touched)
-    if crm == "pipedrive":  # nobody was there before, so that a person has just what the events told
-        several = {one for one, count in Counter(user for _, user in found).items() if count == len(KINDS)}
+    if (
+        crm == "pipedrive"
+    ):  # nobody was there before, so that a person has just what the events told
+        several = {
+            one for one, count in Counter(user for _, user in found).items() if count == len(KINDS)
+        }
         told = [line for line in told if line[0] in several]
     assert told == []
     if crm == "salesforce":
-        paid = [row["properties"]["CanAI_Payment_ID__c"] for row in big_box.objects(crm, "Opportunity")]
+        paid = [
+            row["properties"]["CanAI_Payment_ID__c"] for row in big_box.objects(crm, "Opportunity")
+        ]
         assert len(paid) == len(set(paid))
     night = deliver(big_box, crm, extract(big_box, tmp_path, streams=("users",)), tmp_path)
     assert night.code == 0
@@ -301,7 +337,12 @@ def test_receivers_side_by_side_never_hide_an_event_from_a_reader(inbox_url: str
     def write(number: int) -> None:
         inbox = Inbox.open(inbox_url)
         for turn in range(40):
-            inbox.add([parse(json.dumps(event(user_id=f"u-{number}-{turn}-{part}")).encode()) for part in range(5)])
+            inbox.add(
+                [
+                    parse(json.dumps(event(user_id=f"u-{number}-{turn}-{part}")).encode())
+                    for part in range(5)
+                ]
+            )
 
     def read() -> None:
         inbox, reached = Inbox.open(inbox_url), 0
@@ -320,7 +361,12 @@ def test_receivers_side_by_side_never_hide_an_event_from_a_reader(inbox_url: str
     done.set()
     reader.join(30)
     assert Counter(seen) == Counter(
-        {f"u-{number}-{turn}-{part}": 1 for number in range(writers) for turn in range(40) for part in range(5)}
+        {
+            f"u-{number}-{turn}-{part}": 1
+            for number in range(writers)
+            for turn in range(40)
+            for part in range(5)
+        }
     )
 
 
@@ -337,13 +383,19 @@ sys.exit(1 if runs < 1 else 0)
 """
 
 
-def test_the_command_runs_one_at_a_time_again_after_a_failure_and_for_what_came_meanwhile(tmp_path: Path) -> None:
+def test_the_command_runs_one_at_a_time_again_after_a_failure_and_for_what_came_meanwhile(
+    tmp_path: Path,
+) -> None:
     script, log = tmp_path / "deliver.py", tmp_path / "runs.log"
     script.write_text(SCRIPT)
-    with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", f"{sys.executable} {script} {log}") as one:
+    with receiver(
+        tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", f"{sys.executable} {script} {log}"
+    ) as one:
         for number in range(5):
             assert one.post(event(user_id=f"u-{number}"))[0] == 200
-        wait_for(lambda: log.exists() and log.read_text().count("end") == 2)  # the first failed, the second did it
+        wait_for(
+            lambda: log.exists() and log.read_text().count("end") == 2
+        )  # the first failed, the second did it
         assert "canai_webhooks_undelivered 0.0" in settled(one)
         assert log.read_text().count("begin") == 2
         one.post(event(user_id="u-6"))
@@ -369,7 +421,9 @@ def test_a_stop_asks_the_command_to_end_and_waits_for_it(tmp_path: Path) -> None
 def test_a_command_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
     log = tmp_path / "runs.log"
     command = f"sh -c 'echo begin >> {log}; test $(wc -l < {log}) -gt 1 || exec sleep 600'"
-    with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", command, "--deliver-timeout-s", "1") as one:
+    with receiver(
+        tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", command, "--deliver-timeout-s", "1"
+    ) as one:
         one.post(event())
         wait_for(lambda: log.exists() and log.read_text().count("begin") == 2)
         told = settled(one)
@@ -379,7 +433,9 @@ def test_a_command_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path: Path) -> None:
-    with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", "no-such-command") as one:
+    with receiver(
+        tmp_path, f"sqlite:///{tmp_path}/inbox.db", "--deliver", "no-such-command"
+    ) as one:
         assert one.post(event())[0] == 200
         wait_for(lambda: "cannot be started" in one.log.read_text())
         assert one.post(event(user_id="u-2"))[0] == 200
@@ -388,10 +444,18 @@ def test_a_command_that_is_not_there_is_told_and_tried_again(tmp_path: Path) -> 
 
 def webhooks(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**clean_environment(), **variables}
-    return subprocess.run([str(BIN / "canai-webhooks"), *arguments], capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        [str(BIN / "canai-webhooks"), *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
 
 
-def test_the_inbox_is_listed_pruned_and_read_again(box: Box, inbox_url: str, tmp_path: Path) -> None:
+def test_the_inbox_is_listed_pruned_and_read_again(
+    box: Box, inbox_url: str, tmp_path: Path
+) -> None:
     with receiver(tmp_path, inbox_url) as one:
         for number in range(4):
             one.post(event(user_id=f"u-{number}"))
@@ -403,10 +467,18 @@ def test_the_inbox_is_listed_pruned_and_read_again(box: Box, inbox_url: str, tmp
     assert "nothing pruned" in webhooks("inbox", "prune", *url, "--days", "0").stdout
     messages = extract(box, tmp_path, streams=("events",), inbox_url=inbox_url)
     state = last_state(messages)
-    assert "0 events pruned, 4 left" in webhooks("inbox", "prune", *url, "--days", "0").stdout  # read, and not known to be delivered
+    assert (
+        "0 events pruned, 4 left" in webhooks("inbox", "prune", *url, "--days", "0").stdout
+    )  # read, and not known to be delivered
     assert records(extract(box, tmp_path, state, streams=("events",), inbox_url=inbox_url)) == []
-    assert [json.loads(line)["delivered"] for line in webhooks("inbox", "list", *url).stdout.splitlines()] == [True] * 4
-    assert "1 events will be read again" in webhooks("inbox", "resend", *url, "--id", listed[-1]["event_id"]).stdout
+    assert [
+        json.loads(line)["delivered"]
+        for line in webhooks("inbox", "list", *url).stdout.splitlines()
+    ] == [True] * 4
+    assert (
+        "1 events will be read again"
+        in webhooks("inbox", "resend", *url, "--id", listed[-1]["event_id"]).stdout
+    )
     again = extract(box, tmp_path, state, streams=("events",), inbox_url=inbox_url)
     assert [line["user_id"] for line in records(again)] == ["u-0"]
     assert "4 events pruned, 0 left" not in webhooks("inbox", "prune", *url, "--days", "1").stdout
@@ -414,7 +486,9 @@ def test_the_inbox_is_listed_pruned_and_read_again(box: Box, inbox_url: str, tmp
     with receiver(tmp_path, inbox_url) as one:
         assert one.post(event(user_id="u-9"))[0] == 200
     newest = extract(box, tmp_path, last_state(again), streams=("events",), inbox_url=inbox_url)
-    assert [line["user_id"] for line in records(newest)] == ["u-9"]  # a sequence is never used again
+    assert [line["user_id"] for line in records(newest)] == [
+        "u-9"
+    ]  # a sequence is never used again
     assert webhooks("inbox", "resend", *url).returncode == 1
     assert "is no timestamp" in webhooks("inbox", "resend", *url, "--since", "soon").stderr
 
@@ -425,7 +499,11 @@ def records(messages: Path) -> list[dict[str, Any]]:
 
 
 def last_state(messages: Path) -> Any:
-    return [json.loads(line)["value"] for line in messages.read_text().splitlines() if '"STATE"' in line[:20]][-1]
+    return [
+        json.loads(line)["value"]
+        for line in messages.read_text().splitlines()
+        if '"STATE"' in line[:20]
+    ][-1]
 
 
 def test_another_inbox_is_read_from_its_beginning(box: Box, tmp_path: Path) -> None:
@@ -454,11 +532,21 @@ def test_what_to_register_is_printed_as_the_guide_has_it() -> None:
         ((), {}, "WEBHOOK_SECRET is missing"),
         ((), {"WEBHOOK_SECRET": "[]"}, "is no token"),
         (("--inbox-url", "mysql://x/y"), {"WEBHOOK_SECRET": "s"}, "cannot be a mysql database"),
-        (("--inbox-url", "sqlite:////proc/none/inbox.db"), {"WEBHOOK_SECRET": "s"}, "cannot be opened"),
-        (("--inbox-url", "postgresql+psycopg://user:very-secret@127.0.0.1:1/x"), {"WEBHOOK_SECRET": "s"}, "The inbox cannot be used"),
+        (
+            ("--inbox-url", "sqlite:////proc/none/inbox.db"),
+            {"WEBHOOK_SECRET": "s"},
+            "cannot be opened",
+        ),
+        (
+            ("--inbox-url", "postgresql+psycopg://user:very-secret@127.0.0.1:1/x"),
+            {"WEBHOOK_SECRET": "s"},
+            "The inbox cannot be used",
+        ),
     ],
 )
-def test_a_bad_setting_is_one_clear_line(arguments: tuple[str, ...], variables: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_a_bad_setting_is_one_clear_line(
+    arguments: tuple[str, ...], variables: dict[str, str], told: str, tmp_path: Path
+) -> None:
     done = webhooks("serve", "--port", str(free_port()), *arguments, **variables)
     assert done.returncode == 1
     assert told in done.stderr
@@ -466,16 +554,23 @@ def test_a_bad_setting_is_one_clear_line(arguments: tuple[str, ...], variables: 
     assert "very-secret" not in done.stderr
 
 
-@pytest.mark.parametrize(("more", "told"), [({"anonymize": True}, "anonymize"), ({"journey_stages": ["F1"]}, "journey_stages")])
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({"anonymize": True}, "anonymize"), ({"journey_stages": ["F1"]}, "journey_stages")],
+)
 def test_settings_that_events_cannot_keep_to_end_the_stream(
     box: Box, more: dict[str, Any], told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(AssertionError):
-        extract(box, tmp_path, streams=("events",), inbox_url=f"sqlite:///{tmp_path}/inbox.db", **more)
+        extract(
+            box, tmp_path, streams=("events",), inbox_url=f"sqlite:///{tmp_path}/inbox.db", **more
+        )
     assert told in caplog.text
 
 
-def test_events_of_other_users_are_left_out_where_users_are_chosen(box: Box, tmp_path: Path) -> None:
+def test_events_of_other_users_are_left_out_where_users_are_chosen(
+    box: Box, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path}/inbox.db"
     with receiver(tmp_path, url) as one:
         for name in ("u-1", "u-2"):

@@ -8,7 +8,11 @@ import pytest
 from support import PEOPLE, TARGETS, Box, contents, deliver, extract, schema_message, state, user
 
 CRMS = sorted(TARGETS)
-WRITE_PATH = {"hubspot": "/batch/upsert", "pipedrive": "/api/v2/persons", "salesforce": "/composite/sobjects/Contact"}
+WRITE_PATH = {
+    "hubspot": "/batch/upsert",
+    "pipedrive": "/api/v2/persons",
+    "salesforce": "/composite/sobjects/Contact",
+}
 
 
 def people(count: int) -> list[dict[str, object]]:
@@ -21,8 +25,12 @@ def people(count: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_the_crms_daily_limit_ends_the_writing_and_the_next_day_finishes(box: Box, crm: str, tmp_path: Path) -> None:
-    box.fault(crm, "daily_limit", match=WRITE_PATH[crm], after=12 if crm == "pipedrive" else 1, times=1000)
+def test_the_crms_daily_limit_ends_the_writing_and_the_next_day_finishes(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
+    box.fault(
+        crm, "daily_limit", match=WRITE_PATH[crm], after=12 if crm == "pipedrive" else 1, times=1000
+    )
     first = deliver(box, crm, people(40), tmp_path, batch_size_rows=10)
     assert first.code == 0
     counts = first.counts(PEOPLE[crm])
@@ -40,7 +48,9 @@ def test_the_crms_daily_limit_ends_the_writing_and_the_next_day_finishes(box: Bo
 
 @pytest.mark.parametrize("crm", CRMS)
 @pytest.mark.parametrize("calls", [1, 3, 30, 45])
-def test_a_runs_own_limit_is_never_passed_whatever_it_strikes(box: Box, crm: str, calls: int, tmp_path: Path) -> None:
+def test_a_runs_own_limit_is_never_passed_whatever_it_strikes(
+    box: Box, crm: str, calls: int, tmp_path: Path
+) -> None:
     messages = extract(box, tmp_path, streams=("users", "payments", "deliverables"))
     box.call("DELETE", f"/_sandbox/requests/{crm}")
     more = {"attach_deliverables": True, "allow_private_download_hosts": True}
@@ -60,8 +70,18 @@ def test_a_runs_own_limit_is_never_passed_whatever_it_strikes(box: Box, crm: str
     assert result.report["links"]["waiting"] == 0
 
 
-def test_fail_on_budget_ends_with_an_error(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    result = deliver(box, "hubspot", people(20), tmp_path, max_api_calls=30, batch_size_rows=1, fail_on_budget=True)
+def test_fail_on_budget_ends_with_an_error(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = deliver(
+        box,
+        "hubspot",
+        people(20),
+        tmp_path,
+        max_api_calls=30,
+        batch_size_rows=1,
+        fail_on_budget=True,
+    )
     assert result.code == 1
     assert result.report["exit_code"] == 1
     assert "max_api_calls are used up" in caplog.text

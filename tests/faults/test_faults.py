@@ -30,17 +30,32 @@ from support import (
 )
 
 CRMS = sorted(TARGETS)
-WRITE_PATH = {"hubspot": "/batch/upsert", "pipedrive": "/persons", "salesforce": "/composite/sobjects/Contact"}
+WRITE_PATH = {
+    "hubspot": "/batch/upsert",
+    "pipedrive": "/persons",
+    "salesforce": "/composite/sobjects/Contact",
+}
 
 
 def people(count: int, **more: Any) -> list[dict[str, Any]]:
     return [schema_message(), *(user(number, **more) for number in range(count))]
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "503", "drop_before_commit", "drop_after_commit", "empty_success"])
+@pytest.mark.parametrize(
+    "fault", ["429", "500", "503", "drop_before_commit", "drop_after_commit", "empty_success"]
+)
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_passing_fault_costs_no_row_and_makes_no_duplicate(box: Box, crm: str, fault: str, tmp_path: Path) -> None:
-    box.fault(crm, fault, match=WRITE_PATH[crm], after=2 if crm == "pipedrive" else 0, times=2, args={"retry_after_s": 0.2})
+def test_a_passing_fault_costs_no_row_and_makes_no_duplicate(
+    box: Box, crm: str, fault: str, tmp_path: Path
+) -> None:
+    box.fault(
+        crm,
+        fault,
+        match=WRITE_PATH[crm],
+        after=2 if crm == "pipedrive" else 0,
+        times=2,
+        args={"retry_after_s": 0.2},
+    )
     result = deliver(box, crm, people(12), tmp_path)
     assert result.code == 0
     assert len([line for line in box.log(crm) if line["fault"] == fault]) == 2
@@ -48,7 +63,9 @@ def test_a_passing_fault_costs_no_row_and_makes_no_duplicate(box: Box, crm: str,
     assert len(box.objects(crm, PEOPLE[crm])) == 12
 
 
-def test_a_call_without_an_answer_is_looked_up_before_it_is_sent_again(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_without_an_answer_is_looked_up_before_it_is_sent_again(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("target_pipedrive.target.TIMEOUT_S", 0.5)
     box.fault("pipedrive", "timeout", match="/persons", after=3)
     result = deliver(box, "pipedrive", people(6), tmp_path)
@@ -76,7 +93,9 @@ def test_one_bad_row_in_a_hundred_costs_one_row(box: Box, trace_ids: bool, tmp_p
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_refusal_that_names_no_row_is_halved_down_to_it(box: Box, crm: str, tmp_path: Path) -> None:
+def test_a_refusal_that_names_no_row_is_halved_down_to_it(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     box.fault(crm, "unnamed_400", match=WRITE_PATH[crm], args={"row": "user-37"})
     result = deliver(box, crm, people(60), tmp_path)
     assert result.code == 0
@@ -88,7 +107,9 @@ def test_a_refusal_that_names_no_row_is_halved_down_to_it(box: Box, crm: str, tm
 
 
 @pytest.mark.parametrize("crm", CRMS)
-@pytest.mark.parametrize(("fault", "told"), [("401", "401|sign-in"), ("403_permission", "permission|refuses")])
+@pytest.mark.parametrize(
+    ("fault", "told"), [("401", "401|sign-in"), ("403_permission", "permission|refuses")]
+)
 def test_a_cause_that_is_not_a_rows_stops_the_run_with_one_clear_line(
     box: Box, crm: str, fault: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -105,7 +126,9 @@ def test_a_cause_that_is_not_a_rows_stops_the_run_with_one_clear_line(
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_permission_lost_on_the_way_stops_after_one_batch_and_a_second_run_finishes(box: Box, crm: str, tmp_path: Path) -> None:
+def test_permission_lost_on_the_way_stops_after_one_batch_and_a_second_run_finishes(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     box.fault(crm, "403_permission", match=WRITE_PATH[crm], after=1, times=1000)
     messages = [*people(30), state(1)]
     first = deliver(box, crm, messages, tmp_path, batch_size_rows=10)
@@ -120,8 +143,14 @@ def test_permission_lost_on_the_way_stops_after_one_batch_and_a_second_run_finis
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_an_unreachable_crm_is_one_clear_line(tmp_path: Path, crm: str, caplog: pytest.LogCaptureFixture, box: Box) -> None:
-    closed = {"api_url": "http://127.0.0.1:9"} if crm != "salesforce" else {"login_url": "http://127.0.0.1:9"}
+def test_an_unreachable_crm_is_one_clear_line(
+    tmp_path: Path, crm: str, caplog: pytest.LogCaptureFixture, box: Box
+) -> None:
+    closed = (
+        {"api_url": "http://127.0.0.1:9"}
+        if crm != "salesforce"
+        else {"login_url": "http://127.0.0.1:9"}
+    )
     result = deliver(box, crm, people(1), tmp_path, caplog=caplog, **closed)
     assert result.code == 1
     assert "cannot be reached" in caplog.text
@@ -129,14 +158,18 @@ def test_an_unreachable_crm_is_one_clear_line(tmp_path: Path, crm: str, caplog: 
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_sigterm_settles_what_is_in_flight_and_never_lets_state_pass(box: Box, crm: str, tmp_path: Path) -> None:
+def test_sigterm_settles_what_is_in_flight_and_never_lets_state_pass(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     messages = [*people(40), state(1)]
     for fault in range(40):
         box.fault(crm, "slow", match=WRITE_PATH[crm], after=fault, args={"delay_ms": 150})
     config = written(tmp_path, f"{crm}.json", target_config(box, crm, tmp_path, batch_size_rows=4))
     lines = written(tmp_path, "in.jsonl", "".join(json.dumps(one) + "\n" for one in messages))
     process = subprocess.Popen(
-        [str(BIN / f"target-{crm}"), "--config", str(config), "--input", str(lines)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [str(BIN / f"target-{crm}"), "--config", str(config), "--input", str(lines)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     while len(box.objects(crm, PEOPLE[crm])) < 4:
         assert process.poll() is None
@@ -162,7 +195,9 @@ def test_an_expired_download_is_asked_for_once_more(box: Box, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_deal_whose_person_is_missing_waits_and_is_linked_when_the_person_comes(box: Box, crm: str, tmp_path: Path) -> None:
+def test_a_deal_whose_person_is_missing_waits_and_is_linked_when_the_person_comes(
+    box: Box, crm: str, tmp_path: Path
+) -> None:
     from_sandbox = extract(box, tmp_path)
     lines = [json.loads(line) for line in from_sandbox.read_text().splitlines()]
     users = [one["record"] for one in lines if one["type"] == "RECORD" and one["stream"] == "users"]
@@ -183,7 +218,9 @@ def test_a_deal_whose_person_is_missing_waits_and_is_linked_when_the_person_come
     assert second.report["links"]["waiting"] == 0
     assert second.report["dead_letters"] == []
     held = contents(box, crm)
-    assert all(row["links"] for key, rows in held.items() if key.startswith(DEALS[crm]) for row in rows)
+    assert all(
+        row["links"] for key, rows in held.items() if key.startswith(DEALS[crm]) for row in rows
+    )
 
 
 def test_a_session_that_ends_is_renewed_once(box: Box, tmp_path: Path) -> None:
@@ -205,9 +242,9 @@ def test_a_small_limit_is_kept_and_nothing_is_lost(box: Box, crm: str, tmp_path:
 def test_a_create_whose_answer_is_lost_for_good_stops_the_run_and_the_next_run_makes_it_good(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reverse_etl.sending.LOOK_UP_DELAYS_S", (0.01,))
+    monkeypatch.setattr("reverse_etl.pipeline.send.LOOK_UP_DELAYS_S", (0.01,))
     box.fault("pipedrive", "drop_before_commit", match="/api/v2/persons", after=1, times=1000)
-    monkeypatch.setattr("reverse_etl.http.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("reverse_etl.crm.http.FIRST_WAIT_S", 0.01)
     messages = [*people(3), state(1)]
     first = deliver(box, "pipedrive", messages, tmp_path)
     assert first.code == 1
@@ -219,17 +256,31 @@ def test_a_create_whose_answer_is_lost_for_good_stops_the_run_and_the_next_run_m
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_target_pointed_at_something_else_says_so(box: Box, crm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    wrong = {"api_url": f"{box.url}/canai"} if crm != "salesforce" else {"login_url": f"{box.url}/canai"}
+def test_a_target_pointed_at_something_else_says_so(
+    box: Box, crm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = (
+        {"api_url": f"{box.url}/canai"}
+        if crm != "salesforce"
+        else {"login_url": f"{box.url}/canai"}
+    )
     result = deliver(box, crm, people(1), tmp_path, caplog=caplog, **wrong)
     assert result.code == 1
     assert "Traceback" not in caplog.text
     assert "Check" in caplog.text or "Set" in caplog.text
 
 
-def test_a_key_field_that_is_not_unique_names_the_ways_out(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_field_that_is_not_unique_names_the_ways_out(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     headers = {"Authorization": "Bearer sandbox-token"}
-    field = {"name": "canai_user_id", "label": "Key", "type": "string", "fieldType": "text", "groupName": "contactinformation"}
+    field = {
+        "name": "canai_user_id",
+        "label": "Key",
+        "type": "string",
+        "fieldType": "text",
+        "groupName": "contactinformation",
+    }
     box.call("POST", "/hubspot/crm/v3/properties/contacts", field, headers)
     result = deliver(box, "hubspot", people(1), tmp_path, caplog=caplog)
     assert result.code == 1

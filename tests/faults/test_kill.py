@@ -15,7 +15,9 @@ KILLS = range(20)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(shared_box: Box, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, int]]:
+def undisturbed(
+    shared_box: Box, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Any, int]]:
     """Per CRM: what an undisturbed run leaves, and how many of its calls a kill can follow."""
     found = {}
     for crm in CRMS:
@@ -34,16 +36,26 @@ def lift_limit(box: Box) -> None:
 
 def record_path(crm: str) -> str:
     """What the paths of writes of records have in common."""
-    return {"hubspot": "/batch/", "pipedrive": "/api/v2/", "salesforce": "/composite/sobjects/"}[crm]
+    return {"hubspot": "/batch/", "pipedrive": "/api/v2/", "salesforce": "/composite/sobjects/"}[
+        crm
+    ]
 
 
 @pytest.mark.parametrize("kill", KILLS)
 @pytest.mark.parametrize("crm", CRMS)
-def test_target_killed_after_a_commit(box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]) -> None:
+def test_target_killed_after_a_commit(
+    box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]
+) -> None:
     expected, calls = undisturbed[crm]
     assert calls >= len(KILLS)
     lift_limit(box)
-    box.fault(crm, "kill_pid", match=record_path(crm), after=kill * calls // len(KILLS), args={"pid": "client"})
+    box.fault(
+        crm,
+        "kill_pid",
+        match=record_path(crm),
+        after=kill * calls // len(KILLS),
+        args={"pid": "client"},
+    )
     first = pipe(box, crm, tmp_path, batch_size_rows=BLOCK)
     assert first.code == -9
     assert [line for line in box.log(crm) if line["fault"] == "kill_pid"]
@@ -56,13 +68,17 @@ def test_target_killed_after_a_commit(box: Box, crm: str, kill: int, tmp_path: P
 
 @pytest.mark.parametrize("kill", [0, 1, 3, 5])
 @pytest.mark.parametrize("crm", CRMS)
-def test_tap_killed_while_it_reads(box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]) -> None:
+def test_tap_killed_while_it_reads(
+    box: Box, crm: str, kill: int, tmp_path: Path, undisturbed: dict[str, tuple[Any, int]]
+) -> None:
     expected, _ = undisturbed[crm]
     lift_limit(box)
     box.fault("canai", "kill_pid", after=kill, args={"pid": "tap-canai"})
     first = pipe(box, crm, tmp_path, batch_size_rows=BLOCK)
     assert first.code != 0
     box.call("DELETE", "/_sandbox/faults")
-    second = pipe(box, crm, tmp_path, state=first.states[-1] if first.states else None, batch_size_rows=BLOCK)
+    second = pipe(
+        box, crm, tmp_path, state=first.states[-1] if first.states else None, batch_size_rows=BLOCK
+    )
     assert second.code == 0, second.stderr
     assert contents(box, crm) == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reverse_etl.rules import Rule
+from reverse_etl.mapping.rules import Rule
 from support import TARGETS
 
 SALESFORCE_CONTACT = [
@@ -30,7 +30,14 @@ SALESFORCE_CONTACT = [
     "Lead_Score__c",
     "Lifecycle_Stage__c",
 ]
-SALESFORCE_OPPORTUNITY = ["ContactId", "Amount", "StageName", "CloseDate", "Name", "CanAI_Payment_ID__c"]
+SALESFORCE_OPPORTUNITY = [
+    "ContactId",
+    "Amount",
+    "StageName",
+    "CloseDate",
+    "Name",
+    "CanAI_Payment_ID__c",
+]
 HUBSPOT_CONTACT = [
     "email",
     "firstname",
@@ -98,7 +105,11 @@ PIPEDRIVE_DEAL = [
 
 def rule(crm: str, name: str, *, of_events: bool = False) -> Rule:
     plugin = TARGETS[crm](config={}, validate_config=False)
-    return next(one for one in plugin.load_mapping() if one.object == name and (one.stream == "events") == of_events)
+    return next(
+        one
+        for one in plugin.load_mapping()
+        if one.object == name and (one.stream == "events") == of_events
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,10 +123,14 @@ def rule(crm: str, name: str, *, of_events: bool = False) -> Rule:
         ("pipedrive", "deals", PIPEDRIVE_DEAL, 10),
     ],
 )
-def test_every_field_of_the_guide_is_mapped(crm: str, name: str, fields: list[str], guide: int) -> None:
+def test_every_field_of_the_guide_is_mapped(
+    crm: str, name: str, fields: list[str], guide: int
+) -> None:
     found = rule(crm, name)
     spec = TARGETS[crm].objects[name]
-    mapped = {field.name for field in found.fields} | {spec.links[link.to].field for link in found.links} - {""}
+    mapped = {field.name for field in found.fields} | {
+        spec.links[link.to].field for link in found.links
+    } - {""}
     assert mapped == set(fields)
     keys_of_ours = {"CanAI_Payment_ID__c", "canai_deal_id"}
     assert len(mapped - keys_of_ours) == guide
@@ -123,9 +138,14 @@ def test_every_field_of_the_guide_is_mapped(crm: str, name: str, fields: list[st
 
 @pytest.mark.parametrize(
     ("crm", "name", "fields"),
-    [("hubspot", "deals", {"dealstage", "pipeline"}), ("pipedrive", "deals", {"stage_id", "expected_close_date"})],
+    [
+        ("hubspot", "deals", {"dealstage", "pipeline"}),
+        ("pipedrive", "deals", {"stage_id", "expected_close_date"}),
+    ],
 )
-def test_what_sales_moves_is_written_on_creation_only(crm: str, name: str, fields: set[str]) -> None:
+def test_what_sales_moves_is_written_on_creation_only(
+    crm: str, name: str, fields: set[str]
+) -> None:
     assert {field.name for field in rule(crm, name).fields if field.write == "on_create"} == fields
 
 
@@ -140,16 +160,38 @@ WEBHOOK_CONTACT = {
 
 
 def test_every_field_of_the_guides_webhook_handlers_is_mapped() -> None:
-    contact = {field.name: set(field.paths) for field in rule("salesforce", "Contact", of_events=True).fields}
+    contact = {
+        field.name: set(field.paths)
+        for field in rule("salesforce", "Contact", of_events=True).fields
+    }
     assert {name: contact[name] for name in WEBHOOK_CONTACT} == WEBHOOK_CONTACT
     assert len(WEBHOOK_CONTACT) == 5
     opportunity = {field.name for field in rule("salesforce", "Opportunity", of_events=True).fields}
     assert opportunity == set(SALESFORCE_OPPORTUNITY) - {"ContactId"}
 
 
-@pytest.mark.parametrize(("crm", "person"), [("hubspot", "contacts"), ("pipedrive", "persons"), ("salesforce", "Contact")])
+@pytest.mark.parametrize(
+    ("crm", "person"),
+    [("hubspot", "contacts"), ("pipedrive", "persons"), ("salesforce", "Contact")],
+)
 def test_events_write_names_and_email_only_where_the_crm_has_none(crm: str, person: str) -> None:
-    personal = {"email", "firstname", "lastname", "phone", "name", "emails", "phones", "FirstName", "LastName", "Email", "Phone"}
-    written = {field.name: field.write for field in rule(crm, person, of_events=True).fields if field.name in personal}
+    personal = {
+        "email",
+        "firstname",
+        "lastname",
+        "phone",
+        "name",
+        "emails",
+        "phones",
+        "FirstName",
+        "LastName",
+        "Email",
+        "Phone",
+    }
+    written = {
+        field.name: field.write
+        for field in rule(crm, person, of_events=True).fields
+        if field.name in personal
+    }
     assert len(written) >= 3
     assert set(written.values()) <= {"if_empty", "on_create"}

@@ -16,14 +16,35 @@ from tap_canai.errors import ExportBroken
 from tap_canai.normalising import normal, types_of
 from tap_canai.streams import STREAMS, load_schema
 
-LEGAL = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\n\r\t")
+LEGAL = st.characters(
+    exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\n\r\t"
+)
 """What XML 1.0 can hold."""
 odd = st.sampled_from(
-    ["", " ", "a,b", 'say "yes"', "<b>&amp;</b>", "line\r\nbreak", "]]>", "null", "true", "12", "1e5", "=1+1", "ünï çødé", "\t"]
+    [
+        "",
+        " ",
+        "a,b",
+        'say "yes"',
+        "<b>&amp;</b>",
+        "line\r\nbreak",
+        "]]>",
+        "null",
+        "true",
+        "12",
+        "1e5",
+        "=1+1",
+        "ünï çødé",
+        "\t",
+    ]
 )
 texts = st.text(LEGAL, max_size=30) | odd
-keys = st.sampled_from(["POST /v1/export", "F1_to_F2", 'a "b"', "<k>&", "ü", "a,b"]) | st.text(LEGAL, min_size=1, max_size=10)
-numbers = st.integers(-(10**12), 10**12) | st.floats(-1e9, 1e9, allow_nan=False).map(lambda one: round(one, 6))
+keys = st.sampled_from(["POST /v1/export", "F1_to_F2", 'a "b"', "<k>&", "ü", "a,b"]) | st.text(
+    LEGAL, min_size=1, max_size=10
+)
+numbers = st.integers(-(10**12), 10**12) | st.floats(-1e9, 1e9, allow_nan=False).map(
+    lambda one: round(one, 6)
+)
 
 
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -47,7 +68,9 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         inner = schema.get("additionalProperties", {})
         made = st.dictionaries(
             keys,
-            values(inner if isinstance(inner, dict) else {}) if inner not in ({}, True) else texts | numbers | st.booleans() | st.none(),
+            values(inner if isinstance(inner, dict) else {})
+            if inner not in ({}, True)
+            else texts | numbers | st.booleans() | st.none(),
             max_size=3,
         )
     return st.none() | made if "null" in types else made
@@ -55,17 +78,25 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 def rows(stream: str) -> st.SearchStrategy[list[dict[str, Any]]]:
     schema = load_schema(stream)
-    return st.lists(st.fixed_dictionaries({name: values(one) for name, one in schema["properties"].items()}), max_size=4)
+    return st.lists(
+        st.fixed_dictionaries({name: values(one) for name, one in schema["properties"].items()}),
+        max_size=4,
+    )
 
 
-def read(file: bytes, file_format: str, record_set: str, schema: dict[str, Any]) -> list[dict[str, Any]]:
+def read(
+    file: bytes, file_format: str, record_set: str, schema: dict[str, Any]
+) -> list[dict[str, Any]]:
     """Records of a file, normalised; every byte is counted."""
     reader = CountingReader(io.BytesIO(file))
     found = list(DECODERS[file_format](reader, record_set, schema))
     reader.drain()
     assert reader.bytes == len(file)
     properties = schema["properties"]
-    return [{name: normal(row.get(name), properties[name], name) for name in properties} for row in found]
+    return [
+        {name: normal(row.get(name), properties[name], name) for name in properties}
+        for row in found
+    ]
 
 
 @pytest.mark.parametrize("stream", [stream.name for stream in STREAMS])
@@ -74,17 +105,23 @@ def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
     record_set = next(one.record_set for one in STREAMS if one.name == stream)
     names = {record_set: list(schema["properties"])}
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(
+        max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
     @given(rows(stream))
     def check(drawn: list[dict[str, Any]]) -> None:
         content = {record_set: drawn}
-        read_back = {one: read(write(content, one, names, None), one, record_set, schema) for one in DECODERS}
+        read_back = {
+            one: read(write(content, one, names, None), one, record_set, schema) for one in DECODERS
+        }
         assert read_back["json"] == read_back["csv"] == read_back["xml"]
         assert len(read_back["json"]) == len(drawn)
         for one in DECODERS:
             pieces = list(chunks(content, one, names, 200))
             assert sum(count for _, count in pieces) == len(drawn)
-            assert [row for file, _ in pieces for row in read(file, one, record_set, schema)] == read_back["json"]
+            assert [
+                row for file, _ in pieces for row in read(file, one, record_set, schema)
+            ] == read_back["json"]
 
     check()
 
@@ -102,7 +139,10 @@ def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
         ("csv", b"user_id,email\r\n1,\xff\xfe\r\n"),
         ("csv", b"user_id,stages_completed\r\n1,[1\r\n"),
         ("xml", b"<export><users><user><user_id>1</user_id></user>"),
-        ("xml", b'<!DOCTYPE export [<!ENTITY a "b">]><export><users><user><user_id>&a;</user_id></user></users></export>'),
+        (
+            "xml",
+            b'<!DOCTYPE export [<!ENTITY a "b">]><export><users><user><user_id>&a;</user_id></user></users></export>',
+        ),
         ("xml", b'<!DOCTYPE export SYSTEM "http://127.0.0.1/x"><export/>'),
         ("xml", b"no xml"),
     ],
@@ -125,7 +165,9 @@ def test_a_broken_or_hostile_file_is_one_clear_error(file_format: str, file: byt
         ("xml", b"<export><users><user><x"),
     ],
 )
-def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(file_format: str, head: bytes) -> None:
+def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(
+    file_format: str, head: bytes
+) -> None:
     class Endless(io.RawIOBase):
         given = 0
 
@@ -141,4 +183,8 @@ def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(file_format
 
 def test_nested_objects_and_normal_forms_are_the_same_in_json() -> None:
     schema = {"type": ["object", "null"], "additionalProperties": {"type": ["number", "null"]}}
-    assert normal(json.loads('{"a": 1.0, "b": "2.50", "c": ""}'), schema, "x") == {"a": 1, "b": 2.5, "c": None}
+    assert normal(json.loads('{"a": 1.0, "b": "2.50", "c": ""}'), schema, "x") == {
+        "a": 1,
+        "b": 2.5,
+        "c": None,
+    }

@@ -84,7 +84,11 @@ print(reader.bytes // 1_000_000, int(peak.split()[1]) // 1024)
 @pytest.mark.parametrize("file_format", ["json", "csv", "xml"])
 def test_a_big_file_passes_in_flat_memory(file_format: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, file_format, str(MEGABYTES)], capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-c", CHILD, file_format, str(MEGABYTES)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     read, peak = map(int, done.stdout.split())
@@ -94,11 +98,17 @@ def test_a_big_file_passes_in_flat_memory(file_format: str) -> None:
 
 @pytest.mark.parametrize("chunks", [False, True], ids=["one file", "chunks"])
 @pytest.mark.parametrize("file_format", ["json", "csv", "xml"])
-def test_the_tap_takes_a_big_export_in_flat_memory(file_format: str, chunks: bool, tmp_path: Path) -> None:
+def test_the_tap_takes_a_big_export_in_flat_memory(
+    file_format: str, chunks: bool, tmp_path: Path
+) -> None:
     size = OVER_HTTP_MB * 1_000_000
-    with sandbox(size // USER_BYTES[file_format], "--chunk-bytes", str(size // 8 if chunks else 10**12)) as box:
+    with sandbox(
+        size // USER_BYTES[file_format], "--chunk-bytes", str(size // 8 if chunks else 10**12)
+    ) as box:
         count, peak, export, downloads = big_sync(box, file_format, tmp_path)
-    print(f"{file_format}: {export['bytes'] / 1e6:.0f} MB in {downloads} files, {count} records, peak {peak} MB")
+    print(
+        f"{file_format}: {export['bytes'] / 1e6:.0f} MB in {downloads} files, {count} records, peak {peak} MB"
+    )
     assert count == export["records"]
     assert export["bytes"] >= size
     assert (downloads > 3) == chunks
@@ -109,7 +119,12 @@ def big_sync(box: Box, file_format: str, tmp_path: Path) -> tuple[int, int, dict
     """Records that came, the tap's peak in MB, its audit row, and how many files were downloaded."""
     audit = tmp_path / "audit.jsonl"
     config = tap_config(box, format=file_format, window_days=90, audit_log=str(audit))
-    arguments = ["--config", str(written(tmp_path, "tap.json", config)), "--catalog", str(catalog(tmp_path, ("users",)))]
+    arguments = [
+        "--config",
+        str(written(tmp_path, "tap.json", config)),
+        "--catalog",
+        str(catalog(tmp_path, ("users",))),
+    ]
     command = [sys.executable, "-c", PEAK_OF, *arguments]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None

@@ -14,10 +14,27 @@ from support import DEALS, PEOPLE, TARGETS, Box, contents, deliver, schema_messa
 CRMS = sorted(TARGETS)
 plain = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
 odd = st.sampled_from(
-    ["", " ", "O'Brien", 'a "quoted" \\ one', "ünï çødé", "semi;colon, comma", "#N/A", "=1+1", "x" * 70, "line\nbreak", "0", "null"]
+    [
+        "",
+        " ",
+        "O'Brien",
+        'a "quoted" \\ one',
+        "ünï çødé",
+        "semi;colon, comma",
+        "#N/A",
+        "=1+1",
+        "x" * 70,
+        "line\nbreak",
+        "0",
+        "null",
+    ]
 )
 texts = st.none() | odd | plain
-numbers = st.none() | st.integers(0, 10**9) | st.floats(0, 10**6, allow_nan=False).map(lambda one: round(one, 4))
+numbers = (
+    st.none()
+    | st.integers(0, 10**9)
+    | st.floats(0, 10**6, allow_nan=False).map(lambda one: round(one, 4))
+)
 counts = st.none() | st.integers(0, 10**6)
 emails = (
     st.none()
@@ -38,9 +55,15 @@ users = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_any_user_arrives_once_or_is_a_dead_letter(shared_box: Box, crm: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_user_arrives_once_or_is_a_dead_letter(
+    shared_box: Box, crm: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=(Phase.explicit, Phase.generate)
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        phases=(Phase.explicit, Phase.generate),
     )
     @given(st.lists(users, min_size=1, max_size=8))
     def check(drawn: list[dict[str, Any]]) -> None:
@@ -52,7 +75,10 @@ def test_any_user_arrives_once_or_is_a_dead_letter(shared_box: Box, crm: str, tm
 def round_trip(box: Box, crm: str, folder: Path, drawn: list[dict[str, Any]]) -> None:
     box.reset()
     box.call("POST", "/_sandbox/limits", {"crm": "pipedrive", "calls": 100_000, "per_s": 1})
-    records = [{"type": "RECORD", "stream": "users", "record": {"user_id": f"u'{number}", **one}} for number, one in enumerate(drawn)]
+    records = [
+        {"type": "RECORD", "stream": "users", "record": {"user_id": f"u'{number}", **one}}
+        for number, one in enumerate(drawn)
+    ]
     stamped = [{**one, "time_extracted": "2026-01-02T00:00:00Z"} for one in records]
     messages = [schema_message(), *stamped]
     first = deliver(box, crm, messages, folder)

@@ -51,7 +51,15 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with airbyte-cdk."""
     folder = tmp_path_factory.mktemp("cdk") / "env"
     subprocess.run([str(BIN / "uv"), "venv", "--quiet", str(folder)], check=True, cwd=ROOT)
-    install = [str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *PACKAGES]
+    install = [
+        str(BIN / "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        str(folder / "bin" / "python"),
+        *PACKAGES,
+    ]
     done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder / "bin" / "python"
@@ -65,16 +73,40 @@ def test_the_standard_suite_passes(box: Box, python: Path, tmp_path: Path) -> No
     written(root / "secrets", "bad_config.json", {**config, "api_key": "a-bad-key"})
     executable = str(BIN / "source-canai")
     out = subprocess.run(
-        [executable, "discover", "--config", str(root / "secrets" / "config.json")], capture_output=True, text=True, check=True
+        [executable, "discover", "--config", str(root / "secrets" / "config.json")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    streams = next(json.loads(line)["catalog"]["streams"] for line in out.stdout.splitlines() if '"CATALOG"' in line[:20])
-    chosen = [{"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"} for one in streams]
+    streams = next(
+        json.loads(line)["catalog"]["streams"]
+        for line in out.stdout.splitlines()
+        if '"CATALOG"' in line[:20]
+    )
+    chosen = [
+        {"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+        for one in streams
+    ]
     written(root, "configured_catalog.json", {"streams": chosen})
     written(root, "test_standard.py", SUITE)
-    written(root, "conftest.py", 'pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]')
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not docker", "test_standard.py"]
+    written(
+        root, "conftest.py", 'pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]'
+    )
+    command = [
+        str(python),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "not docker",
+        "test_standard.py",
+    ]
     environment = {**clean_environment(), "EXECUTABLE": executable, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     passed = int(done.stdout.rpartition(" passed")[0].rpartition(" ")[2].rpartition("\n")[2])
     assert passed >= 5, done.stdout

@@ -10,8 +10,20 @@ import pytest
 import sqlalchemy as sa
 from support import BIN, ROOT, Box, extract, written
 
-STREAMS = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
-PACKAGES = {"target-postgres": "meltanolabs-target-postgres==0.8.1", "target-jsonl": "target-jsonl==0.1.4"}
+STREAMS = (
+    "users",
+    "payments",
+    "deliverables",
+    "analytics",
+    "journey_analytics",
+    "revenue_analytics",
+    "feedback",
+    "sessions",
+)
+PACKAGES = {
+    "target-postgres": "meltanolabs-target-postgres==0.8.1",
+    "target-jsonl": "target-jsonl==0.1.4",
+}
 pytestmark = pytest.mark.heavy
 
 
@@ -21,8 +33,18 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     commands = {}
     for command, package in PACKAGES.items():
         folder = tmp_path_factory.mktemp(command)
-        subprocess.run([str(BIN / "uv"), "venv", "--quiet", str(folder / "env")], check=True, cwd=ROOT)
-        install = [str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(folder / "env" / "bin" / "python"), package]
+        subprocess.run(
+            [str(BIN / "uv"), "venv", "--quiet", str(folder / "env")], check=True, cwd=ROOT
+        )
+        install = [
+            str(BIN / "uv"),
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(folder / "env" / "bin" / "python"),
+            package,
+        ]
         done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
         commands[command] = folder / "env" / "bin" / command
@@ -37,32 +59,66 @@ def messages(box: Box, tmp_path: Path) -> Path:
 
 def counts(box: Box) -> dict[str, int]:
     """Records at the source, by stream; analytics from the first of December."""
-    found = {stream: len(box.objects("canai", stream)) for stream in STREAMS if not stream.endswith("analytics")}
-    days = [row for row in box.objects("canai", "analytics") if row["properties"]["period_end"] >= "2025-12-01T00:00:00"]
+    found = {
+        stream: len(box.objects("canai", stream))
+        for stream in STREAMS
+        if not stream.endswith("analytics")
+    }
+    days = [
+        row
+        for row in box.objects("canai", "analytics")
+        if row["properties"]["period_end"] >= "2025-12-01T00:00:00"
+    ]
     return found | {stream: len(days) for stream in STREAMS if stream.endswith("analytics")}
 
 
-def test_target_postgres(box: Box, tmp_path: Path, messages: Path, others: dict[str, Path], postgres_url: str) -> None:
+def test_target_postgres(
+    box: Box, tmp_path: Path, messages: Path, others: dict[str, Path], postgres_url: str
+) -> None:
     url = postgres_url.replace("postgresql+psycopg://", "postgresql://", 1)
-    config = written(tmp_path, "pg.json", {"sqlalchemy_url": url, "default_target_schema": "canai", "dialect+driver": "postgresql+psycopg"})
+    config = written(
+        tmp_path,
+        "pg.json",
+        {
+            "sqlalchemy_url": url,
+            "default_target_schema": "canai",
+            "dialect+driver": "postgresql+psycopg",
+        },
+    )
     with open(messages, "rb") as lines:
         done = subprocess.run(
-            [str(others["target-postgres"]), "--config", str(config)], stdin=lines, capture_output=True, text=True, check=False
+            [str(others["target-postgres"]), "--config", str(config)],
+            stdin=lines,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert done.returncode == 0, done.stderr[-2000:]
     with sa.create_engine(postgres_url).connect() as connection:
-        found = {stream: connection.scalar(sa.text(f'SELECT count(*) FROM canai."{stream}"')) for stream in STREAMS}
+        found = {
+            stream: connection.scalar(sa.text(f'SELECT count(*) FROM canai."{stream}"'))
+            for stream in STREAMS
+        }
     assert found == counts(box)
 
 
 def test_target_jsonl(box: Box, tmp_path: Path, messages: Path, others: dict[str, Path]) -> None:
     folder = tmp_path / "jsonl"
     folder.mkdir()
-    config = written(tmp_path, "jsonl.json", {"destination_path": str(folder), "do_timestamp_file": False})
+    config = written(
+        tmp_path, "jsonl.json", {"destination_path": str(folder), "do_timestamp_file": False}
+    )
     with open(messages, "rb") as lines:
         done = subprocess.run(
-            [str(others["target-jsonl"]), "--config", str(config)], stdin=lines, capture_output=True, text=True, check=False
+            [str(others["target-jsonl"]), "--config", str(config)],
+            stdin=lines,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert done.returncode == 0, done.stderr[-2000:]
-    found = {file.stem.split("-")[0]: [json.loads(line) for line in file.read_text().splitlines()] for file in folder.glob("*.jsonl")}
+    found = {
+        file.stem.split("-")[0]: [json.loads(line) for line in file.read_text().splitlines()]
+        for file in folder.glob("*.jsonl")
+    }
     assert {stream: len(rows) for stream, rows in found.items()} == counts(box)

@@ -56,13 +56,23 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with PyAirbyte."""
     folder = tmp_path_factory.mktemp("pyairbyte") / "env"
     subprocess.run([str(BIN / "uv"), "venv", "--quiet", str(folder)], check=True, cwd=ROOT)
-    install = [str(BIN / "uv"), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), PACKAGE]
+    install = [
+        str(BIN / "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        str(folder / "bin" / "python"),
+        PACKAGE,
+    ]
     done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder / "bin" / "python"
 
 
-def test_pyairbyte_reads_every_stream_then_only_what_changed(box: Box, python: Path, tmp_path: Path) -> None:
+def test_pyairbyte_reads_every_stream_then_only_what_changed(
+    box: Box, python: Path, tmp_path: Path
+) -> None:
     config = tap_config(box, audit_log=str(tmp_path / "audit.jsonl"))
     environment = {
         **clean_environment(),
@@ -75,7 +85,13 @@ def test_pyairbyte_reads_every_stream_then_only_what_changed(box: Box, python: P
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(
-        [str(python), "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [str(python), "-c", SCRIPT],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told: dict[str, object] = {}
@@ -84,8 +100,11 @@ def test_pyairbyte_reads_every_stream_then_only_what_changed(box: Box, python: P
             told |= json.loads(line.removeprefix("TOLD "))
     first = told["first"]
     assert isinstance(first, dict)
-    assert {name: first[name] for name in ("users", "payments", "deliverables", "feedback", "sessions")} == {
-        name: len(box.objects("canai", name)) for name in ("users", "payments", "deliverables", "feedback", "sessions")
+    assert {
+        name: first[name] for name in ("users", "payments", "deliverables", "feedback", "sessions")
+    } == {
+        name: len(box.objects("canai", name))
+        for name in ("users", "payments", "deliverables", "feedback", "sessions")
     }
     assert all(first[name] for name in ("analytics", "journey_analytics", "revenue_analytics"))
     assert told["second"] == 4

@@ -19,7 +19,15 @@ atexit.register(STACK.close)
 BOX = STACK.enter_context(sandbox(60))
 FOLDER = Path(STACK.enter_context(tempfile.TemporaryDirectory()))
 
-TestTap = get_tap_test_class(TapCanAI, config=tap_config(BOX), suite_config=SuiteConfig(ignore_no_records=False))
-TestTargetHubSpot = get_target_test_class(TargetHubSpot, config=target_config(BOX, "hubspot", FOLDER))
-TestTargetPipedrive = get_target_test_class(TargetPipedrive, config=target_config(BOX, "pipedrive", FOLDER))
-TestTargetSalesforce = get_target_test_class(TargetSalesforce, config=target_config(BOX, "salesforce", FOLDER))
+TestTap = get_tap_test_class(
+    TapCanAI, config=tap_config(BOX), suite_config=SuiteConfig(ignore_no_records=False)
+)
+TestTargetHubSpot = get_target_test_class(
+    TargetHubSpot, config=target_config(BOX, "hubspot", FOLDER)
+)
+TestTargetPipedrive = get_target_test_class(
+    TargetPipedrive, config=target_config(BOX, "pipedrive", FOLDER)
+)
+TestTargetSalesforce = get_target_test_class(
+    TargetSalesforce, config=target_config(BOX, "salesforce", FOLDER)
+)

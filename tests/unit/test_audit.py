@@ -17,7 +17,12 @@ from tap_canai import tap as canai_tap
 from tap_canai.audit import AuditFile, AuditLog, audit_log
 from tap_canai.errors import TapError
 
-EVENT = {"event": "export", "export_type": "user_data", "filters": {"user_ids": ["user-1"], "journey_stages": ["F1"]}, "records": 3}
+EVENT = {
+    "event": "export",
+    "export_type": "user_data",
+    "filters": {"user_ids": ["user-1"], "journey_stages": ["F1"]},
+    "records": 3,
+}
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -33,7 +38,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         with create_engine(url).begin() as connection:
             connection.execute(text("DROP TABLE export_audit"))
     else:
-        yield str(tmp_path / "audit.jsonl") if request.param == "file" else f"sqlite:///{tmp_path}/audit.db"
+        yield (
+            str(tmp_path / "audit.jsonl")
+            if request.param == "file"
+            else f"sqlite:///{tmp_path}/audit.db"
+        )
 
 
 def rows_of(place: str) -> list[str]:
@@ -41,17 +50,31 @@ def rows_of(place: str) -> list[str]:
     if "://" not in place:
         return Path(place).read_text().splitlines()
     with create_engine(place).connect() as connection:
-        return list(connection.execute(text("SELECT event FROM export_audit ORDER BY id")).scalars())
+        return list(
+            connection.execute(text("SELECT event FROM export_audit ORDER BY id")).scalars()
+        )
 
 
-def test_every_export_is_noted_with_its_filter_and_counts_and_no_user_id(box: Box, tmp_path: Path) -> None:
+def test_every_export_is_noted_with_its_filter_and_counts_and_no_user_id(
+    box: Box, tmp_path: Path
+) -> None:
     path = tmp_path / "audit.jsonl"
     someone = box.objects("canai", "users")[0]["id"]
     extract(box, tmp_path, audit_log=str(path), user_ids=[someone], window_days=30)
     told = lines(path)
     exports = [line for line in box.log("canai") if line["method"] == "POST"]
     assert len(told) == 1 + len(exports)
-    assert {"at", "who", "export_type", "date_range", "filters", "request_id", "export_id", "records", "chain"} <= set(told[-1])
+    assert {
+        "at",
+        "who",
+        "export_type",
+        "date_range",
+        "filters",
+        "request_id",
+        "export_id",
+        "records",
+        "chain",
+    } <= set(told[-1])
     assert someone not in path.read_text()
     assert "@" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -85,7 +108,9 @@ def test_any_change_shows(place: str, change: str) -> None:
         with create_engine(place).begin() as connection:
             connection.execute(text(CHANGES[change][1]))
     else:
-        Path(place).write_text("".join(CHANGES[change][0](Path(place).read_text().splitlines(keepends=True))))
+        Path(place).write_text(
+            "".join(CHANGES[change][0](Path(place).read_text().splitlines(keepends=True)))
+        )
     with pytest.raises(TapError, match="line"):
         log.verify()
 
@@ -95,7 +120,9 @@ def at_moments(log: AuditLog, moment: list[datetime]) -> AuditLog:
     return log
 
 
-def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries_the_chain(place: str) -> None:
+def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries_the_chain(
+    place: str,
+) -> None:
     moment = [datetime(2025, 1, 1, tzinfo=UTC)]
     log = at_moments(audit_log(place), moment)
     for number in range(5):
@@ -135,13 +162,21 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     assert canai_tap.main(["audit", "verify", "--config", config]) == 0
     assert f"{1 + len(exports)} rows" in capsys.readouterr().out
     with sqlite3.connect(tmp_path / "audit.db") as connection:
-        connection.execute("UPDATE export_audit SET event = replace(event, 'user_data', 'sessions') WHERE id = 2")
+        connection.execute(
+            "UPDATE export_audit SET event = replace(event, 'user_data', 'sessions') WHERE id = 2"
+        )
     assert canai_tap.main(["audit", "verify", "--config", config]) == 1
     assert "line 2 does not fit" in caplog.text
 
 
 @pytest.mark.parametrize(
-    "bad", ["mysql://h/x", "nothing://x", "sqlite:////nowhere/at/all.db", "postgresql+psycopg://u:secret@127.0.0.1:1/x"]
+    "bad",
+    [
+        "mysql://h/x",
+        "nothing://x",
+        "sqlite:////nowhere/at/all.db",
+        "postgresql+psycopg://u:secret@127.0.0.1:1/x",
+    ],
 )
 def test_a_log_that_cannot_be_written_says_so_without_its_password(bad: str) -> None:
     with pytest.raises(TapError, match="audit_log") as error:

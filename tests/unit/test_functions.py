@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-numbers = st.none() | st.decimals(min_value=-1000, max_value=10**9, places=2) | st.integers(-5, 10**6)
+numbers = (
+    st.none() | st.decimals(min_value=-1000, max_value=10**9, places=2) | st.integers(-5, 10**6)
+)
 stages = st.none() | st.sampled_from([f"F{n}" for n in range(1, 10)] + ["X1", "", "F10"])
 texts = st.none() | st.text(max_size=20)
 users = st.fixed_dictionaries(
@@ -31,7 +33,13 @@ users = st.fixed_dictionaries(
 def test_functions_of_a_user_take_anything_and_keep_their_range(user: dict[str, Any]) -> None:
     assert 0 <= rules.lead_score(user) <= 100
     assert rules.lead_score(user) == rules.lead_score(user).quantize(Decimal("0.01"))
-    assert rules.customer_segment(user) in ("champion", "customer", "qualified", "engaged", "prospect")
+    assert rules.customer_segment(user) in (
+        "champion",
+        "customer",
+        "qualified",
+        "engaged",
+        "prospect",
+    )
     assert rules.lead_status(user) in (None, "NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "CONNECTED")
     assert rules.revenue_potential(user) == rules.revenue_potential(user).to_integral_value()
     assert rules.revenue_potential(user) >= 0
@@ -44,7 +52,15 @@ def test_functions_of_a_user_take_anything_and_keep_their_range(user: dict[str, 
     ("user", "score"),
     [
         ({}, "0.00"),
-        ({"trust_delta_average": 4.3, "total_sessions": 5, "total_spent": 99, "referrals_made": 1}, "67.90"),
+        (
+            {
+                "trust_delta_average": 4.3,
+                "total_sessions": 5,
+                "total_spent": 99,
+                "referrals_made": 1,
+            },
+            "67.90",
+        ),
         ({"trust_delta_average": 5, "total_sessions": 30}, "100.00"),
         ({"total_spent": Decimal("0.05")}, "0.01"),
     ],
@@ -63,7 +79,14 @@ def test_lifecycle_stage(stage: str | None, label: str) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "spent", "status"),
-    [("F1", 0, "NEW"), ("F3", 0, "OPEN"), ("F5", 9, "IN_PROGRESS"), ("F6", 1, "OPEN_DEAL"), ("F9", 0, "CONNECTED"), ("X", 0, None)],
+    [
+        ("F1", 0, "NEW"),
+        ("F3", 0, "OPEN"),
+        ("F5", 9, "IN_PROGRESS"),
+        ("F6", 1, "OPEN_DEAL"),
+        ("F9", 0, "CONNECTED"),
+        ("X", 0, None),
+    ],
 )
 def test_lead_status(stage: str, spent: int, status: str | None) -> None:
     assert rules.lead_status({"current_journey_stage": stage, "total_spent": spent}) == status
@@ -75,7 +98,10 @@ def test_lead_status(stage: str, spent: int, status: str | None) -> None:
         ({"total_spent": 200, "nps_score": 9}, "champion"),
         ({"subscription_tier": "premium", "nps_score": 10}, "champion"),
         ({"total_spent": 1, "nps_score": 9}, "customer"),
-        ({"current_journey_stage": "F3", "trust_delta_average": 4, "total_sessions": 2}, "qualified"),
+        (
+            {"current_journey_stage": "F3", "trust_delta_average": 4, "total_sessions": 2},
+            "qualified",
+        ),
         ({"total_sessions": 3}, "engaged"),
         ({}, "prospect"),
     ],
@@ -85,9 +111,23 @@ def test_customer_segment(user: dict[str, Any], segment: str) -> None:
 
 
 def test_revenue_potential_follows_the_guide_and_its_defaults() -> None:
-    assert rules.revenue_potential({"preferred_product_track": "site_audit", "total_sessions": 6, "average_rating": 4}) == 126
+    assert (
+        rules.revenue_potential(
+            {"preferred_product_track": "site_audit", "total_sessions": 6, "average_rating": 4}
+        )
+        == 126
+    )
     assert rules.revenue_potential({"total_sessions": 30}) == 297
-    assert rules.revenue_potential({"preferred_product_track": "social_email", "total_sessions": 3, "average_rating": Decimal("2.5")}) == 25
+    assert (
+        rules.revenue_potential(
+            {
+                "preferred_product_track": "social_email",
+                "total_sessions": 3,
+                "average_rating": Decimal("2.5"),
+            }
+        )
+        == 25
+    )
 
 
 def test_deal_value_falls_back_to_the_potential() -> None:
@@ -98,7 +138,11 @@ def test_deal_value_falls_back_to_the_potential() -> None:
 @pytest.mark.parametrize(
     ("user", "name", "title"),
     [
-        ({"first_name": "Ann", "last_name": "Lee", "business_type": "bakery"}, "Ann Lee - bakery", "bakery - Ann Lee"),
+        (
+            {"first_name": "Ann", "last_name": "Lee", "business_type": "bakery"},
+            "Ann Lee - bakery",
+            "bakery - Ann Lee",
+        ),
         ({"first_name": "Ann", "business_type": None}, "Ann", "Ann"),
         ({"email": "ann@example.com", "business_type": "bakery"}, "ann - bakery", "bakery - ann"),
         ({}, None, None),
@@ -122,7 +166,9 @@ def test_pipeline_stage_of_no_deal() -> None:
     assert rules.pipeline_stage("F5", stage_ids=[]) is None
 
 
-@pytest.mark.parametrize(("stage", "day"), [("F3", 31), ("F4", 15), ("F5", 8), ("F6", 4), ("F7", 1), ("F9", 1)])
+@pytest.mark.parametrize(
+    ("stage", "day"), [("F3", 31), ("F4", 15), ("F5", 8), ("F6", 4), ("F7", 1), ("F9", 1)]
+)
 def test_expected_close_date(stage: str, day: int) -> None:
     assert rules.expected_close_date("2026-01-01T23:00:00+00:00", stage) == date(2026, 1, day)
 
@@ -131,7 +177,9 @@ def test_payments() -> None:
     paid = {"amount": 99, "refunded_amount": Decimal("24.75"), "status": "partially_refunded"}
     assert rules.payment_value(paid) == Decimal("74.25")
     assert rules.payment_value({"amount": 99, "refunded_amount": 99, "status": "refunded"}) == 99
-    stages = [rules.closed_stage(one) for one in ("succeeded", "partially_refunded", "refunded", "failed")]
+    stages = [
+        rules.closed_stage(one) for one in ("succeeded", "partially_refunded", "refunded", "failed")
+    ]
     assert stages == ["Closed Won", "Closed Won", "Closed Lost", None]
     assert rules.opportunity_name("site_audit", None) == "site_audit"
     assert rules.utc_date("2026-01-31T23:30:00-02:00") == date(2026, 2, 1)
@@ -144,7 +192,9 @@ def test_names_people_need() -> None:
 
 
 @given(texts, texts, texts, st.uuids().map(str))
-def test_functions_of_an_event_always_find_a_name(last: str | None, first: str | None, email: str | None, user_id: str) -> None:
+def test_functions_of_an_event_always_find_a_name(
+    last: str | None, first: str | None, email: str | None, user_id: str
+) -> None:
     assert rules.event_last_name(last, email, user_id)
     event = {"first_name": first, "last_name": last, "email": email, "user_id": user_id}
     assert rules.event_full_name(event)
@@ -160,9 +210,20 @@ def test_functions_of_an_event_say_nothing_of_what_it_does_not_tell() -> None:
     assert rules.event_lifecycle(None) is None
     assert rules.event_lifecycle("F7") == "Customer"
     assert rules.event_activity("feedback.submitted", "2026-01-05T10:00:00Z") is None
-    assert str(rules.event_activity("user.registered", "2026-01-05T10:00:00+02:00")) == "2026-01-05 08:00:00+00:00"
+    assert (
+        str(rules.event_activity("user.registered", "2026-01-05T10:00:00+02:00"))
+        == "2026-01-05 08:00:00+00:00"
+    )
     assert rules.event_day(None, "2026-01-05T23:30:00-05:00") == date(2026, 1, 6)
     assert rules.event_day("2026-01-04T10:00:00Z", "2026-01-05T10:00:00Z") == date(2026, 1, 4)
-    payment = {"product_track": "site_audit", "user_email": "paid@example.com", "email": "ann@example.com"}
-    assert rules.event_payment_name(payment) == rules.opportunity_name("site_audit", "paid@example.com")
-    assert rules.event_payment_name({**payment, "user_email": None}) == "site_audit - ann@example.com"
+    payment = {
+        "product_track": "site_audit",
+        "user_email": "paid@example.com",
+        "email": "ann@example.com",
+    }
+    assert rules.event_payment_name(payment) == rules.opportunity_name(
+        "site_audit", "paid@example.com"
+    )
+    assert (
+        rules.event_payment_name({**payment, "user_email": None}) == "site_audit - ann@example.com"
+    )

@@ -53,7 +53,18 @@ def test_a_settled_entry_never_becomes_pending(ledger_url: str) -> None:
 
 
 def letter(key: str, code: str = "bad") -> DeadLetter:
-    return DeadLetter("rule", key, "users", "person", "send", code, "why", "do that", {"n": Decimal("1.5"), "s": "ü"}, 7)
+    return DeadLetter(
+        "rule",
+        key,
+        "users",
+        "person",
+        "send",
+        code,
+        "why",
+        "do that",
+        {"n": Decimal("1.5"), "s": "ü"},
+        7,
+    )
 
 
 def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_url: str) -> None:
@@ -83,7 +94,9 @@ def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
     one = ledger(ledger_url)
     one.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError):
-        one.apply(Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")]))
+        one.apply(
+            Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")])
+        )
     assert set(one.entries("person", ["a", "new"])) == {"a"}
     assert one.open_letters() == []
 
@@ -93,7 +106,9 @@ def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "deep" / "ledger.db").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql+psycopg://nobody@127.0.0.1:9/none"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://x/y", "postgresql+psycopg://nobody@127.0.0.1:9/none"]
+)
 def test_a_bad_ledger_url_is_a_clear_error(url: str) -> None:
     with pytest.raises(LedgerError) as error:
         Ledger.open(url)
@@ -102,7 +117,12 @@ def test_a_bad_ledger_url_is_a_clear_error(url: str) -> None:
 
 def test_a_sync_with_its_ledger_in_postgresql(box: Box, tmp_path: Path, postgres_url: str) -> None:
     messages = extract(box, tmp_path)
-    assert deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url).counts("contacts")["created"] == 60
+    assert (
+        deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url).counts("contacts")[
+            "created"
+        ]
+        == 60
+    )
     before = contents(box, "hubspot")
     again = deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url)
     assert again.counts("contacts") == {"planned": 60, "unchanged": 60}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reverse_etl.adapter import CallCount
-from reverse_etl.http import SETUP, CrmHttp
+from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.http import SETUP, CrmHttp
 from support import Box
 
 WINDOW_S = 10.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reverse_etl.errors import MappingError
-from reverse_etl.rules import check_rules, load_rules
+from reverse_etl.mapping.rules import check_rules, load_rules
 from support import Box, deliver, schema_message, user, written
 
 GOOD = """\
@@ -35,17 +35,44 @@ def rules(folder: Path, **files: str) -> Any:
 @pytest.mark.parametrize(
     ("old", "new", "line", "told"),
     [
-        ("upsert_key:", "upsert_keys:", 3, "unknown word 'upsert_keys'. Did you mean 'upsert_key'?"),
+        (
+            "upsert_key:",
+            "upsert_keys:",
+            3,
+            "unknown word 'upsert_keys'. Did you mean 'upsert_key'?",
+        ),
         ("    as: lead_score", "    az: lead_score", 10, "unknown word 'az'. Did you mean 'as'?"),
-        ("object: contacts", "object: contact", 2, "unknown object 'contact'. Did you mean 'contacts'?"),
-        ("upsert_key: canai_user_id", "upsert_key: canai_user", 3, "not among the fields. Did you mean 'canai_user_id'?"),
-        ("match_by: [email]", "match_by: [mail]", 4, "'mail', which is not among the fields. Did you mean 'email'?"),
+        (
+            "object: contacts",
+            "object: contact",
+            2,
+            "unknown object 'contact'. Did you mean 'contacts'?",
+        ),
+        (
+            "upsert_key: canai_user_id",
+            "upsert_key: canai_user",
+            3,
+            "not among the fields. Did you mean 'canai_user_id'?",
+        ),
+        (
+            "match_by: [email]",
+            "match_by: [mail]",
+            4,
+            "'mail', which is not among the fields. Did you mean 'email'?",
+        ),
         ("stream: users\n", "", 1, "'stream' is missing"),
-        ("    as: lead_score", "    as: lead_score\n    write: allways", 11, "Did you mean 'always'?"),
+        (
+            "    as: lead_score",
+            "    as: lead_score\n    write: allways",
+            11,
+            "Did you mean 'always'?",
+        ),
         ("stream: users", "stream: [users", 2, "no YAML"),
     ],
 )
-def test_a_typo_is_told_with_file_line_and_hint(tmp_path: Path, old: str, new: str, line: int, told: str) -> None:
+def test_a_typo_is_told_with_file_line_and_hint(
+    tmp_path: Path, old: str, new: str, line: int, told: str
+) -> None:
     with pytest.raises(MappingError) as error:
         rules(tmp_path, users_contact=GOOD.replace(old, new))
     assert str(error.value).startswith(f"users.contact.yml:{line}: ")
@@ -53,7 +80,9 @@ def test_a_typo_is_told_with_file_line_and_hint(tmp_path: Path, old: str, new: s
 
 
 def test_links_need_a_rule_and_form_no_circle(tmp_path: Path) -> None:
-    with pytest.raises(MappingError, match=r"users.deal.yml:6: links to 'contacts', which no rule maps"):
+    with pytest.raises(
+        MappingError, match=r"users.deal.yml:6: links to 'contacts', which no rule maps"
+    ):
         rules(tmp_path / "a", users_deal=DEAL)
     both = {"contacts": {"deals": None}, "deals": {"contacts": None}}
     folder = tmp_path / "b"
@@ -78,20 +107,49 @@ def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("email: email", "email: e_mail", "the stream 'users' has no property 'e_mail'. Did you mean 'email'?"),
-        ("as: lead_score", "as: led_score", "unknown function 'led_score'. Did you mean 'lead_score'?"),
-        ("  canai_score:", "  lifecyclestage:", "lifecyclestage takes a choice, the rule gives a number"),
+        (
+            "email: email",
+            "email: e_mail",
+            "the stream 'users' has no property 'e_mail'. Did you mean 'email'?",
+        ),
+        (
+            "as: lead_score",
+            "as: led_score",
+            "unknown function 'led_score'. Did you mean 'lead_score'?",
+        ),
+        (
+            "  canai_score:",
+            "  lifecyclestage:",
+            "lifecyclestage takes a choice, the rule gives a number",
+        ),
         ("  canai_score:", "  createdate:", "createdate of contacts cannot be written"),
-        ("upsert_key: canai_user_id", "where: is_lead(record)\nupsert_key: canai_user_id", "where: unknown name 'is_lead'"),
-        ("upsert_key: canai_user_id\nmatch_by: [email]", "upsert_key: firstname", "the upsert_key 'firstname' is not unique in contacts"),
+        (
+            "upsert_key: canai_user_id",
+            "where: is_lead(record)\nupsert_key: canai_user_id",
+            "where: unknown name 'is_lead'",
+        ),
+        (
+            "upsert_key: canai_user_id\nmatch_by: [email]",
+            "upsert_key: firstname",
+            "the upsert_key 'firstname' is not unique in contacts",
+        ),
     ],
 )
 def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
     box: Box, tmp_path: Path, old: str, new: str, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    text = GOOD.replace(old, new).replace("  email: email", "  email: email\n  firstname: first_name")
+    text = GOOD.replace(old, new).replace(
+        "  email: email", "  email: email\n  firstname: first_name"
+    )
     written(tmp_path / "rules", "users.contact.yml", text)
-    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, mapping=str(tmp_path / "rules"))
+    result = deliver(
+        box,
+        "hubspot",
+        [schema_message(), user(1)],
+        tmp_path,
+        caplog=caplog,
+        mapping=str(tmp_path / "rules"),
+    )
     assert result.code == 1
     assert told in caplog.text
     assert "users.contact.yml:" in caplog.text
@@ -101,15 +159,26 @@ def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
 def test_fields_that_are_missing_in_the_crm_are_one_error_without_provision(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, provision=False)
+    result = deliver(
+        box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, provision=False
+    )
     assert result.code == 1
     assert "canai_user_id, canai_journey_stage" in caplog.text
     assert "provision: true" in caplog.text
 
 
-def test_options_missing_in_the_crm_are_told(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_options_missing_in_the_crm_are_told(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     text = GOOD + "  hs_lead_status: {value: WARM}\n"
     written(tmp_path / "rules", "users.contact.yml", text)
-    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, mapping=str(tmp_path / "rules"))
+    result = deliver(
+        box,
+        "hubspot",
+        [schema_message(), user(1)],
+        tmp_path,
+        caplog=caplog,
+        mapping=str(tmp_path / "rules"),
+    )
     assert result.code == 1
     assert "hs_lead_status has no option 'WARM'" in caplog.text

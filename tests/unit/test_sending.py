@@ -7,16 +7,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from reverse_etl.adapter import Lane, ObjectSpec, RowResult
-from reverse_etl.batching import batches, choose_lane
+from reverse_etl.crm.adapter import RowResult
 from reverse_etl.errors import BatchRejected, RowFault
-from reverse_etl.mapping import CompiledRule
+from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.rules import FieldRule, Rule
+from reverse_etl.objects import Lane, ObjectSpec
+from reverse_etl.pipeline.batch import batches, choose_lane
+from reverse_etl.pipeline.send import Sender
 from reverse_etl.records import CrmRecord, SourceRecord, Write
-from reverse_etl.rules import FieldRule, Rule
-from reverse_etl.sending import Sender
 
-SPEC = ObjectSpec("thing", (Lane("few", 1, 100), Lane("many", 1000, 500)), upserts=True, unique_keys=True, find_rows_a_call=100)
-RULE = CompiledRule(Rule("r", "r.yml", "s", "thing", "k", (FieldRule("k", 1),)), SPEC, {}, None, {}, (), {})
+SPEC = ObjectSpec(
+    "thing",
+    (Lane("few", 1, 100), Lane("many", 1000, 500)),
+    upserts=True,
+    unique_keys=True,
+    find_rows_a_call=100,
+)
+RULE = CompiledRule(
+    Rule("r", "r.yml", "s", "thing", "k", (FieldRule("k", 1),)), SPEC, {}, None, {}, (), {}
+)
 
 
 def write(number: int, kind: str = "create") -> Write:
@@ -37,12 +46,22 @@ class Picky:
         return [RowResult(f"id-{one.key}") for one in writes]
 
 
-@pytest.mark.parametrize("bad", [{0}, {99}, {50}, {0, 99}, {1, 2, 3, 50, 51, 98}, set(range(0, 100, 2)), set(range(100))])
-def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14_more(bad: set[int]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{0}, {99}, {50}, {0, 99}, {1, 2, 3, 50, 51, 98}, set(range(0, 100, 2)), set(range(100))]
+)
+def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14_more(
+    bad: set[int],
+) -> None:
     adapter: Any = Picky(bad)
-    fates = Sender(adapter, 1, threading.Event()).send_batch(RULE, [write(number) for number in range(100)])
-    assert {fate.record.key for fate in fates if fate.name == "dead"} == {f"k{number}" for number in bad}
-    assert {fate.record.key for fate in fates if fate.name == "created"} == {f"k{number}" for number in range(100) if number not in bad}
+    fates = Sender(adapter, 1, threading.Event()).send_batch(
+        RULE, [write(number) for number in range(100)]
+    )
+    assert {fate.record.key for fate in fates if fate.name == "dead"} == {
+        f"k{number}" for number in bad
+    }
+    assert {fate.record.key for fate in fates if fate.name == "created"} == {
+        f"k{number}" for number in range(100) if number not in bad
+    }
     assert len(fates) == 100
     assert adapter.calls <= 107
     if len(bad) == 1:
@@ -53,7 +72,11 @@ def test_after_a_stop_nothing_is_sent() -> None:
     stopping = threading.Event()
     stopping.set()
     adapter: Any = Picky(set())
-    fates = [fate for part in Sender(adapter, 2, stopping).send(RULE, iter([[write(1)], [write(2)]])) for fate in part]
+    fates = [
+        fate
+        for part in Sender(adapter, 2, stopping).send(RULE, iter([[write(1)], [write(2)]]))
+        for fate in part
+    ]
     assert [fate.name for fate in fates] == ["not_attempted", "not_attempted"]
     assert adapter.calls == 0
 

@@ -15,11 +15,28 @@ from tap_canai import tap as canai_tap
 from tap_canai.errors import TapError
 from tap_canai.exports import Export, ExportClient
 
-ALL = ("users", "payments", "deliverables", "analytics", "journey_analytics", "revenue_analytics", "feedback", "sessions")
+ALL = (
+    "users",
+    "payments",
+    "deliverables",
+    "analytics",
+    "journey_analytics",
+    "revenue_analytics",
+    "feedback",
+    "sessions",
+)
 
 
-def run(box: Box, folder: Path, *more: str, streams: tuple[str, ...] = ("users",), **config: Any) -> tuple[int, list[dict[str, Any]]]:
-    arguments = ["--config", str(written(folder, "tap.json", tap_config(box, **config))), "--catalog", str(catalog(folder, streams)), *more]
+def run(
+    box: Box, folder: Path, *more: str, streams: tuple[str, ...] = ("users",), **config: Any
+) -> tuple[int, list[dict[str, Any]]]:
+    arguments = [
+        "--config",
+        str(written(folder, "tap.json", tap_config(box, **config))),
+        "--catalog",
+        str(catalog(folder, streams)),
+        *more,
+    ]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         code = canai_tap.main(arguments)
@@ -27,10 +44,14 @@ def run(box: Box, folder: Path, *more: str, streams: tuple[str, ...] = ("users",
 
 
 def records(messages: list[dict[str, Any]], stream: str = "users") -> list[dict[str, Any]]:
-    return [one["record"] for one in messages if one["type"] == "RECORD" and one["stream"] == stream]
+    return [
+        one["record"] for one in messages if one["type"] == "RECORD" and one["stream"] == stream
+    ]
 
 
-def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(box: Box, tmp_path: Path) -> None:
+def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(
+    box: Box, tmp_path: Path
+) -> None:
     code, messages = run(box, tmp_path, streams=ALL, window_days=7)
     assert code == 0
     for stream in ALL:
@@ -39,7 +60,9 @@ def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(
         if source == "analytics":
             truth = [row for row in truth if row["period_end"] >= "2025-12-01T00:00:00"]
         read = records(messages, stream)
-        assert sorted(map(json.dumps, read)) == sorted(json.dumps({name: whole(row[name]) for name in read[0]}) for row in truth)
+        assert sorted(map(json.dumps, read)) == sorted(
+            json.dumps({name: whole(row[name]) for name in read[0]}) for row in truth
+        )
 
 
 def whole(value: Any) -> Any:
@@ -53,14 +76,20 @@ def whole(value: Any) -> Any:
 
 def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_path: Path) -> None:
     _, messages = run(box, tmp_path, window_days=10)
-    states = [one["value"]["bookmarks"]["users"]["replication_key_value"] for one in messages if one["type"] == "STATE"]
+    states = [
+        one["value"]["bookmarks"]["users"]["replication_key_value"]
+        for one in messages
+        if one["type"] == "STATE"
+    ]
     assert len(set(states)) == 7
     assert states == sorted(states)
     exports = [line for line in box.log("canai") if line["method"] == "POST"]
     assert len(exports) == 7
 
 
-def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_less_the_lookback(box: Box, tmp_path: Path) -> None:
+def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_less_the_lookback(
+    box: Box, tmp_path: Path
+) -> None:
     box.call("POST", "/_sandbox/clock", {"advance_s": 3600})
     _, messages = run(box, tmp_path)
     state = messages[-1]["value"]
@@ -72,16 +101,33 @@ def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_le
     assert [one["user_id"] for one in records(again)] == changed
 
 
-@pytest.mark.parametrize("notation", ["2026-01-20T00:00:00Z", "2026-01-20T01:00:00+01:00", "2026-01-20T00:00:00", "2026-01-20"])
-def test_an_old_state_in_another_notation_is_understood(box: Box, tmp_path: Path, notation: str) -> None:
-    state = {"bookmarks": {"users": {"replication_key": "last_active_at", "replication_key_value": notation}}}
-    _, messages = run(box, tmp_path, "--state", str(written(tmp_path, "state.json", state)), sweep_days=365)
-    expected = {row["id"] for row in box.objects("canai", "users") if row["properties"]["last_active_at"] >= "2026-01-19T23:55:00"}
+@pytest.mark.parametrize(
+    "notation",
+    ["2026-01-20T00:00:00Z", "2026-01-20T01:00:00+01:00", "2026-01-20T00:00:00", "2026-01-20"],
+)
+def test_an_old_state_in_another_notation_is_understood(
+    box: Box, tmp_path: Path, notation: str
+) -> None:
+    state = {
+        "bookmarks": {
+            "users": {"replication_key": "last_active_at", "replication_key_value": notation}
+        }
+    }
+    _, messages = run(
+        box, tmp_path, "--state", str(written(tmp_path, "state.json", state)), sweep_days=365
+    )
+    expected = {
+        row["id"]
+        for row in box.objects("canai", "users")
+        if row["properties"]["last_active_at"] >= "2026-01-19T23:55:00"
+    }
     assert {one["user_id"] for one in records(messages)} == expected
     assert expected
 
 
-def test_only_selected_properties_and_keys_are_asked_for(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_selected_properties_and_keys_are_asked_for(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[dict[str, Any]] = []
     real = ExportClient.create
 
@@ -95,10 +141,17 @@ def test_only_selected_properties_and_keys_are_asked_for(box: Box, tmp_path: Pat
     for metadata in payments["metadata"]:
         if len(metadata["breadcrumb"]) == 2 and metadata["breadcrumb"][1] not in ("amount",):
             metadata["metadata"]["selected"] = False
-    arguments = ["--config", str(written(tmp_path, "tap.json", tap_config(box))), "--catalog", str(written(tmp_path, "c.json", entries))]
+    arguments = [
+        "--config",
+        str(written(tmp_path, "tap.json", tap_config(box))),
+        "--catalog",
+        str(written(tmp_path, "c.json", entries)),
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
         assert canai_tap.main(arguments) == 0
-    assert {tuple(one["data_fields"]) for one in asked} == {("payments.payment_id", "payments.amount", "payments.updated_at")}
+    assert {tuple(one["data_fields"]) for one in asked} == {
+        ("payments.payment_id", "payments.amount", "payments.updated_at")
+    }
     assert asked[0]["export_type"] == "full_platform"
 
 
@@ -132,14 +185,18 @@ def test_limits_and_outages_are_waited_out(box: Box, tmp_path: Path) -> None:
     assert len(records(messages)) == 60
 
 
-def test_an_api_that_is_not_there_is_a_clear_error(tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_api_that_is_not_there_is_a_clear_error(
+    tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
     code, _ = run(box, tmp_path, api_url="http://127.0.0.1:9")
     assert code == 1
     assert "cannot be reached" in caplog.text
     assert "Traceback" not in caplog.text
 
 
-def test_downloads_from_private_hosts_are_refused_unless_allowed(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_downloads_from_private_hosts_are_refused_unless_allowed(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     code, messages = run(box, tmp_path, allow_private_download_hosts=False)
     assert code == 1
     assert records(messages) == []
@@ -148,7 +205,12 @@ def test_downloads_from_private_hosts_are_refused_unless_allowed(box: Box, tmp_p
 
 @pytest.mark.parametrize(("field", "off"), [("records", 1), ("bytes", -1)])
 def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_state(
-    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, off: int, caplog: pytest.LogCaptureFixture
+    box: Box,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    field: str,
+    off: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     real = ExportClient.create
 
@@ -161,11 +223,20 @@ def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_sta
     code, messages = run(box, tmp_path)
     assert code == 1
     assert "is not whole" in caplog.text
-    assert not [one for one in messages if one["type"] == "STATE" and "replication_key_value" in one["value"]["bookmarks"].get("users", {})]
+    assert not [
+        one
+        for one in messages
+        if one["type"] == "STATE"
+        and "replication_key_value" in one["value"]["bookmarks"].get("users", {})
+    ]
 
 
-def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    box.call("POST", "/_sandbox/mutate", {"stream": "users", "n": 1, "set": {"total_sessions": "many"}})
+def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.call(
+        "POST", "/_sandbox/mutate", {"stream": "users", "n": 1, "set": {"total_sessions": "many"}}
+    )
     box.call("POST", "/_sandbox/clock", {"advance_s": 5})
     code, messages = run(box, tmp_path, streams=("users", "payments"))
     assert code == 1
@@ -173,7 +244,9 @@ def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(box: Box, 
     assert len(records(messages, "payments")) == len(box.objects("canai", "payments"))
 
 
-def test_the_key_goes_to_the_api_alone(box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_goes_to_the_api_alone(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import requests
 
     sent: list[tuple[str, bool]] = []
@@ -199,7 +272,16 @@ def client(**more: Any) -> tuple[ExportClient, list[float]]:
         moment[0] += seconds
 
     made = ExportClient(
-        "http://127.0.0.1:9", "v1", ("key",), "tap", 2, 1.0, sleep=sleep, monotonic=lambda: moment[0], jitter=lambda: 1.0, **more
+        "http://127.0.0.1:9",
+        "v1",
+        ("key",),
+        "tap",
+        2,
+        1.0,
+        sleep=sleep,
+        monotonic=lambda: moment[0],
+        jitter=lambda: 1.0,
+        **more,
     )
     return made, slept
 
@@ -219,8 +301,16 @@ def test_waiting_grows_and_keeps_retry_after() -> None:
     assert slept == [1.0, 2.0, 4.0, 17.0]
 
 
-def test_settings_that_make_no_sense_are_told(box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for bad in ({"api_key": ""}, {"window_days": 0}, {"start_date": "soon"}, {"api_url": "http://canai.example.com"}, {"api_key": 12345}):
+def test_settings_that_make_no_sense_are_told(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for bad in (
+        {"api_key": ""},
+        {"window_days": 0},
+        {"start_date": "soon"},
+        {"api_url": "http://canai.example.com"},
+        {"api_key": 12345},
+    ):
         caplog.clear()
         code, _ = run(box, tmp_path, **bad)
         assert code == 1, bad
@@ -241,7 +331,9 @@ def test_discovery_needs_no_call_and_schemas_are_described() -> None:
 def test_an_extract_of_nothing_new_is_empty(box: Box, tmp_path: Path) -> None:
     first = extract(box, tmp_path)
     state = [json.loads(line) for line in first.read_text().splitlines()][-1]["value"]
-    again = [json.loads(line) for line in extract(box, tmp_path, state=state).read_text().splitlines()]
+    again = [
+        json.loads(line) for line in extract(box, tmp_path, state=state).read_text().splitlines()
+    ]
     assert [one for one in again if one["type"] == "RECORD"] == []
 
 

@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reverse_etl.crm.scrub import scrub
 from reverse_etl.errors import NotRepresentable
-from reverse_etl.privacy import scrub
-from reverse_etl.values import FieldInfo, canonical, hash_value, hash_values, parse_utc, plain_number, same, utc_text
+from reverse_etl.values import (
+    FieldInfo,
+    canonical,
+    hash_value,
+    hash_values,
+    parse_utc,
+    plain_number,
+    same,
+    utc_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,9 @@ def test_canonical(kind: Any, given_value: object, expected: object) -> None:
         ("text", [1]),
     ],
 )
-def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(kind: Any, bad: object) -> None:
+def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(
+    kind: Any, bad: object
+) -> None:
     with pytest.raises(NotRepresentable) as error:
         canonical(FieldInfo("score", kind), bad)
     assert "score" in error.value.message
@@ -55,11 +66,18 @@ def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(kind: Any,
 
 
 def test_digits_are_those_the_crm_keeps() -> None:
-    assert canonical(FieldInfo("f", "datetime", scale=0), "2026-01-31T00:00:00.987654Z") == "2026-01-31T00:00:00Z"
+    assert (
+        canonical(FieldInfo("f", "datetime", scale=0), "2026-01-31T00:00:00.987654Z")
+        == "2026-01-31T00:00:00Z"
+    )
     assert canonical(FieldInfo("f", "number", scale=2), "2.005") == Decimal("2.01")
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6))
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6
+    )
+)
 def test_a_number_and_its_text_are_the_same(number: Decimal) -> None:
     info = FieldInfo("f", "number")
     assert canonical(info, number) == canonical(info, plain_number(number))
@@ -91,4 +109,6 @@ def test_case_is_folded_where_the_crm_does() -> None:
 def test_scrubbing_takes_out_values_addresses_and_numbers() -> None:
     message = "Ann Lee <ann@example.com> and bob@x.org at +1 555 000 1234: value Ann Lee is wrong in field email"
     told = scrub(message, {"name": "Ann Lee", "n": 5})
-    assert told == "<value> <<e-mail>> and <e-mail> at <number>: value <value> is wrong in field email"
+    assert (
+        told == "<value> <<e-mail>> and <e-mail> at <number>: value <value> is wrong in field email"
+    )

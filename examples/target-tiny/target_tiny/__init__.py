@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reverse_etl import commands
-from reverse_etl.adapter import Account, CallCount, FieldWanted, Hit, Lane, LinkForm, Lookup, ObjectSpec, RowResult
+from reverse_etl.crm.adapter import Account, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.errors import BatchRejected, CrmError, RowFault
-from reverse_etl.http import SETUP, Answer, CrmHttp, Purpose
+from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
 from reverse_etl.records import Write
-from reverse_etl.settings import COMMON, checked_url
-from reverse_etl.target import CrmTarget
+from reverse_etl.singer import cli as commands
+from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.target import CrmTarget
 from reverse_etl.values import FieldInfo, Value, canonical
 from singer_sdk import typing as th
 
@@ -59,7 +60,9 @@ class TinyAdapter:
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Fields as Tiny has them."""
         found = self._good(self.http.call("GET", f"/fields/{object_name}", SETUP))
-        self._infos[object_name] = {one["name"]: FieldInfo(one["name"], one["kind"], unique=one["unique"]) for one in found}
+        self._infos[object_name] = {
+            one["name"]: FieldInfo(one["name"], one["kind"], unique=one["unique"]) for one in found
+        }
         return self._infos[object_name]
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
@@ -69,42 +72,74 @@ class TinyAdapter:
             self._good(self.http.call("POST", f"/fields/{object_name}", SETUP, json=body))
 
     def find(
-        self, object_name: str, key_field: str, lookups: Sequence[Lookup], fields: Sequence[str], *, exact: bool = False, known: int = 0
+        self,
+        object_name: str,
+        key_field: str,
+        lookups: Sequence[Lookup],
+        fields: Sequence[str],
+        *,
+        exact: bool = False,
+        known: int = 0,
     ) -> dict[str, list[Hit]]:
         """By key or match field, many a call."""
         hits: dict[str, list[Hit]] = {}
         for start in range(0, len(lookups), ROWS):
             part = lookups[start : start + ROWS]
             body = {"any": [{key_field: one.key, **one.match} for one in part]}
-            for row in self._good(self.http.call("POST", f"/{object_name}/find", Purpose(object_name, "find"), json=body)):
+            for row in self._good(
+                self.http.call(
+                    "POST", f"/{object_name}/find", Purpose(object_name, "find"), json=body
+                )
+            ):
                 for one in part:
-                    if row.get(key_field) == one.key or any(row.get(name) == value for name, value in one.match.items()):
-                        hits.setdefault(one.key, []).append(self._hit(object_name, row, [key_field, *fields]))
+                    if row.get(key_field) == one.key or any(
+                        row.get(name) == value for name, value in one.match.items()
+                    ):
+                        hits.setdefault(one.key, []).append(
+                            self._hit(object_name, row, [key_field, *fields])
+                        )
         return hits
 
-    def read(self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
+    def read(
+        self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, Hit]:
         """By id."""
         body = {"any": [{"id": one} for one in crm_ids]}
-        rows = self._good(self.http.call("POST", f"/{object_name}/find", Purpose(object_name, "read"), json=body))
+        rows = self._good(
+            self.http.call("POST", f"/{object_name}/find", Purpose(object_name, "read"), json=body)
+        )
         return {row["id"]: self._hit(object_name, row, fields) for row in rows}
 
     def _hit(self, object_name: str, row: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-        values: dict[str, Value] = {name: canonical(self._infos[object_name][name], row.get(name)) for name in fields}
+        values: dict[str, Value] = {
+            name: canonical(self._infos[object_name][name], row.get(name)) for name in fields
+        }
         return Hit(str(row["id"]), values, row)
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One call; Tiny answers row by row, or refuses the call as a whole."""
-        rows = [{**one.fields, **({"id": one.crm_id} if one.kind == "update" else {})} for one in writes]
-        answer = self.http.call("POST", f"/{object_name}/upsert", Purpose(object_name, "write"), json={"key": key_field, "rows": rows})
+        rows = [
+            {**one.fields, **({"id": one.crm_id} if one.kind == "update" else {})} for one in writes
+        ]
+        answer = self.http.call(
+            "POST",
+            f"/{object_name}/upsert",
+            Purpose(object_name, "write"),
+            json={"key": key_field, "rows": rows},
+        )
         if answer.status == 400:
             raise BatchRejected(RowFault("rejected", "Tiny refuses the call", "look at the record"))
         hint = "mend the record at the source"
         return [
-            RowResult(fault=RowFault(one["error"], one["message"], hint)) if "error" in one else RowResult(one["id"])
+            RowResult(fault=RowFault(one["error"], one["message"], hint))
+            if "error" in one
+            else RowResult(one["id"])
             for one in self._good(answer)
         ]
 
-    def link(self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]) -> list[RowResult]:
+    def link(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> list[RowResult]:
         """Every link is a field."""
         raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
 
@@ -117,8 +152,21 @@ class TargetTiny(CrmTarget):
     crm = "tiny"
     objects = OBJECTS
     config_jsonschema = th.PropertiesList(
-        th.Property("api_url", th.StringType, required=True, title="API URL", description="Host of Tiny's API."),
-        th.Property("token", th.StringType, secret=True, required=True, title="Token", description="Tiny's token."),
+        th.Property(
+            "api_url",
+            th.StringType,
+            required=True,
+            title="API URL",
+            description="Host of Tiny's API.",
+        ),
+        th.Property(
+            "token",
+            th.StringType,
+            secret=True,
+            required=True,
+            title="Token",
+            description="Tiny's token.",
+        ),
         *COMMON,
     ).to_dict()
 
@@ -126,7 +174,16 @@ class TargetTiny(CrmTarget):
         """Tiny behind these settings."""
         headers = {"Authorization": f"Bearer {self.config['token']}"}
         url = checked_url(str(self.config["api_url"]), "api_url")
-        return TinyAdapter(CrmHttp(url, "Tiny", headers=lambda: headers, pace_s=lambda _: 0.0, calls=CallCount(), timeout_s=30.0))
+        return TinyAdapter(
+            CrmHttp(
+                url,
+                "Tiny",
+                headers=lambda: headers,
+                pace_s=lambda _: 0.0,
+                calls=CallCount(),
+                timeout_s=30.0,
+            )
+        )
 
 
 def main() -> int:

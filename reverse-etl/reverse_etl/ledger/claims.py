@@ -32,7 +32,9 @@ KEYS_A_QUERY = 500
 def place() -> str:
     """This machine, or this container of it: where a process id means one process."""
     with suppress(OSError):
-        return hashlib.sha256(f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:12]
+        return hashlib.sha256(
+            f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}".encode()
+        ).hexdigest()[:12]
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
 
@@ -76,10 +78,17 @@ class Claims:
                 yield session
         except SQLAlchemyError as error:
             reason = type(getattr(error, "orig", error)).__name__
-            raise LedgerError(f"The ledger could not be written ({reason}).", "Run again: what is unsettled is sent again.") from None
+            raise LedgerError(
+                f"The ledger could not be written ({reason}).",
+                "Run again: what is unsettled is sent again.",
+            ) from None
 
     def _of(self, object_name: str) -> tuple[Any, ...]:
-        return ClaimRow.crm == self.crm, ClaimRow.account == self.account, ClaimRow.object == object_name
+        return (
+            ClaimRow.crm == self.crm,
+            ClaimRow.account == self.account,
+            ClaimRow.object == object_name,
+        )
 
     def take(self, object_name: str, keys: Iterable[str]) -> set[str]:
         """Claim keys; those that are this run's now. Raises: LedgerError."""
@@ -87,7 +96,9 @@ class Claims:
         if not wanted:
             return set()
         taken = self._take(object_name, wanted)
-        if len(taken) < len(wanted) and self._bury(object_name, [key for key in wanted if key not in taken]):
+        if len(taken) < len(wanted) and self._bury(
+            object_name, [key for key in wanted if key not in taken]
+        ):
             taken = self._take(object_name, wanted)
         self._held += len(taken)
         self._keep_renewing()
@@ -97,26 +108,41 @@ class Claims:
         now = self.now()
         until = utc_text(now + timedelta(seconds=LEASE_S))
         rows = [
-            {"crm": self.crm, "account": self.account, "object": object_name, "key": key, "owner": self.owner, "until": until}
+            {
+                "crm": self.crm,
+                "account": self.account,
+                "object": object_name,
+                "key": key,
+                "owner": self.owner,
+                "until": until,
+            }
             for key in wanted
         ]
         insert = self.insert(ClaimRow)
         free = (ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner)
         changed = {name: insert.excluded[name] for name in ("owner", "until")}
-        claim = insert.on_conflict_do_update(index_elements=["crm", "account", "object", "key"], set_=changed, where=free)
+        claim = insert.on_conflict_do_update(
+            index_elements=["crm", "account", "object", "key"], set_=changed, where=free
+        )
         taken: set[str] = set()
         with self._session() as session:
             session.execute(claim, rows)
             for start in range(0, len(wanted), KEYS_A_QUERY):
                 part = wanted[start : start + KEYS_A_QUERY]
-                query = select(ClaimRow.key).where(*self._of(object_name), ClaimRow.owner == self.owner, ClaimRow.key.in_(part))
+                query = select(ClaimRow.key).where(
+                    *self._of(object_name), ClaimRow.owner == self.owner, ClaimRow.key.in_(part)
+                )
                 taken |= set(session.scalars(query))
         return taken
 
     def _bury(self, object_name: str, keys: Sequence[str]) -> bool:
         """End the claims on these keys whose owners are gone; whether there were any."""
         with self._session() as session:
-            holding = select(ClaimRow.owner).where(*self._of(object_name), ClaimRow.key.in_(keys[:KEYS_A_QUERY])).distinct()
+            holding = (
+                select(ClaimRow.owner)
+                .where(*self._of(object_name), ClaimRow.key.in_(keys[:KEYS_A_QUERY]))
+                .distinct()
+            )
             owners = set(session.scalars(holding))
             gone = [owner for owner in owners if is_gone(owner)]
             if gone:
@@ -137,7 +163,11 @@ class Claims:
 
     def works(self, run_id: str) -> bool:
         """Whether a run holds claims and its process lives. Raises: LedgerError."""
-        query = select(ClaimRow.owner).where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= utc_text(self.now())).limit(1)
+        query = (
+            select(ClaimRow.owner)
+            .where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= utc_text(self.now()))
+            .limit(1)
+        )
         with self._session() as session:
             owner = session.scalar(query)
         return owner is not None and not is_gone(owner)
@@ -157,6 +187,11 @@ class Claims:
 
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
-            with suppress(LedgerError), self._session() as session:  # the next time comes before the lease ends
+            with (
+                suppress(LedgerError),
+                self._session() as session,
+            ):  # the next time comes before the lease ends
                 until = utc_text(self.now() + timedelta(seconds=LEASE_S))
-                session.execute(update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until))
+                session.execute(
+                    update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until)
+                )

@@ -26,7 +26,15 @@ from sqlalchemy.orm import Session
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.claims import Claims
-from reverse_etl.ledger.tables import DeadLetterRow, DoubtRow, EntryRow, JobRow, OutcomeRow, RunRow, WaitingLinkRow
+from reverse_etl.ledger.tables import (
+    DeadLetterRow,
+    DoubtRow,
+    EntryRow,
+    JobRow,
+    OutcomeRow,
+    RunRow,
+    WaitingLinkRow,
+)
 from reverse_etl.values import utc_text
 
 State = Literal["pending", "settled", "dead"]
@@ -194,7 +202,11 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         # one process at a time: several may be started at once on a new ledger
-        alone = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+        alone = (
+            "BEGIN IMMEDIATE"
+            if engine.dialect.name == "sqlite"
+            else f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+        )
         connection.exec_driver_sql(alone)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -207,7 +219,9 @@ class Ledger:
         self.engine, self.scope = engine, scope
         self._now = now or (lambda: datetime.now(UTC))
         self._insert: Any = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-        self.claims = Claims(engine, self._insert, scope.crm, scope.account, scope.run_id, self._now)
+        self.claims = Claims(
+            engine, self._insert, scope.crm, scope.account, scope.run_id, self._now
+        )
 
     @staticmethod
     def open(url: str) -> Engine:
@@ -218,7 +232,8 @@ class Ledger:
         except SQLAlchemyError as error:
             reason = type(getattr(error, "orig", error)).__name__
             raise LedgerError(
-                f"The ledger cannot be opened ({reason}).", "Check ledger_url, and that the database can be reached and written."
+                f"The ledger cannot be opened ({reason}).",
+                "Check ledger_url, and that the database can be reached and written.",
             ) from None
         return engine
 
@@ -232,9 +247,18 @@ class Ledger:
     def begin_run(self) -> None:
         """Note that the run began."""
         with Session(self.engine) as session, session.begin():
-            session.add(RunRow(id=self.scope.run_id, crm=self.scope.crm, account=self.scope.account, began_at=self.now()))
+            session.add(
+                RunRow(
+                    id=self.scope.run_id,
+                    crm=self.scope.crm,
+                    account=self.scope.account,
+                    began_at=self.now(),
+                )
+            )
 
-    def end_run(self, exit_code: int, report: Mapping[str, Any], outcomes: Mapping[tuple[str, str], int]) -> None:
+    def end_run(
+        self, exit_code: int, report: Mapping[str, Any], outcomes: Mapping[tuple[str, str], int]
+    ) -> None:
         """Note how the run ended, and what it did by object and outcome; nothing is claimed any more."""
         self.claims.end()
         with Session(self.engine) as session, session.begin():
@@ -259,8 +283,12 @@ class Ledger:
         found: dict[str, Entry] = {}
         with Session(self.engine) as session:
             for start in range(0, len(wanted), KEYS_A_QUERY):
-                query = select(EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields).where(
-                    *self._scope(EntryRow), EntryRow.object == object_name, EntryRow.key.in_(wanted[start : start + KEYS_A_QUERY])
+                query = select(
+                    EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields
+                ).where(
+                    *self._scope(EntryRow),
+                    EntryRow.object == object_name,
+                    EntryRow.key.in_(wanted[start : start + KEYS_A_QUERY]),
                 )
                 for row in session.execute(query):
                     found[row.key] = Entry.unpacked(row.key, row.state, row.crm_id, row.fields)
@@ -268,7 +296,11 @@ class Ledger:
 
     def crm_ids(self, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """CRM ids of settled entries by key."""
-        return {key: one.crm_id for key, one in self.entries(object_name, keys).items() if one.state == "settled" and one.crm_id}
+        return {
+            key: one.crm_id
+            for key, one in self.entries(object_name, keys).items()
+            if one.state == "settled" and one.crm_id
+        }
 
     def holders(self, object_name: str, crm_ids: Iterable[str]) -> dict[str, str]:
         """Which key holds a CRM record, by CRM id."""
@@ -290,7 +322,9 @@ class Ledger:
         query = (
             select(func.count())
             .select_from(EntryRow)
-            .where(*self._scope(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled")
+            .where(
+                *self._scope(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled"
+            )
         )
         with Session(self.engine) as session:
             return session.scalar(query) or 0
@@ -317,15 +351,24 @@ class Ledger:
                     )
         except SQLAlchemyError as error:
             reason = type(getattr(error, "orig", error)).__name__
-            raise LedgerError(f"The ledger could not be written ({reason}).", "Run again: what is unsettled is sent again.") from None
+            raise LedgerError(
+                f"The ledger could not be written ({reason}).",
+                "Run again: what is unsettled is sent again.",
+            ) from None
 
     def _write_entries(self, session: Session, changes: Changes) -> None:
-        known = {one.key: one for one in self._states(session, changes.object, [one.key for one in changes.entries])}
+        known = {
+            one.key: one
+            for one in self._states(session, changes.object, [one.key for one in changes.entries])
+        }
         rows = []
         for one in changes.entries:
             before: State | None = known[one.key].state if one.key in known else None
             if one.state not in TRANSITIONS[before]:
-                raise LedgerError(f"{changes.object}: an entry cannot go from {before} to {one.state}.", "This is a bug: please report it.")
+                raise LedgerError(
+                    f"{changes.object}: an entry cannot go from {before} to {one.state}.",
+                    "This is a bug: please report it.",
+                )
             rows.append(
                 {
                     "crm": self.scope.crm, "account": self.scope.account, "object": changes.object, "key": one.key,
@@ -334,8 +377,15 @@ class Ledger:
             )  # fmt: skip
         if rows:
             insert = self._insert(EntryRow)
-            changed = {name: insert.excluded[name] for name in ("crm_id", "state", "fields", "run_id")}
-            session.execute(insert.on_conflict_do_update(index_elements=["crm", "account", "object", "key"], set_=changed), rows)
+            changed = {
+                name: insert.excluded[name] for name in ("crm_id", "state", "fields", "run_id")
+            }
+            session.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["crm", "account", "object", "key"], set_=changed
+                ),
+                rows,
+            )
 
     def _states(self, session: Session, object_name: str, keys: Sequence[str]) -> list[Any]:
         found: list[Any] = []
@@ -355,13 +405,28 @@ class Ledger:
             "last_at": now, "run_id": self.scope.run_id, "closed_at": None,
         }  # fmt: skip
         insert = self._insert(DeadLetterRow).values(
-            crm=self.scope.crm, account=self.scope.account, rule=letter.rule, key=letter.key, times=1, first_at=now, **values
+            crm=self.scope.crm,
+            account=self.scope.account,
+            rule=letter.rule,
+            key=letter.key,
+            times=1,
+            first_at=now,
+            **values,
         )
         again = {**values, "times": DeadLetterRow.times + 1}
-        session.execute(insert.on_conflict_do_update(index_elements=["crm", "account", "rule", "key"], set_=again))
+        session.execute(
+            insert.on_conflict_do_update(
+                index_elements=["crm", "account", "rule", "key"], set_=again
+            )
+        )
 
     def _close_dead(self, session: Session, rule: str, key: str) -> None:
-        where = (*self._scope(DeadLetterRow), DeadLetterRow.rule == rule, DeadLetterRow.key == key, DeadLetterRow.closed_at.is_(None))
+        where = (
+            *self._scope(DeadLetterRow),
+            DeadLetterRow.rule == rule,
+            DeadLetterRow.key == key,
+            DeadLetterRow.closed_at.is_(None),
+        )
         session.execute(update(DeadLetterRow).where(*where).values(closed_at=self.now()))
 
     def _write_waiting(self, session: Session, waiting: Waiting) -> None:
@@ -374,7 +439,11 @@ class Ledger:
             crm=self.scope.crm, account=self.scope.account, rule=waiting.rule, key=waiting.key, to_object=waiting.to_object,
             since=self.now(), run_id=self.scope.run_id, **values,
         )  # fmt: skip
-        session.execute(insert.on_conflict_do_update(index_elements=["crm", "account", "rule", "key", "to_object"], set_=values))
+        session.execute(
+            insert.on_conflict_do_update(
+                index_elements=["crm", "account", "rule", "key", "to_object"], set_=values
+            )
+        )
 
     def open_letters(self) -> list[DeadLetter]:
         """Dead letters that no newer accepted record has closed, oldest first."""
@@ -408,7 +477,11 @@ class Ledger:
 
     def waiting(self, rule: str | None = None) -> list[Waiting]:
         """What waits, of one rule or all."""
-        query = select(WaitingLinkRow).where(*self._scope(WaitingLinkRow)).order_by(WaitingLinkRow.since, WaitingLinkRow.key)
+        query = (
+            select(WaitingLinkRow)
+            .where(*self._scope(WaitingLinkRow))
+            .order_by(WaitingLinkRow.since, WaitingLinkRow.key)
+        )
         if rule is not None:
             query = query.where(WaitingLinkRow.rule == rule)
         with Session(self.engine) as session:
@@ -424,21 +497,42 @@ class Ledger:
         """Note keys whose create is about to be sent again."""
         with Session(self.engine) as session, session.begin():
             for one in doubts:
-                values = {"source_key": one.source_key, "near": dict(one.near), "run_id": self.scope.run_id}
-                insert = self._insert(DoubtRow).values(crm=self.scope.crm, account=self.scope.account, rule=rule, key=one.key, **values)
-                session.execute(insert.on_conflict_do_update(index_elements=["crm", "account", "rule", "key"], set_=values))
+                values = {
+                    "source_key": one.source_key,
+                    "near": dict(one.near),
+                    "run_id": self.scope.run_id,
+                }
+                insert = self._insert(DoubtRow).values(
+                    crm=self.scope.crm, account=self.scope.account, rule=rule, key=one.key, **values
+                )
+                session.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["crm", "account", "rule", "key"], set_=values
+                    )
+                )
 
     def doubts(self, rule: str) -> list[Doubt]:
         """Keys of a rule of which there may be two records."""
-        query = select(DoubtRow).where(*self._scope(DoubtRow), DoubtRow.rule == rule).order_by(DoubtRow.key)
+        query = (
+            select(DoubtRow)
+            .where(*self._scope(DoubtRow), DoubtRow.rule == rule)
+            .order_by(DoubtRow.key)
+        )
         with Session(self.engine) as session:
-            return [Doubt(row.key, row.source_key, row.near, row.run_id) for row in session.scalars(query)]
+            return [
+                Doubt(row.key, row.source_key, row.near, row.run_id)
+                for row in session.scalars(query)
+            ]
 
     def end_doubts(self, rule: str, keys: Sequence[str]) -> None:
         """Forget keys of which there is one record."""
         with Session(self.engine) as session, session.begin():
             for key in keys:
-                session.execute(delete(DoubtRow).where(*self._scope(DoubtRow), DoubtRow.rule == rule, DoubtRow.key == key))
+                session.execute(
+                    delete(DoubtRow).where(
+                        *self._scope(DoubtRow), DoubtRow.rule == rule, DoubtRow.key == key
+                    )
+                )
 
     def begin_job(self, object_name: str, job_id: str) -> None:
         """Note a job before anything is uploaded to it."""
@@ -457,7 +551,11 @@ class Ledger:
 
     def open_jobs(self) -> list[tuple[str, str, str]]:
         """Object, id and run of jobs that have not been seen to their end, oldest first."""
-        query = select(JobRow.object, JobRow.job_id, JobRow.run_id).where(*self._scope(JobRow)).order_by(JobRow.began_at)
+        query = (
+            select(JobRow.object, JobRow.job_id, JobRow.run_id)
+            .where(*self._scope(JobRow))
+            .order_by(JobRow.began_at)
+        )
         with Session(self.engine) as session:
             return [(row.object, row.job_id, row.run_id) for row in session.execute(query)]
 

@@ -16,7 +16,14 @@ from jsonschema.exceptions import best_match
 
 from sandbox.canai.analytics import days
 from sandbox.canai.docs import REQUEST, openapi
-from sandbox.canai.fields import ALIASES, EXPORT_TYPES, PERSONAL, PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.fields import (
+    ALIASES,
+    EXPORT_TYPES,
+    PERSONAL,
+    PRIMARY_KEYS,
+    RECORD_SETS,
+    REPLICATION_KEYS,
+)
 from sandbox.canai.files import MEDIA_TYPES, chunks, pdf, write
 from sandbox.canai.state import Source, stable_uuid
 from sandbox.clock import Clock, iso, parse_iso
@@ -43,7 +50,13 @@ VALIDATOR = Draft202012Validator(REQUEST)
 class Refused(Exception):
     """A request the API does not take."""
 
-    def __init__(self, message: str, details: dict[str, Any] | None = None, status: int = 400, code: str = "bad_request"):
+    def __init__(
+        self,
+        message: str,
+        details: dict[str, Any] | None = None,
+        status: int = 400,
+        code: str = "bad_request",
+    ):
         super().__init__(message)
         self.message, self.details, self.status, self.code = message, details or {}, status, code
 
@@ -74,7 +87,14 @@ class CanAI(Emulator):
     default_pace = (REQUESTS_PER_MINUTE, 60.0)
 
     def __init__(
-        self, clock: Clock, *, users: int, seed: int, origin: str, chunk_bytes: int = CHUNK_BYTES, async_bytes: int = ASYNC_BYTES
+        self,
+        clock: Clock,
+        *,
+        users: int,
+        seed: int,
+        origin: str,
+        chunk_bytes: int = CHUNK_BYTES,
+        async_bytes: int = ASYNC_BYTES,
     ) -> None:
         self.source = Source(clock, users=users, seed=seed, origin=origin)
         self.chunk_bytes, self.async_bytes = chunk_bytes, async_bytes
@@ -116,11 +136,20 @@ class CanAI(Emulator):
             return self.too_many(wait)
         found = self.router.find(call.method, call.path)
         if found is None and self.router.methods(call.path):
-            reply = self.error(405, "method_not_allowed", f"{call.path} takes {', '.join(self.router.methods(call.path))}.")
+            reply = self.error(
+                405,
+                "method_not_allowed",
+                f"{call.path} takes {', '.join(self.router.methods(call.path))}.",
+            )
             reply.headers["Allow"] = ", ".join(self.router.methods(call.path))
             return reply
         if found is None:
-            return Reply(501, {"error": f"the sandbox does not emulate {call.method} {call.path} of the export API"})
+            return Reply(
+                501,
+                {
+                    "error": f"the sandbox does not emulate {call.method} {call.path} of the export API"
+                },
+            )
         handler, params = found
         try:
             return handler(self, call, **params)
@@ -131,13 +160,21 @@ class CanAI(Emulator):
 
     def too_many(self, wait_s: float) -> Reply:
         """429 with Retry-After in whole seconds."""
-        reply = self.error(429, "rate_limited", f"More than {REQUESTS_PER_MINUTE} requests a minute.")
+        reply = self.error(
+            429, "rate_limited", f"More than {REQUESTS_PER_MINUTE} requests a minute."
+        )
         reply.headers["Retry-After"] = str(int(wait_s) + 1)
         return reply
 
-    def error(self, status: int, code: str, message: str, details: dict[str, Any] | None = None) -> Reply:
+    def error(
+        self, status: int, code: str, message: str, details: dict[str, Any] | None = None
+    ) -> Reply:
         """The guide's envelope for an error."""
-        body = {"data": None, "error": {"code": code, "message": message, "details": details or {}}, "metadata": self.meta()}
+        body = {
+            "data": None,
+            "error": {"code": code, "message": message, "details": details or {}},
+            "metadata": self.meta(),
+        }
         return Reply(status, body)
 
     def meta(self) -> dict[str, Any]:
@@ -167,15 +204,24 @@ class CanAI(Emulator):
         if fault == "429":
             return self.too_many(args.get("retry_after_s", 1) - 0.5)
         if fault == "expired_url":
-            return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
+            return Reply(
+                400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"}
+            )
         known = {
             "401": (401, "unauthorized", "The API key is not valid."),
-            "403_permission": (403, "export_permission_missing", "The key has no export permission."),
+            "403_permission": (
+                403,
+                "export_permission_missing",
+                "The key has no export permission.",
+            ),
             "403_address": (403, "address_not_allowed", "The address is not on the key's list."),
             "unnamed_400": (400, "bad_request", "The request is not valid."),
             "empty_success": (200, "", ""),
         }
-        status, code, message = known.get(fault, (int(fault[:3]) if fault[:3].isdigit() else 500, "server_error", "Try again later."))
+        status, code, message = known.get(
+            fault,
+            (int(fault[:3]) if fault[:3].isdigit() else 500, "server_error", "Try again later."),
+        )
         return Reply(200, {}) if fault == "empty_success" else self.error(status, code, message)
 
     def handle_with(self, call: Call, fault: str) -> Reply:
@@ -184,7 +230,10 @@ class CanAI(Emulator):
         reply = self.handle(call)
         for export_id in set(self.exports) - before:
             export = self.exports[export_id]
-            export.wrong_by, export.failed = int(fault == "wrong_count"), fault == "processing_failed"
+            export.wrong_by, export.failed = (
+                int(fault == "wrong_count"),
+                fault == "processing_failed",
+            )
             if export.failed and export.ready_at is None:
                 export.ready_at = self.clock.now()
             return self.answer(call, export)
@@ -192,11 +241,17 @@ class CanAI(Emulator):
 
     def rows(self, record_set: str) -> Any:
         """All rows of a record set."""
-        return days(self.source) if record_set == "analytics" else self.source.rows[record_set].values()
+        return (
+            days(self.source)
+            if record_set == "analytics"
+            else self.source.rows[record_set].values()
+        )
 
     def sign(self, export_id: str, expires: int) -> str:
         """The signature of a download URL."""
-        return hmac.new(self._signing_key, f"{export_id}/{expires}".encode(), hashlib.sha256).hexdigest()[:40]
+        return hmac.new(
+            self._signing_key, f"{export_id}/{expires}".encode(), hashlib.sha256
+        ).hexdigest()[:40]
 
     def download(self, call: Call) -> Reply:
         """A file, where the URL is signed and fresh."""
@@ -208,33 +263,66 @@ class CanAI(Emulator):
         now = self.clock.now()
         known = export is not None and number.isdigit() and int(number) < len(export.files)
         if export is None or not known or export.created + FILE_LIFETIME < now:
-            return Reply(404, {"statusCode": "404", "error": "not_found", "message": "Object not found"})
+            return Reply(
+                404, {"statusCode": "404", "error": "not_found", "message": "Object not found"}
+            )
         expires = call.query.get("expires", "0")
-        good = expires.isdigit() and hmac.compare_digest(self.sign(parts[0], int(expires)), call.query.get("token", ""))
+        good = expires.isdigit() and hmac.compare_digest(
+            self.sign(parts[0], int(expires)), call.query.get("token", "")
+        )
         if not good or int(expires) < now.timestamp():
-            return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
+            return Reply(
+                400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"}
+            )
         body, records = export.files[int(number)]
         return Reply(200, body, {"Content-Type": MEDIA_TYPES[export.format]}, rows=records)
 
     def plan(self, deliverable_id: str) -> Reply:
         """A deliverable's PDF."""
-        row = next((one for one in self.rows("deliverables") if one["deliverable_id"] == deliverable_id), None)
+        row = next(
+            (one for one in self.rows("deliverables") if one["deliverable_id"] == deliverable_id),
+            None,
+        )
         if row is None:
-            return Reply(404, {"statusCode": "404", "error": "not_found", "message": "Object not found"})
-        return Reply(200, pdf(f"{row['product_track']} {deliverable_id}"), {"Content-Type": "application/pdf"}, rows=1)
+            return Reply(
+                404, {"statusCode": "404", "error": "not_found", "message": "Object not found"}
+            )
+        return Reply(
+            200,
+            pdf(f"{row['product_track']} {deliverable_id}"),
+            {"Content-Type": "application/pdf"},
+            rows=1,
+        )
 
     def answer(self, call: Call, export: Export) -> Reply:
         """The guide's `ExportResponse`; 202 while the export is made."""
         metadata = self.meta() | {"export_created_at": iso(export.created)}
         if export.ready_at is not None and self.clock.now() < export.ready_at:
-            return Reply(202, {"data": {"export_id": export.export_id, "status": "processing"}, "error": None, "metadata": metadata})
+            return Reply(
+                202,
+                {
+                    "data": {"export_id": export.export_id, "status": "processing"},
+                    "error": None,
+                    "metadata": metadata,
+                },
+            )
         if export.failed:
-            return Reply(200, {"data": {"export_id": export.export_id, "status": "failed"}, "error": None, "metadata": metadata})
+            return Reply(
+                200,
+                {
+                    "data": {"export_id": export.export_id, "status": "failed"},
+                    "error": None,
+                    "metadata": metadata,
+                },
+            )
         expires = export.created + URL_LIFETIME
         stamp = int(expires.timestamp())
         origin = call.base_url.removesuffix("/canai")
         signed = f"expires={stamp}&token={self.sign(export.export_id, stamp)}"
-        urls = [f"{origin}/storage/exports/{export.export_id}/{number}.{export.format}?{signed}" for number in range(len(export.files))]
+        urls = [
+            f"{origin}/storage/exports/{export.export_id}/{number}.{export.format}?{signed}"
+            for number in range(len(export.files))
+        ]
         data: dict[str, Any] = {
             "export_id": export.export_id,
             "status": "ready",
@@ -269,7 +357,11 @@ def selection(export_type: str, wanted: list[str]) -> dict[str, list[tuple[str, 
         for record_set, asked, prop in pairs:
             chosen.setdefault(record_set, []).append((asked, prop))
     if unknown:
-        raise Refused(f"Unknown fields: {', '.join(unknown)}", {"unknown_fields": unknown}, code="unknown_fields")
+        raise Refused(
+            f"Unknown fields: {', '.join(unknown)}",
+            {"unknown_fields": unknown},
+            code="unknown_fields",
+        )
     return chosen
 
 
@@ -306,12 +398,16 @@ def user_filter(source: Source, given: dict[str, Any] | None) -> Callable[[dict[
     """Whether a row's user passes the filters. Raises: Refused."""
     unknown = set(given or {}) - set(FILTERS)
     if unknown:
-        raise Refused(f"Unknown filters: {', '.join(sorted(unknown))}", {"unknown_filters": sorted(unknown)})
+        raise Refused(
+            f"Unknown filters: {', '.join(sorted(unknown))}", {"unknown_filters": sorted(unknown)}
+        )
     tests = [(FILTERS[name], set(values)) for name, values in (given or {}).items()]
 
     def passes(row: dict[str, Any]) -> bool:
         user = source.rows["users"].get(row.get("user_id", ""))
-        return not tests or (user is not None and all(user[prop] in values for prop, values in tests))
+        return not tests or (
+            user is not None and all(user[prop] in values for prop, values in tests)
+        )
 
     return passes
 
@@ -338,16 +434,26 @@ def create_export(api: CanAI, call: Call) -> Reply:
     passes = user_filter(api.source, given.get("user_filters"))
     chosen = selection(export_type, fields)
     if len(chosen) > 1 and file_format != "json":
-        raise Refused(f"{file_format} files hold one record set; {len(chosen)} are selected.", code="bad_format")
+        raise Refused(
+            f"{file_format} files hold one record set; {len(chosen)} are selected.",
+            code="bad_format",
+        )
     content: dict[str, list[dict[str, Any]]] = {}
     names: dict[str, list[str]] = {}
     for record_set, pairs in chosen.items():
         key = REPLICATION_KEYS[record_set]
-        names[record_set] = [asked for asked, _ in pairs if not (given.get("anonymize_data") and asked in PERSONAL)]
+        names[record_set] = [
+            asked for asked, _ in pairs if not (given.get("anonymize_data") and asked in PERSONAL)
+        ]
         content[record_set] = []
         for row in api.rows(record_set):
             moment = parse_iso(row[key])
-            if (start and moment < start) or (end and moment >= end) or moment > created or not passes(row):
+            if (
+                (start and moment < start)
+                or (end and moment >= end)
+                or moment > created
+                or not passes(row)
+            ):
                 continue
             shown = {asked: row[prop] for asked, prop in pairs}
             content[record_set].append(anonymised(shown) if given.get("anonymize_data") else shown)
@@ -355,16 +461,26 @@ def create_export(api: CanAI, call: Call) -> Reply:
 
 
 def keep(
-    api: CanAI, given: dict[str, Any], content: dict[str, list[dict[str, Any]]], names: dict[str, list[str]], created: datetime
+    api: CanAI,
+    given: dict[str, Any],
+    content: dict[str, list[dict[str, Any]]],
+    names: dict[str, list[str]],
+    created: datetime,
 ) -> Export:
     """Write the files of an export and keep it."""
     api.forget_old()
     count = sum(len(rows) for rows in content.values())
     export_id = f"exp_{secrets.token_hex(12)}"
     metadata = {"export_id": export_id, "export_created_at": iso(created), "record_count": count}
-    whole = write(content, given["format"], names, metadata if given.get("include_metadata") else None)
+    whole = write(
+        content, given["format"], names, metadata if given.get("include_metadata") else None
+    )
     chunked = len(whole) > api.chunk_bytes
-    files = list(chunks(content, given["format"], names, api.chunk_bytes)) if chunked else [(whole, count)]
+    files = (
+        list(chunks(content, given["format"], names, api.chunk_bytes))
+        if chunked
+        else [(whole, count)]
+    )
     export = Export(export_id, files, count, created, given["format"], chunked)
     if len(whole) > api.async_bytes:
         export.ready_at = created + PROCESSING_TIME

@@ -16,7 +16,10 @@ REQUEST: dict[str, Any] = {
         "date_range": {
             "type": "object",
             "required": ["start", "end"],
-            "properties": {"start": {"type": "string", "format": "date-time"}, "end": {"type": "string", "format": "date-time"}},
+            "properties": {
+                "start": {"type": "string", "format": "date-time"},
+                "end": {"type": "string", "format": "date-time"},
+            },
         },
         "user_filters": {
             "type": "object",
@@ -24,8 +27,14 @@ REQUEST: dict[str, Any] = {
             "properties": {
                 "user_ids": TEXTS,
                 "subscription_tiers": {"type": "array", "items": {"enum": ["standard", "premium"]}},
-                "journey_stages": {"type": "array", "items": {"enum": [f"F{number}" for number in range(1, 10)]}},
-                "product_tracks": {"type": "array", "items": {"enum": ["business_builder", "social_email", "site_audit"]}},
+                "journey_stages": {
+                    "type": "array",
+                    "items": {"enum": [f"F{number}" for number in range(1, 10)]},
+                },
+                "product_tracks": {
+                    "type": "array",
+                    "items": {"enum": ["business_builder", "social_email", "site_audit"]},
+                },
             },
         },
         "data_fields": {**TEXTS, "minItems": 1},
@@ -36,7 +45,13 @@ REQUEST: dict[str, Any] = {
     },
 }
 KNOWN_FIELDS = {"type": "array", "items": {"enum": ["all"]}, "minItems": 1}
-DOCUMENTED = {**REQUEST, "properties": {**REQUEST["properties"], "data_fields": {"anyOf": [KNOWN_FIELDS, {**TEXTS, "minItems": 1}]}}}
+DOCUMENTED = {
+    **REQUEST,
+    "properties": {
+        **REQUEST["properties"],
+        "data_fields": {"anyOf": [KNOWN_FIELDS, {**TEXTS, "minItems": 1}]},
+    },
+}
 """The request as the document shows it: names depend on the export type, `all` is good for each."""
 CHUNK = {
     "type": "object",
@@ -70,7 +85,11 @@ ENVELOPE = {
             "type": "object",
             "nullable": True,
             "required": ["code", "message", "details"],
-            "properties": {"code": {"type": "string"}, "message": {"type": "string"}, "details": {"type": "object"}},
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "object"},
+            },
         },
         "metadata": {
             "type": "object",
@@ -96,7 +115,10 @@ def answers(*statuses: int) -> dict[str, Any]:
         404: "No such export",
         429: "Too many requests",
     }
-    return {str(one): {"description": told[one], "content": {"application/json": {"schema": ENVELOPE}}} for one in statuses}
+    return {
+        str(one): {"description": told[one], "content": {"application/json": {"schema": ENVELOPE}}}
+        for one in statuses
+    }
 
 
 def openapi() -> dict[str, Any]:
@@ -111,14 +133,24 @@ def openapi() -> dict[str, Any]:
             "/v1/export": {
                 "post": {
                     "summary": "Ask for an export",
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": DOCUMENTED}}},
+                    "requestBody": {
+                        "required": True,
+                        "content": {"application/json": {"schema": DOCUMENTED}},
+                    },
                     "responses": answers(200, 202, 400, 401, 403, 429),
                 }
             },
             "/v1/export/{export_id}": {
                 "get": {
                     "summary": "An export that was asked for before",
-                    "parameters": [{"name": "export_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                    "parameters": [
+                        {
+                            "name": "export_id",
+                            "in": "path",
+                            "required": True,
+                            "schema": {"type": "string"},
+                        }
+                    ],
                     "responses": answers(200, 202, 401, 403, 404, 429),
                 }
             },

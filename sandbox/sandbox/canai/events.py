@@ -36,7 +36,11 @@ class Happening:
         unknown = [one for one in ids or [] if one not in rows]
         if unknown:
             raise UnknownRow(f"users has no {unknown}")
-        chosen = ids if ids is not None else self.source.random.sample(sorted(rows), min(users, len(rows)))
+        chosen = (
+            ids
+            if ids is not None
+            else self.source.random.sample(sorted(rows), min(users, len(rows)))
+        )
         makers = {
             "user.journey_stage_completed": self._stage,
             "payment.completed": self._payment,
@@ -44,17 +48,29 @@ class Happening:
             "feedback.submitted": self._feedback,
             "user.referred_signup": self._referral,
         }
-        return [self._payload(kind, lambda at, one=one: makers[kind](rows[one], at)) for one in chosen]  # type: ignore[misc]
+        return [
+            self._payload(kind, lambda at, one=one: makers[kind](rows[one], at)) for one in chosen
+        ]  # type: ignore[misc]
 
     def _payload(self, kind: str, change: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         now = iso(self.source.clock.now())
-        self._last = now if now > self._last else iso(parse_iso(self._last) + timedelta(microseconds=1))
+        self._last = (
+            now if now > self._last else iso(parse_iso(self._last) + timedelta(microseconds=1))
+        )
         self._made += 1
         return {"event": kind, "timestamp": self._last, "data": change(self._last)}
 
     def _registered(self, at: str) -> dict[str, Any]:
         user = self.source.add_user(at)
-        names = ("user_id", "email", "created_at", "first_name", "last_name", "phone", "subscription_tier")
+        names = (
+            "user_id",
+            "email",
+            "created_at",
+            "first_name",
+            "last_name",
+            "phone",
+            "subscription_tier",
+        )
         return {name: user[name] for name in names if user[name] is not None}
 
     def _stage(self, user: dict[str, Any], at: str) -> dict[str, Any]:
@@ -80,7 +96,11 @@ class Happening:
             "stripe_payment_intent_id": f"pi_{payment_id[:8]}", "created_at": at, "updated_at": at,
         }  # fmt: skip
         spent = round(user["total_spent"] + TRACK_PRICES[track], 2)
-        user |= {"total_spent": spent, "lifetime_value": round(spent * 1.2, 2), "last_active_at": at}
+        user |= {
+            "total_spent": spent,
+            "lifetime_value": round(spent * 1.2, 2),
+            "last_active_at": at,
+        }
         user["subscription_tier"] = "premium" if spent >= 150 else "standard"
         return {
             "user_id": user["user_id"], "email": user["email"], "payment_id": payment_id, "amount": TRACK_PRICES[track],
@@ -106,12 +126,19 @@ class Happening:
         rng = self.source.random
         feedback_id = stable_uuid(self.source.seed, "event feedback", self._made)
         nps, average = rng.randint(0, 10), round(rng.uniform(2, 5), 1)
-        row = dict.fromkeys(("rating", "nps_score", "comment", "subject", "status", "deliverable_id"))
+        row = dict.fromkeys(
+            ("rating", "nps_score", "comment", "subject", "status", "deliverable_id")
+        )
         self.source.rows["feedback"][feedback_id] = {
             "feedback_id": feedback_id, "user_id": user["user_id"], "kind": "nps", **row, "nps_score": nps,
             "journey_stage": user["current_journey_stage"], "submitted_at": at,
         }  # fmt: skip
-        user |= {"nps_score": nps, "average_rating": average, "feedback_count": user["feedback_count"] + 1, "last_active_at": at}
+        user |= {
+            "nps_score": nps,
+            "average_rating": average,
+            "feedback_count": user["feedback_count"] + 1,
+            "last_active_at": at,
+        }
         return {
             "user_id": user["user_id"], "email": user["email"], "feedback_id": feedback_id, "nps_score": nps, "average_rating": average,
         }  # fmt: skip

@@ -83,4 +83,13 @@ ALIASES = {
     "geographic_insights": "geographic_distribution",
     "product_performance": "revenue_by_product_track",
 }
-PERSONAL = {"email", "user_email", "first_name", "last_name", "phone", "business_description", "location", "comment"}
+PERSONAL = {
+    "email",
+    "user_email",
+    "first_name",
+    "last_name",
+    "phone",
+    "business_description",
+    "location",
+    "comment",
+}

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8", "xml": "application/xml"}
+MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "xml": "application/xml",
+}
 RECORD_ELEMENTS = {
     "users": "user",
     "deliverables": "deliverable",
@@ -21,7 +25,10 @@ RECORD_ELEMENTS = {
 
 
 def chunks(
-    content: dict[str, list[dict[str, Any]]], file_format: str, names: dict[str, list[str]], chunk_bytes: int
+    content: dict[str, list[dict[str, Any]]],
+    file_format: str,
+    names: dict[str, list[str]],
+    chunk_bytes: int,
 ) -> Iterator[tuple[bytes, int]]:
     """Files of about this size, with the number of records in each."""
     part: dict[str, list[dict[str, Any]]] = {name: [] for name in content}
@@ -39,7 +46,10 @@ def chunks(
 
 
 def write(
-    content: dict[str, list[dict[str, Any]]], file_format: str, names: dict[str, list[str]], metadata: dict[str, Any] | None
+    content: dict[str, list[dict[str, Any]]],
+    file_format: str,
+    names: dict[str, list[str]],
+    metadata: dict[str, Any] | None,
 ) -> bytes:
     """One complete file."""
     if file_format == "json":
@@ -72,7 +82,9 @@ def xml_file(content: dict[str, list[dict[str, Any]]], metadata: dict[str, Any] 
         element = RECORD_ELEMENTS[name]
         parts.append(f"<{name}>")
         for row in rows:
-            parts.append(f"<{element}>{''.join(xml_element(key, value) for key, value in row.items())}</{element}>")
+            parts.append(
+                f"<{element}>{''.join(xml_element(key, value) for key, value in row.items())}</{element}>"
+            )
         parts.append(f"</{name}>")
     if metadata:
         parts.append(xml_element("metadata", metadata))
@@ -86,9 +98,18 @@ def xml_element(tag: str, value: Any, attributes: str = "") -> str:
     if isinstance(value, list):
         return f"<{tag}{attributes}>{''.join(xml_element('item', one) for one in value)}</{tag}>"
     if isinstance(value, dict):
-        inner = "".join(xml_element("entry", one, f" key={quoteattr(str(key), QUOTED)}") for key, one in value.items())
+        inner = "".join(
+            xml_element("entry", one, f" key={quoteattr(str(key), QUOTED)}")
+            for key, one in value.items()
+        )
         return f"<{tag}{attributes}>{inner}</{tag}>"
-    text = str(value).lower() if isinstance(value, bool) else json.dumps(value) if isinstance(value, float) else str(value)
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else json.dumps(value)
+        if isinstance(value, float)
+        else str(value)
+    )
     return f"<{tag}{attributes}>{escape(text, {chr(13): '&#13;'})}</{tag}>"
 
 
@@ -112,4 +133,10 @@ def pdf(text: str) -> bytes:
         body += b"%d 0 obj\n%s\nendobj\n" % (number, one)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    return body + head + table + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, len(body))
+    return (
+        body
+        + head
+        + table
+        + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+        % (len(objects) + 1, len(body))
+    )

@@ -79,7 +79,16 @@ BUSINESS_TYPES = (
     "software",
     "tutoring",
 )
-LOCATIONS = ("Austin, TX", "Berlin, DE", "Denver, CO", "Lisbon, PT", "London, UK", "Portland, OR", "Seattle, WA", "Zürich, CH")
+LOCATIONS = (
+    "Austin, TX",
+    "Berlin, DE",
+    "Denver, CO",
+    "Lisbon, PT",
+    "London, UK",
+    "Portland, OR",
+    "Seattle, WA",
+    "Zürich, CH",
+)
 DAYS_OF_DATA = 60
 OLDEST_LOOKBACK = timedelta(days=8)
 """Deliverables end this long before the clock's start, so that no lookback of the tap reaches them."""
@@ -91,7 +100,9 @@ class UnknownRow(ValueError):
 
 def stable_uuid(*parts: object) -> str:
     """A UUID that follows from its parts."""
-    return str(uuid.UUID(hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32], version=4))
+    return str(
+        uuid.UUID(hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32], version=4)
+    )
 
 
 class Source:
@@ -104,7 +115,9 @@ class Source:
     def reset(self) -> None:
         """Data of the seed."""
         self.random = random.Random(self.seed)
-        self.rows: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in RECORD_SETS if name != "analytics"}
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {
+            name: {} for name in RECORD_SETS if name != "analytics"
+        }
         for number in range(self.users_wanted):
             self._add_user(number)
 
@@ -115,7 +128,9 @@ class Source:
         ascii_name = f"{first}.{last}".encode("ascii", "ignore").decode().lower().replace("'", "")
         stage = 1 + number % 9
         created = CLOCK_START - timedelta(days=rng.uniform(20, DAYS_OF_DATA - 1))
-        active = CLOCK_START - timedelta(seconds=rng.uniform(3600, (CLOCK_START - created).total_seconds()))
+        active = CLOCK_START - timedelta(
+            seconds=rng.uniform(3600, (CLOCK_START - created).total_seconds())
+        )
         shown = stage <= 2 or rng.random() < 0.9
         user: dict[str, Any] = dict.fromkeys(RECORD_SETS["users"])
         user |= {
@@ -132,8 +147,12 @@ class Source:
             "business_type": rng.choice(BUSINESS_TYPES),
             "business_description": f"A {rng.choice(BUSINESS_TYPES)} idea in {rng.choice(LOCATIONS)}.",
             "location": rng.choice(LOCATIONS) if rng.random() < 0.8 else None,
-            "funding_goal": rng.choice([5000, 12000.5, 25000, 80000]) if rng.random() < 0.6 else None,
-            "preferred_product_track": rng.choice(list(TRACK_PRICES)) if rng.random() < 0.85 else None,
+            "funding_goal": rng.choice([5000, 12000.5, 25000, 80000])
+            if rng.random() < 0.6
+            else None,
+            "preferred_product_track": rng.choice(list(TRACK_PRICES))
+            if rng.random() < 0.85
+            else None,
             "trust_delta_average": round(rng.uniform(2.5, 5.0), 2),
             "emotional_resonance_average": round(rng.uniform(0.3, 1.0), 3),
             "sparks_generated": rng.randint(0, 12),
@@ -155,12 +174,22 @@ class Source:
         self._settle_user(user, own)
         self._add_sessions(random.Random(f"{self.seed}/{number}/sessions"), user, number, created)
         if user["feedback_count"]:
-            self._add_feedback(random.Random(f"{self.seed}/{number}/feedback"), user, number, own["deliverables"])
+            self._add_feedback(
+                random.Random(f"{self.seed}/{number}/feedback"), user, number, own["deliverables"]
+            )
 
-    def _add_payment(self, rng: random.Random, user: dict[str, Any], place: tuple[int, int], own: dict[str, list[dict[str, Any]]]) -> None:
+    def _add_payment(
+        self,
+        rng: random.Random,
+        user: dict[str, Any],
+        place: tuple[int, int],
+        own: dict[str, list[dict[str, Any]]],
+    ) -> None:
         track = rng.choice(list(TRACK_PRICES))
         amount = TRACK_PRICES[track] + rng.choice([0, 0, 0.5])
-        status = rng.choices(["succeeded", "partially_refunded", "refunded", "failed"], [82, 7, 6, 5])[0]
+        status = rng.choices(
+            ["succeeded", "partially_refunded", "refunded", "failed"], [82, 7, 6, 5]
+        )[0]
         refunded = {"refunded": amount, "partially_refunded": round(amount / 4, 2)}.get(status, 0)
         made = CLOCK_START - timedelta(days=rng.uniform(9, 19))
         payment_id = stable_uuid(self.seed, "payment", *place)
@@ -182,7 +211,9 @@ class Source:
         if status == "succeeded" and user["current_journey_stage"] >= "F7":
             own["deliverables"].append(self._add_deliverable(rng, user, payment, made))
 
-    def _add_deliverable(self, rng: random.Random, user: dict[str, Any], payment: dict[str, Any], made: datetime) -> dict[str, Any]:
+    def _add_deliverable(
+        self, rng: random.Random, user: dict[str, Any], payment: dict[str, Any], made: datetime
+    ) -> dict[str, Any]:
         deliverable_id = stable_uuid(self.seed, "deliverable", payment["payment_id"])
         latest = CLOCK_START - OLDEST_LOOKBACK
         deliverable = {
@@ -200,7 +231,9 @@ class Source:
         self.rows["deliverables"][deliverable_id] = deliverable
         return deliverable
 
-    def _add_sessions(self, rng: random.Random, user: dict[str, Any], number: int, created: datetime) -> None:
+    def _add_sessions(
+        self, rng: random.Random, user: dict[str, Any], number: int, created: datetime
+    ) -> None:
         last = CLOCK_START - timedelta(hours=2)
         for index in range(rng.randint(1, 2)):
             began = created + (last - created) * rng.random()
@@ -218,7 +251,13 @@ class Source:
                 "product_track": user["preferred_product_track"],
             }
 
-    def _add_feedback(self, rng: random.Random, user: dict[str, Any], number: int, deliverables: list[dict[str, Any]]) -> None:
+    def _add_feedback(
+        self,
+        rng: random.Random,
+        user: dict[str, Any],
+        number: int,
+        deliverables: list[dict[str, Any]],
+    ) -> None:
         for index in range(user["feedback_count"]):
             kind = ("rating", "nps", "comment", "support_request")[index % 4]
             feedback_id = stable_uuid(self.seed, "feedback", number, index)
@@ -228,11 +267,15 @@ class Source:
                 "kind": kind,
                 "rating": user["average_rating"] if kind == "rating" else None,
                 "nps_score": user["nps_score"] if kind == "nps" else None,
-                "comment": 'It <helped> & I\'d say so: "yes",\nagain.' if kind == "comment" else None,
+                "comment": 'It <helped> & I\'d say so: "yes",\nagain.'
+                if kind == "comment"
+                else None,
                 "subject": "Invoice" if kind == "support_request" else None,
                 "status": "open" if kind == "support_request" else None,
                 "journey_stage": user["current_journey_stage"],
-                "deliverable_id": deliverables[0]["deliverable_id"] if deliverables and kind == "rating" else None,
+                "deliverable_id": deliverables[0]["deliverable_id"]
+                if deliverables and kind == "rating"
+                else None,
                 "submitted_at": iso(CLOCK_START - timedelta(days=rng.uniform(1, 20))),
             }
 
@@ -251,11 +294,37 @@ class Source:
         self._add_user(number)
         user = self.rows["users"][stable_uuid(self.seed, "user", number)]
         for stream in ("payments", "deliverables", "sessions", "feedback"):
-            self.rows[stream] = {key: row for key, row in self.rows[stream].items() if row["user_id"] != user["user_id"]}
-        none = dict.fromkeys(("nps_score", "average_rating", "funding_goal", "preferred_product_track"))
-        zero = dict.fromkeys(("total_spent", "lifetime_value", "deliverables_generated", "sparks_generated", "feedback_count"), 0)
-        user |= {**none, **zero, "referrals_made": 0, "referral_conversions": 0, "total_sessions": 1, "subscription_tier": "standard"}
-        user |= {"current_journey_stage": "F1", "stages_completed": ["F1"], "journey_completion_percentage": 11.11}
+            self.rows[stream] = {
+                key: row
+                for key, row in self.rows[stream].items()
+                if row["user_id"] != user["user_id"]
+            }
+        none = dict.fromkeys(
+            ("nps_score", "average_rating", "funding_goal", "preferred_product_track")
+        )
+        zero = dict.fromkeys(
+            (
+                "total_spent",
+                "lifetime_value",
+                "deliverables_generated",
+                "sparks_generated",
+                "feedback_count",
+            ),
+            0,
+        )
+        user |= {
+            **none,
+            **zero,
+            "referrals_made": 0,
+            "referral_conversions": 0,
+            "total_sessions": 1,
+            "subscription_tier": "standard",
+        }
+        user |= {
+            "current_journey_stage": "F1",
+            "stages_completed": ["F1"],
+            "journey_completion_percentage": 11.11,
+        }
         user |= {"created_at": at, "last_active_at": at, "last_login": at}
         return user
 
@@ -277,7 +346,11 @@ class Source:
         unknown_ids = [one for one in ids or [] if one not in rows]
         if unknown_fields or unknown_ids:
             raise UnknownRow(f"{stream} has no {sorted(unknown_fields) or unknown_ids}")
-        chosen = ids if ids is not None else self.random.sample(sorted(rows), min(n if n is not None else 1, len(rows)))
+        chosen = (
+            ids
+            if ids is not None
+            else self.random.sample(sorted(rows), min(n if n is not None else 1, len(rows)))
+        )
         if not changes and stream != "users":
             raise UnknownRow(f"say what to set: there is no change by default for {stream}")
         moment = iso(self.clock.now() - timedelta(seconds=late_s))

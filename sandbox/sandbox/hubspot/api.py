@@ -20,7 +20,10 @@ BURST = (250, 10.0)
 """Calls per 10 s of an account with the API limit increase. Source: HubSpot, API usage guidelines, 2026-11."""
 
 TWINS = (
-    (re.compile(r"^/crm/objects/\d{4}-\d{2}/(\w[\w-]*)/([\w-]+)/associations/"), r"/crm/v4/objects/\1/\2/associations/"),
+    (
+        re.compile(r"^/crm/objects/\d{4}-\d{2}/(\w[\w-]*)/([\w-]+)/associations/"),
+        r"/crm/v4/objects/\1/\2/associations/",
+    ),
     (re.compile(r"^/crm/objects/\d{4}-\d{2}/"), "/crm/v3/objects/"),
     (re.compile(r"^/crm/associations/\d{4}-\d{2}/"), "/crm/v4/associations/"),
     (re.compile(r"^/crm/properties/\d{4}-\d{2}/"), "/crm/v3/properties/"),
@@ -66,29 +69,41 @@ class HubSpot(Emulator):
             given = call.json()
         except BadJson:
             return "write", 0
-        return "write", len(given["inputs"]) if isinstance(given, dict) and isinstance(given.get("inputs"), list) else 1
+        return "write", len(given["inputs"]) if isinstance(given, dict) and isinstance(
+            given.get("inputs"), list
+        ) else 1
 
     def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
         """Live records of a portal."""
         portal: Portal = self.account(account)
         if name == "files":
-            return [{"id": one["id"], "properties": one, "links": []} for one in portal.files.values()]
+            return [
+                {"id": one["id"], "properties": one, "links": []} for one in portal.files.values()
+            ]
         kind = portal.kind_of(name)
         if kind is None:
             return [] if name in WITHOUT_ROWS else None
         return [
-            {"id": one["id"], "properties": one["properties"], "links": portal.links(kind, one["id"])}
+            {
+                "id": one["id"],
+                "properties": one["properties"],
+                "links": portal.links(kind, one["id"]),
+            }
             for one in portal.records[kind].values()
             if not one["archived"]
         ]
 
     def handle(self, call: Call) -> Reply:
         """Check token and pace, then answer."""
-        if call.path.endswith("/oauth/v1/token") or re.match(r"^/oauth/\d{4}-\d{2}/token", call.path):
+        if call.path.endswith("/oauth/v1/token") or re.match(
+            r"^/oauth/\d{4}-\d{2}/token", call.path
+        ):
             return self.sign_in(call)
         name = self.account_name(call.bearer)
         if name is None:
-            return self.error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
+            return self.error(
+                401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid."
+            )
         pace = self.pace_of(name)
         if pace.spent:
             return self.too_many("DAILY")
@@ -100,7 +115,13 @@ class HubSpot(Emulator):
             dated = dated or bool(replaced)
         found = self.router.find(call.method, path)
         if found is None:
-            return Reply(501, {"status": "error", "message": f"the sandbox does not emulate {call.method} {call.path} of HubSpot"})
+            return Reply(
+                501,
+                {
+                    "status": "error",
+                    "message": f"the sandbox does not emulate {call.method} {call.path} of HubSpot",
+                },
+            )
         handler, params = found
         try:
             reply = self._answer(handler, call, self.account(name), params)
@@ -126,28 +147,47 @@ class HubSpot(Emulator):
             or form.get("refresh_token") != "sandbox-refresh"
             or form.get("client_secret") != client
         ):
-            return Reply(400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
+            return Reply(
+                400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"}
+            )
         token = client.replace("sandbox", self.main_token, 1)
-        return Reply(200, {"access_token": token, "expires_in": 1800, "token_type": "bearer", "refresh_token": "sandbox-refresh"})
+        return Reply(
+            200,
+            {
+                "access_token": token,
+                "expires_in": 1800,
+                "token_type": "bearer",
+                "refresh_token": "sandbox-refresh",
+            },
+        )
 
     def _answer(self, handler: Any, call: Call, portal: Portal, params: dict[str, str]) -> Reply:
         for name in ("kind", "to_kind"):
             if name in params:
                 kind = portal.kind_of(params[name])
                 if kind is None:
-                    return self.error(404, "OBJECT_NOT_FOUND", f"Unable to infer object type from: {params[name]}")
+                    return self.error(
+                        404, "OBJECT_NOT_FOUND", f"Unable to infer object type from: {params[name]}"
+                    )
                 params[name] = kind
         reply: Reply = handler(self, call, portal, **params)
         return reply
 
     def error(self, status: int, category: str, message: str, row: RowError | None = None) -> Reply:
         """HubSpot's error body."""
-        body: dict[str, Any] = {"status": "error", "message": message, "correlationId": str(uuid.uuid4()), "category": category}
+        body: dict[str, Any] = {
+            "status": "error",
+            "message": message,
+            "correlationId": str(uuid.uuid4()),
+            "category": category,
+        }
         if row and row.code:
             body["message"] = (
                 f'Property values were not valid: [{{"isValid":false,"message":"{row.message}","error":"{row.code}","name":"{row.prop}"}}]'
             )
-            body["errors"] = [{"message": row.message, "code": row.code, "context": {"propertyName": [row.prop]}}]
+            body["errors"] = [
+                {"message": row.message, "code": row.code, "context": {"propertyName": [row.prop]}}
+            ]
         return Reply(status, body)
 
     def too_many(self, policy: str, retry_after_s: float | None = None) -> Reply:
@@ -167,17 +207,33 @@ class HubSpot(Emulator):
         if fault == "locked_rows":
             return self.error(423, "LOCKED", "The record is locked by another write.")
         if fault == "expired_token":
-            return self.error(401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired.")
+            return self.error(
+                401, "EXPIRED_AUTHENTICATION", "The OAuth token used to make this call expired."
+            )
         if fault == "401":
-            return self.error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid.")
+            return self.error(
+                401, "INVALID_AUTHENTICATION", "Authentication credentials not found or not valid."
+            )
         if fault.startswith("403"):
-            reply = self.error(403, "MISSING_SCOPES", "This app hasn't been granted all required scopes to make this call.")
+            reply = self.error(
+                403,
+                "MISSING_SCOPES",
+                "This app hasn't been granted all required scopes to make this call.",
+            )
             scopes = {"requiredGranularScopes": ["crm.objects.contacts.write"]}
-            reply.body["errors"] = [{"message": "One or more scopes are missing.", "context": scopes}]
+            reply.body["errors"] = [
+                {"message": "One or more scopes are missing.", "context": scopes}
+            ]
             return reply
         if fault == "empty_success":
             now = iso(self.clock.now(), 3)
-            return Reply(200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})
+            return Reply(
+                200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now}
+            )
         if fault == "unnamed_400":
-            return self.error(400, "VALIDATION_ERROR", "Invalid input (details will vary based on the error)")
-        return self.error(int(fault) if fault.isdigit() else 500, "INTERNAL_ERROR", "internal error")
+            return self.error(
+                400, "VALIDATION_ERROR", "Invalid input (details will vary based on the error)"
+            )
+        return self.error(
+            int(fault) if fault.isdigit() else 500, "INTERNAL_ERROR", "internal error"
+        )

@@ -68,7 +68,9 @@ def read_associations(api: HubSpot, call: Call, portal: Portal, kind: str, to_ki
     return batch(api, results, [])
 
 
-def association_items(portal: Portal, kind: str, record_id: str, to_kind: str) -> list[dict[str, Any]]:
+def association_items(
+    portal: Portal, kind: str, record_id: str, to_kind: str
+) -> list[dict[str, Any]]:
     """The other ends, as v4 shows them."""
     return [
         {
@@ -81,24 +83,37 @@ def association_items(portal: Portal, kind: str, record_id: str, to_kind: str) -
 
 
 @route("PUT", "/crm/v4/objects/{kind}/{record_id}/associations/default/{to_kind}/{to_id}")
-def put_default(api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str) -> Reply:
+def put_default(
+    api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str
+) -> Reply:
     """Link two records by the default type."""
     number = portal.associate(kind, record_id, to_kind, to_id, None)
     spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": number}
-    return batch(api, [{"from": {"id": record_id}, "to": {"id": to_id}, "associationSpec": spec}], [])
+    return batch(
+        api, [{"from": {"id": record_id}, "to": {"id": to_id}, "associationSpec": spec}], []
+    )
 
 
 @route("PUT", "/crm/v4/objects/{kind}/{record_id}/associations/{to_kind}/{to_id}")
-def put_typed(api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str) -> Reply:
+def put_typed(
+    api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str
+) -> Reply:
     """Link two records by given types."""
     for spec in call.json() or []:
         portal.associate(kind, record_id, to_kind, to_id, spec["associationTypeId"])
-    ends = {"fromObjectTypeId": OBJECT_TYPES[kind], "fromObjectId": record_id, "toObjectTypeId": OBJECT_TYPES[to_kind], "toObjectId": to_id}
+    ends = {
+        "fromObjectTypeId": OBJECT_TYPES[kind],
+        "fromObjectId": record_id,
+        "toObjectTypeId": OBJECT_TYPES[to_kind],
+        "toObjectId": to_id,
+    }
     return Reply(201, {**ends, "labels": []})
 
 
 @route("GET", "/crm/v4/objects/{kind}/{record_id}/associations/{to_kind}")
-def list_associations(api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str) -> Reply:
+def list_associations(
+    api: HubSpot, call: Call, portal: Portal, kind: str, record_id: str, to_kind: str
+) -> Reply:
     """Links of one record."""
     items = association_items(portal, kind, record_id, to_kind)
     for item in items:

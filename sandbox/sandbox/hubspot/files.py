@@ -11,7 +11,14 @@ from sandbox.hubspot.api import HubSpot
 from sandbox.hubspot.state import Portal, RowError
 from sandbox.multipart import NoForm, form_of
 
-ACCESS = ("PUBLIC_INDEXABLE", "PUBLIC_NOT_INDEXABLE", "HIDDEN_INDEXABLE", "HIDDEN_NOT_INDEXABLE", "PRIVATE", "HIDDEN_PRIVATE")
+ACCESS = (
+    "PUBLIC_INDEXABLE",
+    "PUBLIC_NOT_INDEXABLE",
+    "HIDDEN_INDEXABLE",
+    "HIDDEN_NOT_INDEXABLE",
+    "PRIVATE",
+    "HIDDEN_PRIVATE",
+)
 
 route = HubSpot.router.add
 
@@ -38,7 +45,9 @@ def upload(api: HubSpot, call: Call, portal: Portal) -> Reply:
     return Reply(201, made)
 
 
-def new_file(api: HubSpot, portal: Portal, folder: str, name: str, body: bytes, access: str) -> dict[str, Any]:
+def new_file(
+    api: HubSpot, portal: Portal, folder: str, name: str, body: bytes, access: str
+) -> dict[str, Any]:
     """A file in a folder."""
     now = iso(api.clock.now(), 3)
     stem, _, extension = name.rpartition(".")

@@ -13,7 +13,9 @@ from sandbox.hubspot.state import Portal, RowError
 SEARCH_LIMIT = 200
 
 
-def write_batch(api: HubSpot, call: Call, portal: Portal, kind: str, mode: str, status: int) -> Reply:
+def write_batch(
+    api: HubSpot, call: Call, portal: Portal, kind: str, mode: str, status: int
+) -> Reply:
     """create, update or upsert: rows apart where each carries its own trace id, else all or nothing."""
     inputs = inputs_of(call)
     traces = [one.get("objectWriteTraceId") for one in inputs]
@@ -29,14 +31,30 @@ def write_batch(api: HubSpot, call: Call, portal: Portal, kind: str, mode: str, 
         except RowError as error:
             if not apart:
                 raise
-            errors.append(error_item(error, {"objectWriteTraceId": [one["objectWriteTraceId"]], "ids": [str(one.get("id", ""))]}))
+            errors.append(
+                error_item(
+                    error,
+                    {
+                        "objectWriteTraceId": [one["objectWriteTraceId"]],
+                        "ids": [str(one.get("id", ""))],
+                    },
+                )
+            )
     for one, record, given in planned:
         try:
             kept = portal.check(kind, given, record)
         except RowError as error:
             if not apart:
                 raise
-            errors.append(error_item(error, {"objectWriteTraceId": [one["objectWriteTraceId"]], "ids": [str(one.get("id", ""))]}))
+            errors.append(
+                error_item(
+                    error,
+                    {
+                        "objectWriteTraceId": [one["objectWriteTraceId"]],
+                        "ids": [str(one.get("id", ""))],
+                    },
+                )
+            )
             continue
         written = portal.write(kind, record, kept)
         item = shown(written) | ({"new": record is None} if mode == "upsert" else {})
@@ -47,7 +65,9 @@ def write_batch(api: HubSpot, call: Call, portal: Portal, kind: str, mode: str, 
     return batch(api, results, errors, status)
 
 
-def plan_row(portal: Portal, kind: str, one: dict[str, Any], mode: str) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
+def plan_row(
+    portal: Portal, kind: str, one: dict[str, Any], mode: str
+) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
     """An input, the record it means and the values to write. Raises: RowError."""
     given = dict(one.get("properties") or {})
     if mode == "create":
@@ -61,7 +81,9 @@ def plan_row(portal: Portal, kind: str, one: dict[str, Any], mode: str) -> tuple
     record = portal.find(kind, str(one.get("id", "")), id_property)
     if record is None and mode == "update":
         raise RowError(
-            "OBJECT_NOT_FOUND", f"Could not get some {kind} objects, they may be deleted or not exist: {one.get('id')}", status=404
+            "OBJECT_NOT_FOUND",
+            f"Could not get some {kind} objects, they may be deleted or not exist: {one.get('id')}",
+            status=404,
         )
     if record is None and id_property:
         given.setdefault(id_property, str(one["id"]))
@@ -69,14 +91,27 @@ def plan_row(portal: Portal, kind: str, one: dict[str, Any], mode: str) -> tuple
     return one, record, given
 
 
-def associate_new(portal: Portal, kind: str, record: dict[str, Any], wanted: list[dict[str, Any]]) -> None:
+def associate_new(
+    portal: Portal, kind: str, record: dict[str, Any], wanted: list[dict[str, Any]]
+) -> None:
     """Inline associations of a create."""
     for one in wanted:
         for spec in one["types"]:
-            to_kind = next((to for (of, to), number in portal_types() if of == kind and number == spec["associationTypeId"]), None)
+            to_kind = next(
+                (
+                    to
+                    for (of, to), number in portal_types()
+                    if of == kind and number == spec["associationTypeId"]
+                ),
+                None,
+            )
             if to_kind is None:
-                raise RowError("VALIDATION_ERROR", f"unknown association type {spec['associationTypeId']}")
-            portal.associate(kind, record["id"], to_kind, str(one["to"]["id"]), spec["associationTypeId"])
+                raise RowError(
+                    "VALIDATION_ERROR", f"unknown association type {spec['associationTypeId']}"
+                )
+            portal.associate(
+                kind, record["id"], to_kind, str(one["to"]["id"]), spec["associationTypeId"]
+            )
 
 
 def portal_types() -> list[tuple[tuple[str, str], int]]:
@@ -132,7 +167,10 @@ def batch_read(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
             results.append(shown(record, given.get("properties") or []))
     errors = []
     if missing:
-        absent = RowError("OBJECT_NOT_FOUND", f"Could not get some {kind} objects, they may be deleted or not exist.")
+        absent = RowError(
+            "OBJECT_NOT_FOUND",
+            f"Could not get some {kind} objects, they may be deleted or not exist.",
+        )
         errors.append(error_item(absent, {"ids": missing}))
     return batch(api, results, errors)
 
@@ -144,17 +182,28 @@ def search(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
 
     def passes(record: dict[str, Any], one: dict[str, Any]) -> bool:
         value = record["properties"].get(one["propertyName"], "")
-        tests = {"EQ": value == one.get("value"), "IN": value in one.get("values", []), "HAS_PROPERTY": bool(value)}
+        tests = {
+            "EQ": value == one.get("value"),
+            "IN": value in one.get("values", []),
+            "HAS_PROPERTY": bool(value),
+        }
         if one.get("operator") not in tests:
             raise RowError("VALIDATION_ERROR", f"operator {one.get('operator')} is not emulated")
         return bool(tests[one["operator"]])
 
     groups = given.get("filterGroups") or [{"filters": []}]
     live = [one for one in portal.records[kind].values() if not one["archived"]]
-    found = [one for one in live if any(all(passes(one, test) for test in group["filters"]) for group in groups)]
+    found = [
+        one
+        for one in live
+        if any(all(passes(one, test) for test in group["filters"]) for group in groups)
+    ]
     start, limit = int(given.get("after") or 0), min(int(given.get("limit") or 10), SEARCH_LIMIT)
     page = found[start : start + limit]
-    body: dict[str, Any] = {"total": len(found), "results": [shown(one, given.get("properties") or []) for one in page]}
+    body: dict[str, Any] = {
+        "total": len(found),
+        "results": [shown(one, given.get("properties") or []) for one in page],
+    }
     if start + limit < len(found):
         body["paging"] = {"next": {"after": str(start + limit)}}
     return Reply(200, body, rows=len(page))
@@ -168,7 +217,12 @@ def list_records(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
     names = [name for name in call.query.get("properties", "").split(",") if name]
     body: dict[str, Any] = {"results": [shown(one, names) for one in live[start : start + limit]]}
     if start + limit < len(live):
-        body["paging"] = {"next": {"after": str(start + limit), "link": f"{call.base_url}{call.path}?after={start + limit}"}}
+        body["paging"] = {
+            "next": {
+                "after": str(start + limit),
+                "link": f"{call.base_url}{call.path}?after={start + limit}",
+            }
+        }
     return Reply(200, body, rows=len(body["results"]))
 
 
@@ -189,7 +243,11 @@ def wanted(call: Call, portal: Portal, kind: str, record_id: str) -> dict[str, A
         portal.check_id_property(kind, id_property)
     record = portal.find(kind, record_id, id_property)
     if record is None:
-        raise RowError("OBJECT_NOT_FOUND", f"Object not found.  objectId are usually numeric: {record_id}", status=404)
+        raise RowError(
+            "OBJECT_NOT_FOUND",
+            f"Object not found.  objectId are usually numeric: {record_id}",
+            status=404,
+        )
     return record
 
 

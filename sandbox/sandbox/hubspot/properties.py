@@ -14,8 +14,26 @@ OBJECT_TYPES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "notes": 
 TYPE_NAMES = {number: name for name, number in OBJECT_TYPES.items()} | {name: name for name in OBJECT_TYPES} | {
     "contact": "contacts", "company": "companies", "deal": "deals", "note": "notes"
 }  # fmt: skip
-LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")
-LEAD_STATUS = ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")
+LIFECYCLE = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+LEAD_STATUS = (
+    "NEW",
+    "OPEN",
+    "IN_PROGRESS",
+    "OPEN_DEAL",
+    "UNQUALIFIED",
+    "ATTEMPTED_TO_CONTACT",
+    "CONNECTED",
+    "BAD_TIMING",
+)
 DEAL_STAGES = (
     "appointmentscheduled",
     "qualifiedtobuy",
@@ -47,9 +65,17 @@ def option(value: str, order: int) -> dict[str, Any]:
     return {"label": value, "value": value, "displayOrder": order, "hidden": False}
 
 
-def definition(name: str, kind: str = "string", *, options: tuple[str, ...] = (), read_only: bool = False) -> dict[str, Any]:
+def definition(
+    name: str, kind: str = "string", *, options: tuple[str, ...] = (), read_only: bool = False
+) -> dict[str, Any]:
     """A property as HubSpot defines it."""
-    field_type = {"number": "number", "datetime": "date", "date": "date", "enumeration": "select", "bool": "booleancheckbox"}
+    field_type = {
+        "number": "number",
+        "datetime": "date",
+        "date": "date",
+        "enumeration": "select",
+        "bool": "booleancheckbox",
+    }
     return {
         "name": name,
         "label": name,
@@ -61,7 +87,11 @@ def definition(name: str, kind: str = "string", *, options: tuple[str, ...] = ()
         "hasUniqueValue": False,
         "hidden": False,
         "hubspotDefined": True,
-        "modificationMetadata": {"archivable": False, "readOnlyDefinition": True, "readOnlyValue": read_only},
+        "modificationMetadata": {
+            "archivable": False,
+            "readOnlyDefinition": True,
+            "readOnlyValue": read_only,
+        },
     }
 
 
@@ -101,12 +131,18 @@ def default_properties() -> dict[str, dict[str, dict[str, Any]]]:
         definition("description"),
         definition("amount", "number"),
         definition("pipeline", "enumeration", options=("default", "7000")),
-        definition("dealstage", "enumeration", options=(*DEAL_STAGES, "7000", "7001", "7002", "7003")),
+        definition(
+            "dealstage", "enumeration", options=(*DEAL_STAGES, "7000", "7001", "7002", "7003")
+        ),
         definition("closedate", "datetime"),
         definition("dealtype", "enumeration", options=("newbusiness", "existingbusiness")),
     ]
     companies = [definition("name"), definition("domain")]
-    notes = [definition("hs_timestamp", "datetime"), definition("hs_note_body"), definition("hs_attachment_ids")]
+    notes = [
+        definition("hs_timestamp", "datetime"),
+        definition("hs_note_body"),
+        definition("hs_attachment_ids"),
+    ]
     sets = {"contacts": contacts, "deals": deals, "companies": companies, "notes": notes}
     return {name: {one["name"]: dict(one) for one in [*common, *own]} for name, own in sets.items()}
 
@@ -149,7 +185,11 @@ def normal_time(kind: str, value: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     if kind == "date":
-        return moment.date().isoformat() if (moment.hour, moment.minute, moment.second) == (0, 0, 0) else None
+        return (
+            moment.date().isoformat()
+            if (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+            else None
+        )
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

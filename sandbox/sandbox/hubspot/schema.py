@@ -17,7 +17,9 @@ route = HubSpot.router.add
 @route("GET", "/crm/v3/properties/{kind}/groups")
 def list_groups(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
     """Property groups."""
-    return Reply(200, {"results": list(portal.groups[kind].values())}, rows=len(portal.groups[kind]))
+    return Reply(
+        200, {"results": list(portal.groups[kind].values())}, rows=len(portal.groups[kind])
+    )
 
 
 @route("POST", "/crm/v3/properties/{kind}/groups")
@@ -28,15 +30,24 @@ def create_group(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
     if not name or not given.get("label"):
         raise RowError("VALIDATION_ERROR", "name and label are required")
     if name in portal.groups[kind]:
-        raise RowError("OBJECT_ALREADY_EXISTS", f"A property group named '{name}' already exists.", status=409)
-    portal.groups[kind][name] = {"name": name, "label": given["label"], "displayOrder": given.get("displayOrder", -1), "archived": False}
+        raise RowError(
+            "OBJECT_ALREADY_EXISTS", f"A property group named '{name}' already exists.", status=409
+        )
+    portal.groups[kind][name] = {
+        "name": name,
+        "label": given["label"],
+        "displayOrder": given.get("displayOrder", -1),
+        "archived": False,
+    }
     return Reply(201, portal.groups[kind][name])
 
 
 @route("GET", "/crm/v3/properties/{kind}")
 def list_properties(api: HubSpot, call: Call, portal: Portal, kind: str) -> Reply:
     """All properties."""
-    return Reply(200, {"results": list(portal.properties[kind].values())}, rows=len(portal.properties[kind]))
+    return Reply(
+        200, {"results": list(portal.properties[kind].values())}, rows=len(portal.properties[kind])
+    )
 
 
 def new_property(portal: Portal, kind: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -45,9 +56,15 @@ def new_property(portal: Portal, kind: str, given: dict[str, Any]) -> dict[str, 
         if not given.get(name):
             raise RowError("VALIDATION_ERROR", f"{name} is required")
     if given["name"] in portal.properties[kind]:
-        raise RowError("OBJECT_ALREADY_EXISTS", f"A property named '{given['name']}' already exists.", status=409)
+        raise RowError(
+            "OBJECT_ALREADY_EXISTS",
+            f"A property named '{given['name']}' already exists.",
+            status=409,
+        )
     if given["groupName"] not in portal.groups[kind]:
-        raise RowError("VALIDATION_ERROR", f"The property group {given['groupName']} does not exist")
+        raise RowError(
+            "VALIDATION_ERROR", f"The property group {given['groupName']} does not exist"
+        )
     if given["type"] not in ("string", "number", "date", "datetime", "enumeration", "bool"):
         raise RowError("VALIDATION_ERROR", f"{given['type']} is no property type")
     made = {
@@ -57,7 +74,11 @@ def new_property(portal: Portal, kind: str, given: dict[str, Any]) -> dict[str, 
         "hubspotDefined": False,
         **given,
         "options": given.get("options") or [],
-        "modificationMetadata": {"archivable": True, "readOnlyDefinition": False, "readOnlyValue": False},
+        "modificationMetadata": {
+            "archivable": True,
+            "readOnlyDefinition": False,
+            "readOnlyValue": False,
+        },
     }
     portal.properties[kind][given["name"]] = made
     return made
@@ -90,7 +111,11 @@ def patch_property(api: HubSpot, call: Call, portal: Portal, kind: str, name: st
     if known is None:
         raise RowError("OBJECT_NOT_FOUND", f"property {name} does not exist", status=404)
     given = call.json() or {}
-    known |= {key: given[key] for key in ("label", "groupName", "description", "options", "hidden") if key in given}
+    known |= {
+        key: given[key]
+        for key in ("label", "groupName", "description", "options", "hidden")
+        if key in given
+    }
     return Reply(200, known)
 
 
@@ -141,20 +166,31 @@ SCHEMAS = "/crm-object-schemas/v3/schemas"
 def shown_schema(portal: Portal, name: str) -> dict[str, Any]:
     """A custom object as answered."""
     own = portal.schemas[name]
-    return {**own, "properties": list(portal.properties[name].values()), "associations": [], "archived": False}
+    return {
+        **own,
+        "properties": list(portal.properties[name].values()),
+        "associations": [],
+        "archived": False,
+    }
 
 
 @route("GET", SCHEMAS)
 def list_schemas(api: HubSpot, call: Call, portal: Portal) -> Reply:
     """Custom objects."""
-    return Reply(200, {"results": [shown_schema(portal, name) for name in portal.schemas]}, rows=len(portal.schemas))
+    return Reply(
+        200,
+        {"results": [shown_schema(portal, name) for name in portal.schemas]},
+        rows=len(portal.schemas),
+    )
 
 
 @route("POST", SCHEMAS)
 def create_schema(api: HubSpot, call: Call, portal: Portal) -> Reply:
     """A new custom object; a portal without the licence refuses."""
     if not api.custom_objects:
-        raise RowError("MISSING_SCOPES", "This portal does not have access to custom objects.", status=403)
+        raise RowError(
+            "MISSING_SCOPES", "This portal does not have access to custom objects.", status=403
+        )
     given = call.json() or {}
     for name in ("name", "labels", "properties", "requiredProperties", "associatedObjects"):
         if name not in given:
@@ -166,7 +202,9 @@ def create_schema(api: HubSpot, call: Call, portal: Portal) -> Reply:
     portal.properties[name] = {one: dict(default_properties()["deals"][one]) for one in common}
     group = f"{name}_information"
     label = given["labels"].get("singular", name)
-    portal.groups[name] = {group: {"name": group, "label": label, "displayOrder": 0, "archived": False}}
+    portal.groups[name] = {
+        group: {"name": group, "label": label, "displayOrder": 0, "archived": False}
+    }
     portal.records[name] = {}
     for one in given["properties"]:
         new_property(portal, name, {"groupName": group, **one})

@@ -20,9 +20,17 @@ from sandbox.hubspot.properties import (
 class RowError(Exception):
     """One row HubSpot does not take."""
 
-    def __init__(self, category: str, message: str, *, code: str = "", prop: str = "", status: int = 400):
+    def __init__(
+        self, category: str, message: str, *, code: str = "", prop: str = "", status: int = 400
+    ):
         super().__init__(message)
-        self.category, self.message, self.code, self.prop, self.status = category, message, code, prop, status
+        self.category, self.message, self.code, self.prop, self.status = (
+            category,
+            message,
+            code,
+            prop,
+            status,
+        )
 
 
 class Portal:
@@ -51,7 +59,11 @@ class Portal:
 
     def kind_of(self, name: str) -> str | None:
         """The object that a path names: by name, type id or fully qualified name."""
-        own = (one["name"] for one in self.schemas.values() if name in (one["name"], one["objectTypeId"], one["fullyQualifiedName"]))
+        own = (
+            one["name"]
+            for one in self.schemas.values()
+            if name in (one["name"], one["objectTypeId"], one["fullyQualifiedName"])
+        )
         return TYPE_NAMES.get(name) or next(own, None)
 
     def stage_options(self) -> list[dict[str, Any]]:
@@ -67,10 +79,19 @@ class Portal:
         ]  # fmt: skip
         partners = [
             {**stages[number], "id": str(7000 + place), "label": label, "displayOrder": place}
-            for place, (number, label) in enumerate(((1, "Qualified to Buy"), (4, "Contract sent"), (5, "Won"), (6, "Lost")))
+            for place, (number, label) in enumerate(
+                ((1, "Qualified to Buy"), (4, "Contract sent"), (5, "Won"), (6, "Lost"))
+            )
         ]
         partners[2]["metadata"] = {"isClosed": "true", "probability": "1.0"}
-        second = {"id": "7000", "label": "Partners", "displayOrder": 1, "archived": False, "createdAt": began, "updatedAt": began}
+        second = {
+            "id": "7000",
+            "label": "Partners",
+            "displayOrder": 1,
+            "archived": False,
+            "createdAt": began,
+            "updatedAt": began,
+        }
         return [
             {
                 "id": "default",
@@ -99,17 +120,33 @@ class Portal:
         """Raises: RowError for one that does not identify records."""
         known = self.properties[kind].get(name)
         if known is None or not known["hasUniqueValue"]:
-            raise RowError("VALIDATION_ERROR", f"Unable to perform update/upsert by non-unique {OBJECT_TYPES[kind]} property {name}")
+            raise RowError(
+                "VALIDATION_ERROR",
+                f"Unable to perform update/upsert by non-unique {OBJECT_TYPES[kind]} property {name}",
+            )
 
-    def check(self, kind: str, given: dict[str, Any], record: dict[str, Any] | None) -> dict[str, str]:
+    def check(
+        self, kind: str, given: dict[str, Any], record: dict[str, Any] | None
+    ) -> dict[str, str]:
         """The values as they will be kept. Raises: RowError."""
         kept = {}
         for name, value in given.items():
             known = self.properties[kind].get(name)
             if known is None:
-                raise RowError("VALIDATION_ERROR", f'Property "{name}" does not exist', code="PROPERTY_DOESNT_EXIST", prop=name)
+                raise RowError(
+                    "VALIDATION_ERROR",
+                    f'Property "{name}" does not exist',
+                    code="PROPERTY_DOESNT_EXIST",
+                    prop=name,
+                )
             text = (
-                "" if value is None else value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+                ""
+                if value is None
+                else value
+                if isinstance(value, str)
+                else str(value).lower()
+                if isinstance(value, bool)
+                else str(value)
             )
             error = value_error(known, text)
             if error:
@@ -121,19 +158,51 @@ class Portal:
                     holder = self.further_emails.get(text)
                 if holder and (record is None or holder != record["id"]):
                     noun = "Contact" if kind == "contacts" else "Object"
-                    raise RowError("CONFLICT", f"{noun} already exists. Existing ID: {holder}", prop=name, status=409)
+                    raise RowError(
+                        "CONFLICT",
+                        f"{noun} already exists. Existing ID: {holder}",
+                        prop=name,
+                        status=409,
+                    )
             kept[name] = text
-        if record is None and kind == "contacts" and not any(kept.get(name) for name in ("email", "firstname", "lastname")):
-            raise RowError("VALIDATION_ERROR", "A contact needs email, firstname or lastname", code="MISSING_REQUIRED_PROPERTY")
-        if record is None and kind == "deals" and not (kept.get("dealname") and kept.get("dealstage")):
-            raise RowError("VALIDATION_ERROR", "A deal needs dealname and dealstage", code="MISSING_REQUIRED_PROPERTY")
+        if (
+            record is None
+            and kind == "contacts"
+            and not any(kept.get(name) for name in ("email", "firstname", "lastname"))
+        ):
+            raise RowError(
+                "VALIDATION_ERROR",
+                "A contact needs email, firstname or lastname",
+                code="MISSING_REQUIRED_PROPERTY",
+            )
+        if (
+            record is None
+            and kind == "deals"
+            and not (kept.get("dealname") and kept.get("dealstage"))
+        ):
+            raise RowError(
+                "VALIDATION_ERROR",
+                "A deal needs dealname and dealstage",
+                code="MISSING_REQUIRED_PROPERTY",
+            )
         if record is None and kind == "notes" and not kept.get("hs_timestamp"):
-            raise RowError("VALIDATION_ERROR", "hs_timestamp is required", code="MISSING_REQUIRED_PROPERTY", prop="hs_timestamp")
-        if unknown := set(filter(None, kept.get("hs_attachment_ids", "").split(";"))) - set(self.files):
-            raise RowError("VALIDATION_ERROR", f"unknown files {sorted(unknown)}", prop="hs_attachment_ids")
+            raise RowError(
+                "VALIDATION_ERROR",
+                "hs_timestamp is required",
+                code="MISSING_REQUIRED_PROPERTY",
+                prop="hs_timestamp",
+            )
+        if unknown := set(filter(None, kept.get("hs_attachment_ids", "").split(";"))) - set(
+            self.files
+        ):
+            raise RowError(
+                "VALIDATION_ERROR", f"unknown files {sorted(unknown)}", prop="hs_attachment_ids"
+            )
         return kept
 
-    def write(self, kind: str, record: dict[str, Any] | None, kept: dict[str, str]) -> dict[str, Any]:
+    def write(
+        self, kind: str, record: dict[str, Any] | None, kept: dict[str, str]
+    ) -> dict[str, Any]:
         """Create or update with checked values."""
         now = iso(self.clock.now(), 3)
         if record is None:
@@ -154,11 +223,20 @@ class Portal:
 
     def _set(self, kind: str, record: dict[str, Any], name: str, value: str) -> None:
         present = record["properties"].get(name, "")
-        if name == "lifecyclestage" and value and present and self._rank(value) < self._rank(present):
+        if (
+            name == "lifecyclestage"
+            and value
+            and present
+            and self._rank(value) < self._rank(present)
+        ):
             return  # an update moves a lifecycle only forward; to go back it is cleared first
         if (kind, name) == ("contacts", "hs_additional_emails"):
-            self.further_emails = {one: holder for one, holder in self.further_emails.items() if holder != record["id"]}
-            self.further_emails |= dict.fromkeys((one.strip().lower() for one in value.split(";") if one.strip()), record["id"])
+            self.further_emails = {
+                one: holder for one, holder in self.further_emails.items() if holder != record["id"]
+            }
+            self.further_emails |= dict.fromkeys(
+                (one.strip().lower() for one in value.split(";") if one.strip()), record["id"]
+            )
         if self.properties[kind][name]["hasUniqueValue"]:
             index = self.unique.setdefault((kind, name), {})
             if present:
@@ -178,17 +256,28 @@ class Portal:
             if of == kind:
                 index.pop(record["properties"].get(name, ""), None)
 
-    def associate(self, kind: str, from_id: str, to_kind: str, to_id: str, type_id: int | None) -> int:
+    def associate(
+        self, kind: str, from_id: str, to_kind: str, to_id: str, type_id: int | None
+    ) -> int:
         """Link two records both ways; returns the type id. Raises: RowError."""
         default = ASSOCIATIONS.get((kind, to_kind))
         if default is None or (type_id is not None and type_id != default):
-            raise RowError("VALIDATION_ERROR", f"{type_id or 'default'} is no association type from {kind} to {to_kind}")
+            raise RowError(
+                "VALIDATION_ERROR",
+                f"{type_id or 'default'} is no association type from {kind} to {to_kind}",
+            )
         for of, one in ((kind, from_id), (to_kind, to_id)):
             if self.find(of, one, None) is None:
-                raise RowError("OBJECT_NOT_FOUND", f"{OBJECT_TYPES[of]} {one} does not exist", status=404)
-        self.associations.setdefault((kind, from_id), {}).setdefault((to_kind, to_id), set()).add(default)
+                raise RowError(
+                    "OBJECT_NOT_FOUND", f"{OBJECT_TYPES[of]} {one} does not exist", status=404
+                )
+        self.associations.setdefault((kind, from_id), {}).setdefault((to_kind, to_id), set()).add(
+            default
+        )
         back = ASSOCIATIONS[(to_kind, kind)]
-        self.associations.setdefault((to_kind, to_id), {}).setdefault((kind, from_id), set()).add(back)
+        self.associations.setdefault((to_kind, to_id), {}).setdefault((kind, from_id), set()).add(
+            back
+        )
         return default
 
     def links(self, kind: str, record_id: str) -> list[dict[str, Any]]:

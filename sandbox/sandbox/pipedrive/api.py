@@ -47,10 +47,16 @@ class Pipedrive(Emulator):
         known = company.custom(name)
         rows = []
         for record in company.live(name):
-            own = {key: value for key, value in record.items() if key not in ("id", "custom_fields")}
+            own = {
+                key: value for key, value in record.items() if key not in ("id", "custom_fields")
+            }
             for key, value in record["custom_fields"].items():
                 labels = {one["id"]: one["label"] for one in known[key].get("options", [])}
-                own[known[key]["field_name"]] = labels.get(value, value) if not isinstance(value, list) else [labels[one] for one in value]
+                own[known[key]["field_name"]] = (
+                    labels.get(value, value)
+                    if not isinstance(value, list)
+                    else [labels[one] for one in value]
+                )
             person = record.get("person_id")
             links = [{"object": "persons", "id": person, "type": "person_id"}] if person else []
             rows.append({"id": record["id"], "properties": own, "links": links})
@@ -64,8 +70,18 @@ class Pipedrive(Emulator):
             if not row["active_flag"]:
                 continue
             owners = (("persons", "person_id"), ("deals", "deal_id"))
-            links = [{"object": kind, "id": row[name], "type": name} for kind, name in owners if row[name]]
-            shown.append({"id": row["id"], "properties": {name: value for name, value in row.items() if name != "id"}, "links": links})
+            links = [
+                {"object": kind, "id": row[name], "type": name}
+                for kind, name in owners
+                if row[name]
+            ]
+            shown.append(
+                {
+                    "id": row["id"],
+                    "properties": {name: value for name, value in row.items() if name != "id"},
+                    "links": links,
+                }
+            )
         return shown
 
     def handle(self, call: Call) -> Reply:
@@ -84,7 +100,13 @@ class Pipedrive(Emulator):
         path = re.sub(r"^/v1/", "/api/v1/", call.path)
         found = self.router.find(call.method, path)
         if found is None:
-            return Reply(501, {"success": False, "error": f"the sandbox does not emulate {call.method} {call.path} of Pipedrive"})
+            return Reply(
+                501,
+                {
+                    "success": False,
+                    "error": f"the sandbox does not emulate {call.method} {call.path} of Pipedrive",
+                },
+            )
         handler, params = found
         try:
             reply = handler(self, call, self.account(name), **params)
@@ -93,18 +115,43 @@ class Pipedrive(Emulator):
         except Refused as refused:
             reply = self.error(refused.status, refused.message, refused.info)
         left = str(pace.remaining)
-        reply.headers |= {"x-ratelimit-limit": str(pace.calls), "x-ratelimit-remaining": left, "x-ratelimit-reset": "2"}
+        reply.headers |= {
+            "x-ratelimit-limit": str(pace.calls),
+            "x-ratelimit-remaining": left,
+            "x-ratelimit-reset": "2",
+        }
         return reply
 
     def sign_in(self, call: Call) -> Reply:
         """A refresh token for an access token; the client id names the account."""
         form = {key: values[0] for key, values in parse_qs(call.body.decode()).items()}
         scheme, _, basic = call.headers.get("Authorization", "").partition(" ")
-        client, _, secret = base64.b64decode(basic).decode().partition(":") if scheme.lower() == "basic" else ("", "", "")
-        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") != "sandbox-refresh" or not client or secret != client:
-            return Reply(400, {"success": False, "error": "invalid_grant", "message": "Invalid grant: refresh token is invalid"})
+        client, _, secret = (
+            base64.b64decode(basic).decode().partition(":")
+            if scheme.lower() == "basic"
+            else ("", "", "")
+        )
+        if (
+            form.get("grant_type") != "refresh_token"
+            or form.get("refresh_token") != "sandbox-refresh"
+            or not client
+            or secret != client
+        ):
+            return Reply(
+                400,
+                {
+                    "success": False,
+                    "error": "invalid_grant",
+                    "message": "Invalid grant: refresh token is invalid",
+                },
+            )
         token = client.replace("sandbox", self.main_token, 1)
-        body = {"access_token": token, "token_type": "Bearer", "refresh_token": "sandbox-refresh", "expires_in": 3599}
+        body = {
+            "access_token": token,
+            "token_type": "Bearer",
+            "refresh_token": "sandbox-refresh",
+            "expires_in": 3599,
+        }
         return Reply(200, body | {"scope": "deals:full,contacts:full", "api_domain": call.base_url})
 
     def error(self, status: int, message: str, info: str = "") -> Reply:
@@ -133,7 +180,10 @@ class Pipedrive(Emulator):
             return self.too_many(1.0, args.get("retry_after_s"))
         if fault == "daily_limit":
             reply = self.error(429, "request over daily limit")
-            reply.headers |= {"x-daily-ratelimit-token-remaining": "0", "x-daily-requests-left": "0"}
+            reply.headers |= {
+                "x-daily-ratelimit-token-remaining": "0",
+                "x-daily-requests-left": "0",
+            }
             return reply
         if fault == "expired_token":
             return self.error(401, "The access token expired")
@@ -150,7 +200,14 @@ class Pipedrive(Emulator):
         return self.error(int(fault) if fault.isdigit() else 500, "Internal server error")
 
 
-def done(data: Any, *, status: int = 200, cursor: str | None = None, rows: int | None = None, paged: bool = False) -> Reply:
+def done(
+    data: Any,
+    *,
+    status: int = 200,
+    cursor: str | None = None,
+    rows: int | None = None,
+    paged: bool = False,
+) -> Reply:
     """A success; the last page names no cursor."""
     body: dict[str, Any] = {"success": True, "data": data}
     if paged:
@@ -162,13 +219,19 @@ def page(call: Call, records: list[Any]) -> tuple[list[Any], str | None]:
     """A page by cursor. Raises: Refused."""
     try:
         limit = int(call.query.get("limit", 100))
-        start = int(base64.urlsafe_b64decode(call.query["cursor"]).decode()) if call.query.get("cursor") else 0
+        start = (
+            int(base64.urlsafe_b64decode(call.query["cursor"]).decode())
+            if call.query.get("cursor")
+            else 0
+        )
     except ValueError as error:
         raise Refused("Parameters validation failed: limit or cursor") from error
     if not 1 <= limit <= PAGE_LIMIT:
         raise Refused(f"Parameters validation failed: limit is at most {PAGE_LIMIT}")
     more = start + limit < len(records)
-    return records[start : start + limit], base64.urlsafe_b64encode(str(start + limit).encode()).decode() if more else None
+    return records[start : start + limit], base64.urlsafe_b64encode(
+        str(start + limit).encode()
+    ).decode() if more else None
 
 
 def body_of(call: Call) -> dict[str, Any]:
@@ -200,7 +263,9 @@ def listing(call: Call, company: Company, kind: str, records: list[dict[str, Any
     if call.query.get("updated_since"):
         records = [one for one in records if one["update_time"] >= call.query["updated_since"]]
     shown, cursor = page(call, records)
-    return done([company.shown(kind, one) for one in shown], cursor=cursor, rows=len(shown), paged=True)
+    return done(
+        [company.shown(kind, one) for one in shown], cursor=cursor, rows=len(shown), paged=True
+    )
 
 
 def register(kind: str) -> None:
@@ -216,14 +281,20 @@ def register(kind: str) -> None:
         @route("GET", "/api/v2/deals/archived")
         def list_archived(api: Pipedrive, call: Call, company: Company) -> Reply:
             """A page of archived deals."""
-            archived = [one for one in company.records[kind].values() if one["is_archived"] and not one["is_deleted"]]
+            archived = [
+                one
+                for one in company.records[kind].values()
+                if one["is_archived"] and not one["is_deleted"]
+            ]
             return listing(call, company, kind, archived)
 
     @route("GET", f"/api/v2/{kind}/search")
     def search_records(api: Pipedrive, call: Call, company: Company) -> Reply:
         """Exact search."""
         found = search(call, company, kind)
-        return Reply(200, {"success": True, "data": {"items": found}, "additional_data": {}}, rows=len(found))
+        return Reply(
+            200, {"success": True, "data": {"items": found}, "additional_data": {}}, rows=len(found)
+        )
 
     @route("POST", f"/api/v2/{kind}")
     def create(api: Pipedrive, call: Call, company: Company) -> Reply:
@@ -270,7 +341,9 @@ def search(call: Call, company: Company, kind: str) -> list[dict[str, Any]]:
         if fields & {"name", "title"}:
             values.append(record.get("name") or record.get("title"))
         if "custom_fields" in fields:
-            values += [value for value in record["custom_fields"].values() if isinstance(value, str)]
+            values += [
+                value for value in record["custom_fields"].values() if isinstance(value, str)
+            ]
         texts = [str(value).lower() for value in values if value]
         if (term.lower() in texts) if exact else any(term.lower() in text for text in texts):
             items.append({"result_score": 1.0, "item": search_item(kind, record)})
@@ -309,7 +382,13 @@ def search_field(api: Pipedrive, call: Call, company: Company) -> Reply:
         raise Refused("Parameters validation failed: entity_type or field")
     term = call.query.get("term", "")
     found = [one for one in company.live(kind) if one["custom_fields"].get(field) == term]
-    items = [{"result_score": 1.0, "item": {"id": one["id"], "name": one.get("name") or one.get("title")}} for one in found]
+    items = [
+        {
+            "result_score": 1.0,
+            "item": {"id": one["id"], "name": one.get("name") or one.get("title")},
+        }
+        for one in found
+    ]
     return done(items, rows=len(items), paged=True)
 
 
@@ -358,17 +437,35 @@ def list_stages(api: Pipedrive, call: Call, company: Company) -> Reply:
 def list_pipelines(api: Pipedrive, call: Call, company: Company) -> Reply:
     """The pipelines."""
     now = company.now()
-    shown = {"is_deleted": False, "is_deal_probability_enabled": False, "add_time": now, "update_time": now}
-    found = [{"id": number, "name": name, "order_nr": number, **shown} for number, name in ((1, "Pipeline"), (2, "Partners"))]
+    shown = {
+        "is_deleted": False,
+        "is_deal_probability_enabled": False,
+        "add_time": now,
+        "update_time": now,
+    }
+    found = [
+        {"id": number, "name": name, "order_nr": number, **shown}
+        for number, name in ((1, "Pipeline"), (2, "Partners"))
+    ]
     return done(found, rows=len(found), paged=True)
 
 
 @route("GET", "/api/v1/users")
 def list_users(api: Pipedrive, call: Call, company: Company) -> Reply:
     """Users of the company."""
-    people = ((1, "owner", "Sam Owner", True), (2, "ada", "Ada Sales", True), (3, "gone", "Gone", False))
+    people = (
+        (1, "owner", "Sam Owner", True),
+        (2, "ada", "Ada Sales", True),
+        (3, "gone", "Gone", False),
+    )
     found = [
-        {"id": number, "name": name, "email": f"{who}@example.com", "active_flag": active, "default_currency": "USD"}
+        {
+            "id": number,
+            "name": name,
+            "email": f"{who}@example.com",
+            "active_flag": active,
+            "default_currency": "USD",
+        }
         for number, who, name, active in people
     ]
     return done(found, rows=len(found))

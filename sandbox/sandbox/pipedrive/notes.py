@@ -32,7 +32,15 @@ def listed(call: Call, records: list[dict[str, Any]]) -> Reply:
     pagination: dict[str, Any] = {"start": start, "limit": limit, "more_items_in_collection": more}
     if more:
         pagination["next_start"] = start + limit
-    return Reply(200, {"success": True, "data": [told(one) for one in page], "additional_data": {"pagination": pagination}}, rows=len(page))
+    return Reply(
+        200,
+        {
+            "success": True,
+            "data": [told(one) for one in page],
+            "additional_data": {"pagination": pagination},
+        },
+        rows=len(page),
+    )
 
 
 def owners_of(company: Company, given: dict[str, Any]) -> dict[str, int]:
@@ -47,7 +55,9 @@ def owners_of(company: Company, given: dict[str, Any]) -> dict[str, int]:
             raise Refused(f"{KINDS[kind].capitalize()} not found", 404)
         found[name] = number
     if not found:
-        raise Refused("Parameters validation failed: person_id, deal_id, org_id, lead_id or project_id is required")
+        raise Refused(
+            "Parameters validation failed: person_id, deal_id, org_id, lead_id or project_id is required"
+        )
     return found
 
 
@@ -57,7 +67,8 @@ def list_notes(api: Pipedrive, call: Call, company: Company) -> Reply:
     found = [
         one
         for one in company.notes.values()
-        if one["active_flag"] and all(str(one.get(name)) == call.query[name] for name in OWNERS if name in call.query)
+        if one["active_flag"]
+        and all(str(one.get(name)) == call.query[name] for name in OWNERS if name in call.query)
     ]
     return listed(call, found)
 
@@ -66,8 +77,14 @@ def list_notes(api: Pipedrive, call: Call, company: Company) -> Reply:
 def create_note(api: Pipedrive, call: Call, company: Company) -> Reply:
     """A new note."""
     given = body_of(call)
-    if not isinstance(given.get("content"), str) or not given["content"] or len(given["content"]) > LONGEST_NOTE:
-        raise Refused("Parameters validation failed: content is required and holds at most 65535 characters")
+    if (
+        not isinstance(given.get("content"), str)
+        or not given["content"]
+        or len(given["content"]) > LONGEST_NOTE
+    ):
+        raise Refused(
+            "Parameters validation failed: content is required and holds at most 65535 characters"
+        )
     owners = owners_of(company, given)
     number = len(company.notes) + 1
     now = company.now()
@@ -96,7 +113,9 @@ def get_note(api: Pipedrive, call: Call, company: Company, number: str) -> Reply
 def update_note(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
     """Change a note."""
     note, given = note_of(company, number), body_of(call)
-    if "content" in given and (not isinstance(given["content"], str) or len(given["content"]) > LONGEST_NOTE):
+    if "content" in given and (
+        not isinstance(given["content"], str) or len(given["content"]) > LONGEST_NOTE
+    ):
         raise Refused("Parameters validation failed: content")
     note |= {name: given[name] for name in ("content", *OWNERS) if name in given}
     note["update_time"] = company.now()
@@ -119,7 +138,9 @@ def upload(api: Pipedrive, call: Call, company: Company) -> Reply:
         raise Refused(str(error)) from error
     if "file" not in parts or not parts["file"][0]:
         raise Refused("Parameters validation failed: file is required")
-    owners = owners_of(company, {name: body.decode() for name, (_, body) in parts.items() if name in OWNERS})
+    owners = owners_of(
+        company, {name: body.decode() for name, (_, body) in parts.items() if name in OWNERS}
+    )
     name, body = parts["file"]
     number = len(company.files) + 1
     now = company.now()
@@ -145,7 +166,14 @@ def register(kind: str, owner: str) -> None:
         """Files of one owner."""
         if not number.isdigit() or int(number) not in company.records[kind]:
             raise Refused(f"{KINDS[kind].capitalize()} not found", 404)
-        return listed(call, [one for one in company.files.values() if one["active_flag"] and one[owner] == int(number)])
+        return listed(
+            call,
+            [
+                one
+                for one in company.files.values()
+                if one["active_flag"] and one[owner] == int(number)
+            ],
+        )
 
     @route("PUT", f"/api/v1/{kind}/{{number}}/merge")
     def merge(api: Pipedrive, call: Call, company: Company, number: str) -> Reply:
@@ -153,7 +181,13 @@ def register(kind: str, owner: str) -> None:
         keep_id = body_of(call).get("merge_with_id")
         records = company.records[kind]
         other = records.get(int(number)) if number.isdigit() else None
-        if not isinstance(keep_id, int) or keep_id not in records or other is None or other["is_deleted"] or keep_id == int(number):
+        if (
+            not isinstance(keep_id, int)
+            or keep_id not in records
+            or other is None
+            or other["is_deleted"]
+            or keep_id == int(number)
+        ):
             raise Refused("Parameters validation failed: merge_with_id", 404)
         for note_or_file in (*company.notes.values(), *company.files.values()):
             if note_or_file[owner] == int(number):

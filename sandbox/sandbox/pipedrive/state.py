@@ -12,10 +12,26 @@ from typing import Any
 from sandbox.clock import Clock, iso
 
 KINDS = {"persons": "person", "deals": "deal"}
-STAGE_NAMES = ("Qualified", "Contact Made", "Demo Scheduled", "Proposal Made", "Negotiations Started")
+STAGE_NAMES = (
+    "Qualified",
+    "Contact Made",
+    "Demo Scheduled",
+    "Proposal Made",
+    "Negotiations Started",
+)
 CURRENCIES = {"USD", "EUR", "GBP", "CHF", "CAD", "AUD", "JPY", "SEK", "NOK", "DKK", "PLN", "BRL"}
 VARCHAR_LENGTH = 255
-CUSTOM_TYPES = {"varchar", "varchar_auto", "text", "double", "monetary", "date", "enum", "set", "phone"}
+CUSTOM_TYPES = {
+    "varchar",
+    "varchar_auto",
+    "text",
+    "double",
+    "monetary",
+    "date",
+    "enum",
+    "set",
+    "phone",
+}
 DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 STANDARD = {
@@ -47,7 +63,9 @@ class Company:
     def __init__(self, clock: Clock, company_id: int, name: str) -> None:
         self.clock, self.company_id, self.name = clock, company_id, name
         self.records: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in KINDS}
-        self.fields: dict[str, list[dict[str, Any]]] = {kind: self._standard_fields(kind) for kind in KINDS}
+        self.fields: dict[str, list[dict[str, Any]]] = {
+            kind: self._standard_fields(kind) for kind in KINDS
+        }
         self.stages = [
             {
                 "id": number,
@@ -93,9 +111,13 @@ class Company:
         """Define a custom field; names need not be unique. Raises: Refused."""
         name, field_type = given.get("field_name"), given.get("field_type")
         if not isinstance(name, str) or not name or field_type not in CUSTOM_TYPES:
-            raise Refused("Parameters validation failed: field_name and a known field_type are required")
+            raise Refused(
+                "Parameters validation failed: field_name and a known field_type are required"
+            )
         if field_type in ("enum", "set") and not given.get("options"):
-            raise Refused("Parameters validation failed: options are required for enum and set fields")
+            raise Refused(
+                "Parameters validation failed: options are required for enum and set fields"
+            )
         seed = f"{self.company_id}/{kind}/{name}/{len(self.fields[kind])}"
         made = {
             "field_name": name,
@@ -115,7 +137,15 @@ class Company:
         made = []
         for one in wanted:
             self._next_option += 1
-            made.append({"id": self._next_option, "label": one["label"], "color": None, "add_time": self.now(), "update_time": None})
+            made.append(
+                {
+                    "id": self._next_option,
+                    "label": one["label"],
+                    "color": None,
+                    "add_time": self.now(),
+                    "update_time": None,
+                }
+            )
         return made
 
     def custom(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -137,17 +167,23 @@ class Company:
 
     def _check_standard(self, kind: str, name: str, value: Any) -> None:
         bad = Refused(f"Parameters validation failed: {name} has the wrong type or value")
-        if name in ("name", "title") and (not isinstance(value, str) or not value or len(value) > VARCHAR_LENGTH):
+        if name in ("name", "title") and (
+            not isinstance(value, str) or not value or len(value) > VARCHAR_LENGTH
+        ):
             raise bad
         if name in ("emails", "phones"):
-            if not isinstance(value, list) or not all(isinstance(one, dict) and isinstance(one.get("value"), str) for one in value):
+            if not isinstance(value, list) or not all(
+                isinstance(one, dict) and isinstance(one.get("value"), str) for one in value
+            ):
                 raise bad
             if name == "emails" and any(not EMAIL.match(one["value"]) for one in value):
                 raise bad
         if name == "value" and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise bad
         if name == "currency" and value not in CURRENCIES:
-            raise Refused(f"Parameters validation failed: currency {value} is not active in this company")
+            raise Refused(
+                f"Parameters validation failed: currency {value} is not active in this company"
+            )
         if name == "stage_id" and value not in {one["id"] for one in self.stages}:
             raise bad
         if name == "person_id" and value is not None:
@@ -168,7 +204,9 @@ class Company:
             if field is None:
                 raise Refused(f"Parameters validation failed: custom field {key} does not exist")
             if value is not None and not self._fits(field, value):
-                raise Refused(f"Parameters validation failed: custom field {field['field_name']} has the wrong type or value")
+                raise Refused(
+                    f"Parameters validation failed: custom field {field['field_name']} has the wrong type or value"
+                )
 
     @staticmethod
     def _fits(field: dict[str, Any], value: Any) -> bool:
@@ -184,12 +222,20 @@ class Company:
             case "date":
                 return isinstance(value, str) and bool(DATE.match(value))
             case "enum":
-                return value in {one["id"] for one in field["options"]} and not isinstance(value, bool)
+                return value in {one["id"] for one in field["options"]} and not isinstance(
+                    value, bool
+                )
             case "set":
-                return isinstance(value, list) and bool(value) and set(value) <= {one["id"] for one in field["options"]}
+                return (
+                    isinstance(value, list)
+                    and bool(value)
+                    and set(value) <= {one["id"] for one in field["options"]}
+                )
         return False
 
-    def write(self, kind: str, record: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:
+    def write(
+        self, kind: str, record: dict[str, Any] | None, given: dict[str, Any]
+    ) -> dict[str, Any]:
         """Create or update with a checked body."""
         if record is None:
             self._next_id += 1
@@ -199,12 +245,17 @@ class Company:
             if name == "custom_fields":
                 record["custom_fields"] |= value
             elif name in ("emails", "phones"):
-                record[name] = [{"label": "work", "primary": index == 0, **one} for index, one in enumerate(value)]
+                record[name] = [
+                    {"label": "work", "primary": index == 0, **one}
+                    for index, one in enumerate(value)
+                ]
             else:
                 record[name] = value
         if kind == "deals" and "stage_id" in given:
             record["stage_change_time"] = self.now()
-            record["pipeline_id"] = next(one["pipeline_id"] for one in self.stages if one["id"] == given["stage_id"])
+            record["pipeline_id"] = next(
+                one["pipeline_id"] for one in self.stages if one["id"] == given["stage_id"]
+            )
         record["update_time"] = self.now()
         return record
 
@@ -242,4 +293,8 @@ class Company:
 
     def live(self, kind: str) -> list[dict[str, Any]]:
         """Records that a listing shows."""
-        return [one for one in self.records[kind].values() if not one["is_deleted"] and not one.get("is_archived")]
+        return [
+            one
+            for one in self.records[kind].values()
+            if not one["is_deleted"] and not one.get("is_archived")
+        ]

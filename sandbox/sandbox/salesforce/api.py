@@ -82,9 +82,16 @@ class Salesforce(Emulator):
         if isinstance(given, dict) and isinstance(given.get("compositeRequest"), list):
             writes = [one for one in given["compositeRequest"] if one.get("method") != "GET"]
             return ("write", len(writes)) if writes else ("read", 0)
-        if call.method == "POST" and isinstance(given, dict) and "ids" in given and "fields" in given:
+        if (
+            call.method == "POST"
+            and isinstance(given, dict)
+            and "ids" in given
+            and "fields" in given
+        ):
             return "read", 0
-        return "write", len(given["records"]) if isinstance(given, dict) and isinstance(given.get("records"), list) else 1
+        return "write", len(given["records"]) if isinstance(given, dict) and isinstance(
+            given.get("records"), list
+        ) else 1
 
     def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
         """Rows of an org, every custom field shown; look-ups and contact roles as links."""
@@ -92,7 +99,11 @@ class Salesforce(Emulator):
         if name not in org.objects:
             return None if name.endswith("__c") else []
         return [
-            {"id": row["Id"], "properties": {key: value for key, value in row.items() if key != "Id"}, "links": self.links(org, name, row)}
+            {
+                "id": row["Id"],
+                "properties": {key: value for key, value in row.items() if key != "Id"},
+                "links": self.links(org, name, row),
+            }
             for row in org.rows[name].values()
         ]
 
@@ -104,7 +115,11 @@ class Salesforce(Emulator):
             if not known["referenceTo"] or not row.get(key) or known["referenceTo"][0] == "User":
                 continue
             anywhere = known["referenceTo"] == ["*"]
-            holders = [one for one in org.rows if row[key] in org.rows[one]] if anywhere else known["referenceTo"]
+            holders = (
+                [one for one in org.rows if row[key] in org.rows[one]]
+                if anywhere
+                else known["referenceTo"]
+            )
             found += [{"object": holder, "id": row[key], "type": key} for holder in holders]
         return found
 
@@ -114,14 +129,28 @@ class Salesforce(Emulator):
             if call.path.endswith("/services/oauth2/token"):
                 return self.sign_in(call)
             if re.match(r"^/services/data/?$", call.path):
-                return Reply(200, [{"label": f"v{one}", "url": f"/services/data/v{one}.0", "version": f"{one}.0"} for one in VERSIONS])
+                return Reply(
+                    200,
+                    [
+                        {
+                            "label": f"v{one}",
+                            "url": f"/services/data/v{one}.0",
+                            "version": f"{one}.0",
+                        }
+                        for one in VERSIONS
+                    ],
+                )
             org = self.org_of(call)
             org.calls += 1
             pace = self.pace_of(org.name)
             if pace.spent:
                 raise TopError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
             if pace.wait_s(time.monotonic()):
-                raise TopError(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded.")
+                raise TopError(
+                    403,
+                    "REQUEST_LIMIT_EXCEEDED",
+                    "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+                )
             reply = self.run(call, org)
         except TopError as error:
             return top(error)
@@ -130,7 +159,10 @@ class Salesforce(Emulator):
 
     def run(self, call: Call, org: Org) -> Reply:
         """One call below `/services`, also as a subrequest. Raises: TopError."""
-        if len(call.path) + sum(len(key) + len(value) + 2 for key, value in call.query.items()) > URI_LIMIT:
+        if (
+            len(call.path) + sum(len(key) + len(value) + 2 for key, value in call.query.items())
+            > URI_LIMIT
+        ):
             raise TopError(414, "URI_TOO_LONG", "Request-URI Too Long")
         match = PATH.match(call.path)
         path = (match.group(2) or "/") if match else call.path
@@ -139,7 +171,13 @@ class Salesforce(Emulator):
         found = self.router.find(call.method, path)
         if found is None:
             return Reply(
-                501, [{"errorCode": "NOT_EMULATED", "message": f"the sandbox does not emulate {call.method} {call.path} of Salesforce"}]
+                501,
+                [
+                    {
+                        "errorCode": "NOT_EMULATED",
+                        "message": f"the sandbox does not emulate {call.method} {call.path} of Salesforce",
+                    }
+                ],
             )
         handler, params = found
         try:
@@ -164,9 +202,17 @@ class Salesforce(Emulator):
         if form.get("grant_type") == "refresh_token":
             secret = client if form.get("refresh_token") else None
         if form.get("grant_type") not in ("client_credentials", "refresh_token", JWT_GRANT):
-            return Reply(400, {"error": "unsupported_grant_type", "error_description": "grant type not supported"})
+            return Reply(
+                400,
+                {
+                    "error": "unsupported_grant_type",
+                    "error_description": "grant type not supported",
+                },
+            )
         if name is None or secret != client:
-            return Reply(401, {"error": "invalid_client", "error_description": "invalid client credentials"})
+            return Reply(
+                401, {"error": "invalid_client", "error_description": "invalid client credentials"}
+            )
         org: Org = self.account(name)
         token = f"{org.org_id}!{secrets.token_urlsafe(24)}"
         self.sessions[token] = name
@@ -201,8 +247,16 @@ class Salesforce(Emulator):
             "expired_token": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
             "daily_limit": (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
             "401": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
-            "403_permission": (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization."),
-            "403_address": (403, "API_CURRENTLY_DISABLED", "API is currently disabled for this address"),
+            "403_permission": (
+                403,
+                "API_DISABLED_FOR_ORG",
+                "The REST API is not enabled for this Organization.",
+            ),
+            "403_address": (
+                403,
+                "API_CURRENTLY_DISABLED",
+                "API is currently disabled for this address",
+            ),
             "429": (429, "REQUEST_LIMIT_EXCEEDED", "Too many requests"),
             "unnamed_400": (400, "JSON_PARSER_ERROR", "The request could not be read"),
             "503": (503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable"),
@@ -224,9 +278,16 @@ class Salesforce(Emulator):
         if fault == "empty_success":
             return Reply(200, [])
         if fault == "401" and "/oauth2/" in call.path:
-            return Reply(401, {"error": "invalid_client", "error_description": "invalid client credentials"})
+            return Reply(
+                401, {"error": "invalid_client", "error_description": "invalid client credentials"}
+            )
         status, code, message = known.get(
-            fault, (int(fault) if fault.isdigit() else 500, "UNKNOWN_EXCEPTION", "An unexpected error occurred")
+            fault,
+            (
+                int(fault) if fault.isdigit() else 500,
+                "UNKNOWN_EXCEPTION",
+                "An unexpected error occurred",
+            ),
         )
         reply = top(TopError(status, code, message))
         if fault == "429" and "retry_after_s" in args:
@@ -246,7 +307,11 @@ def issuer_of(assertion: str) -> str | None:
         return None
     left_s = float(claims.get("exp", 0)) - time.time()
     signed = len(parts) == 3 and head.get("alg") == "RS256" and len(parts[2]) >= SIGNATURE_LENGTH
-    return str(claims.get("iss")) if signed and claims.get("sub") and claims.get("aud") and 0 < left_s <= JWT_LIFETIME_S else None
+    return (
+        str(claims.get("iss"))
+        if signed and claims.get("sub") and claims.get("aud") and 0 < left_s <= JWT_LIFETIME_S
+        else None
+    )
 
 
 def top(error: TopError) -> Reply:

@@ -28,7 +28,14 @@ WORK_S = 0.3
 RESULT_PAGE = 50_000
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 NULL = "#N/A"
-DELIMITERS = {"COMMA": ",", "TAB": "\t", "SEMICOLON": ";", "PIPE": "|", "CARET": "^", "BACKQUOTE": "`"}
+DELIMITERS = {
+    "COMMA": ",",
+    "TAB": "\t",
+    "SEMICOLON": ";",
+    "PIPE": "|",
+    "CARET": "^",
+    "BACKQUOTE": "`",
+}
 
 route = Salesforce.router.add
 
@@ -55,7 +62,11 @@ class Job:
     @property
     def shown_state(self) -> str:
         """The state as a poll sees it."""
-        return "InProgress" if self.state in ("JobComplete", "Failed") and time.monotonic() < self.ready_at else self.state
+        return (
+            "InProgress"
+            if self.state in ("JobComplete", "Failed") and time.monotonic() < self.ready_at
+            else self.state
+        )
 
 
 def job_of(org: Org, kind: str, job_id: str) -> Job:
@@ -83,7 +94,10 @@ def shown(job: Job, org: Org, version: str) -> dict[str, Any]:
         "columnDelimiter": job.given.get("columnDelimiter", "COMMA"),
     }
     if job.kind == "ingest":
-        body |= {"jobType": "V2Ingest", "contentUrl": f"services/data/v{version}/jobs/ingest/{job.id}/batches"}
+        body |= {
+            "jobType": "V2Ingest",
+            "contentUrl": f"services/data/v{version}/jobs/ingest/{job.id}/batches",
+        }
         if job.given.get("externalIdFieldName"):
             body["externalIdFieldName"] = job.given["externalIdFieldName"]
     else:
@@ -109,7 +123,9 @@ def version_of(call: Call) -> str:
 
 def new_job(org: Org, kind: str, given: dict[str, Any]) -> Job:
     """A job of an org."""
-    job = Job(long_id("750", len(org.jobs) + 1), kind, given, iso(org.clock.now(), 3)[:19] + ".000+0000")
+    job = Job(
+        long_id("750", len(org.jobs) + 1), kind, given, iso(org.clock.now(), 3)[:19] + ".000+0000"
+    )
     org.jobs[job.id] = job
     return job
 
@@ -123,14 +139,23 @@ def create_ingest(api: Salesforce, call: Call, org: Org) -> Reply:
     given = call.json() or {}
     if given.get("operation") not in OPERATIONS:
         raise TopError(400, "INVALIDJOB", "InvalidJob : Unsupported operation")
-    if given.get("contentType", "CSV") != "CSV" or given.get("columnDelimiter", "COMMA") not in DELIMITERS:
+    if (
+        given.get("contentType", "CSV") != "CSV"
+        or given.get("columnDelimiter", "COMMA") not in DELIMITERS
+    ):
         raise TopError(400, "INVALIDJOB", "InvalidJob : Unsupported content type or delimiter")
     sobject = str(given.get("object", ""))
     if sobject not in org.objects:
         raise TopError(400, "INVALIDENTITY", f"InvalidEntity : Unable to find object: {sobject}")
     key = given.get("externalIdFieldName")
-    if given["operation"] == "upsert" and (not key or not org.visible(sobject).get(key, {}).get("idLookup")):
-        raise TopError(400, "INVALIDJOB", f"InvalidJob : Field name provided, {key} is not an External ID or indexed field for {sobject}")
+    if given["operation"] == "upsert" and (
+        not key or not org.visible(sobject).get(key, {}).get("idLookup")
+    ):
+        raise TopError(
+            400,
+            "INVALIDJOB",
+            f"InvalidJob : Field name provided, {key} is not an External ID or indexed field for {sobject}",
+        )
     job = new_job(org, "ingest", given)
     return Reply(200, shown(job, org, version_of(call)))
 
@@ -147,7 +172,10 @@ def upload(api: Salesforce, call: Call, org: Org, job_id: str) -> Reply:
         raise TopError(415, "UNSUPPORTED_MEDIA_TYPE", "The content is not text/csv")
     ending = "\r\n" if job.given.get("lineEnding") == "CRLF" else "\n"
     text = call.body.decode("utf-8")
-    rows = csv.reader(io.StringIO(text, newline=ending), delimiter=DELIMITERS[job.given.get("columnDelimiter", "COMMA")])
+    rows = csv.reader(
+        io.StringIO(text, newline=ending),
+        delimiter=DELIMITERS[job.given.get("columnDelimiter", "COMMA")],
+    )
     job.columns = next(rows, [])
     job.rows = [dict(zip(job.columns, row, strict=False)) for row in rows if row]
     job.uploaded = True
@@ -167,7 +195,9 @@ def set_ingest_state(api: Salesforce, call: Call, org: Org, job_id: str) -> Repl
     else:
         raise TopError(400, "INVALIDJOBSTATE", f"Job {job.state} cannot become {wanted}")
     body = shown(job, org, version_of(call))
-    return Reply(200, {**body, "state": "UploadComplete" if wanted == "UploadComplete" else body["state"]})
+    return Reply(
+        200, {**body, "state": "UploadComplete" if wanted == "UploadComplete" else body["state"]}
+    )
 
 
 @route("GET", "/jobs/ingest")
@@ -201,10 +231,16 @@ def ingest_results(api: Salesforce, call: Call, org: Org, job_id: str, results: 
         raise TopError(400, "INVALIDJOBSTATE", "The job has not ended")
     kind = results.lower()
     if kind == "successfulresults":
-        lines = [{"sf__Id": row_id, "sf__Created": str(created).lower(), **row} for row_id, created, row in reversed(job.done)]
+        lines = [
+            {"sf__Id": row_id, "sf__Created": str(created).lower(), **row}
+            for row_id, created, row in reversed(job.done)
+        ]
         return table(["sf__Id", "sf__Created", *job.columns], lines)
     if kind == "failedresults":
-        return table(["sf__Id", "sf__Error", *job.columns], [{"sf__Id": one, "sf__Error": why, **row} for one, why, row in job.failed])
+        return table(
+            ["sf__Id", "sf__Error", *job.columns],
+            [{"sf__Id": one, "sf__Error": why, **row} for one, why, row in job.failed],
+        )
     if kind == "unprocessedrecords":
         return table(job.columns, job.unprocessed)
     raise TopError(404, "NOT_FOUND", "The requested resource does not exist")
@@ -216,7 +252,9 @@ def table(columns: list[str], lines: list[dict[str, str]]) -> Reply:
     writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
-    return Reply(200, text.getvalue().encode(), {"Content-Type": "text/csv; charset=UTF-8"}, rows=len(lines))
+    return Reply(
+        200, text.getvalue().encode(), {"Content-Type": "text/csv; charset=UTF-8"}, rows=len(lines)
+    )
 
 
 def work(job: Job, org: Org, locking: float, fails_after: int | None = None) -> None:
@@ -231,13 +269,19 @@ def work(job: Job, org: Org, locking: float, fails_after: int | None = None) -> 
     seen: set[str] = set()
     for number, row in enumerate(job.rows):
         if number == fails_after:
-            job.state, job.error, job.unprocessed = "Failed", "InternalServerError : Batch failed", job.rows[number:]
+            job.state, job.error, job.unprocessed = (
+                "Failed",
+                "InternalServerError : Batch failed",
+                job.rows[number:],
+            )
             return
         if number % INTERNAL_BATCH == 0:
             seen = set()
         try:
             if number in locked:
-                raise RowError("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", [])
+                raise RowError(
+                    "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", []
+                )
             row_id, created = work_row(job, org, known, row, seen)
             job.done.append((row_id, created, row))
         except (RowError, TopError) as error:
@@ -246,10 +290,20 @@ def work(job: Job, org: Org, locking: float, fails_after: int | None = None) -> 
     job.state = "JobComplete"
 
 
-def work_row(job: Job, org: Org, known: dict[str, Any], row: dict[str, str], seen: set[str]) -> tuple[str, bool]:
+def work_row(
+    job: Job, org: Org, known: dict[str, Any], row: dict[str, str], seen: set[str]
+) -> tuple[str, bool]:
     """The id of a row, and whether it is new. Raises: RowError, TopError."""
-    sobject, operation, key = job.given["object"], job.given["operation"], str(job.given.get("externalIdFieldName"))
-    given = {name: typed(known, name, value) for name, value in row.items() if value != "" and name != "Id"}
+    sobject, operation, key = (
+        job.given["object"],
+        job.given["operation"],
+        str(job.given.get("externalIdFieldName")),
+    )
+    given = {
+        name: typed(known, name, value)
+        for name, value in row.items()
+        if value != "" and name != "Id"
+    }
     if operation == "upsert" and key != "Id":
         value = row.get(key, "")
         if not value:
@@ -284,7 +338,11 @@ def typed(known: dict[str, Any], name: str, value: str) -> Any:
             return float(value)
         except ValueError:
             return value
-    return value.lower() == "true" if kind == "boolean" and value.lower() in ("true", "false") else value
+    return (
+        value.lower() == "true"
+        if kind == "boolean" and value.lower() in ("true", "false")
+        else value
+    )
 
 
 def relation_of(known: dict[str, Any], column: str) -> dict[str, Any] | None:
@@ -295,7 +353,11 @@ def relation_of(known: dict[str, Any], column: str) -> dict[str, Any] | None:
 
 def locked_rows(job: Job, known: dict[str, Any]) -> set[int]:
     """Rows whose parent is also written to by another piece of the job at the same time; the first to come has the lock."""
-    parents = [name for name in job.columns if relation_of(known, name) is not None or (name in known and known[name]["referenceTo"])]
+    parents = [
+        name
+        for name in job.columns
+        if relation_of(known, name) is not None or (name in known and known[name]["referenceTo"])
+    ]
     holders: dict[str, int] = {}
     locked = set()
     for number, row in enumerate(job.rows):
@@ -357,7 +419,10 @@ def query_results(api: Salesforce, call: Call, org: Org, job_id: str) -> Reply:
     page = list(cells(job.found[start : start + size]))
     reply = table(job.columns, page)
     more = start + size < len(job.found)
-    reply.headers |= {"Sforce-Locator": str(start + size) if more else "null", "Sforce-NumberOfRecords": str(len(page))}
+    reply.headers |= {
+        "Sforce-Locator": str(start + size) if more else "null",
+        "Sforce-NumberOfRecords": str(len(page)),
+    }
     return reply
 
 

@@ -41,10 +41,15 @@ def soap(api: Salesforce, call: Call, org: Org, version: str) -> Reply:
     if wanted is None:
         return fault("sf:NOT_EMULATED", "the sandbox emulates createMetadata")
     components = wanted.findall(f"{METADATA}metadata")
-    if not 0 < len(components) <= COMPONENTS_A_CALL or len({one.get(TYPE) for one in components}) != 1:
+    if (
+        not 0 < len(components) <= COMPONENTS_A_CALL
+        or len({one.get(TYPE) for one in components}) != 1
+    ):
         return fault("sf:INVALID_TYPE", f"1 to {COMPONENTS_A_CALL} components of one type")
     results = "".join(result(org, one) for one in components)
-    return envelope(200, f'<createMetadataResponse xmlns="{METADATA[1:-1]}">{results}</createMetadataResponse>')
+    return envelope(
+        200, f'<createMetadataResponse xmlns="{METADATA[1:-1]}">{results}</createMetadataResponse>'
+    )
 
 
 def result(org: Org, component: Element) -> str:
@@ -58,7 +63,9 @@ def result(org: Org, component: Element) -> str:
             case "CustomField":
                 org.add_custom_field(name, given)
             case other:
-                raise RowError("INVALID_TYPE", f"the sandbox does not emulate components of type {other}")
+                raise RowError(
+                    "INVALID_TYPE", f"the sandbox does not emulate components of type {other}"
+                )
     except RowError as error:
         told = f"<errors><message>{escape(error.message)}</message><statusCode>{error.code}</statusCode></errors>"
         return f"<result>{told}<fullName>{escape(name)}</fullName><success>false</success></result>"
@@ -70,9 +77,15 @@ def content(element: Element) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for child in element:
         name = child.tag.removeprefix(METADATA)
-        value: Any = content(child) if len(child) else {"true": True, "false": False}.get(child.text or "", child.text or "")
+        value: Any = (
+            content(child)
+            if len(child)
+            else {"true": True, "false": False}.get(child.text or "", child.text or "")
+        )
         if name in found:
-            found[name] = [*found[name], value] if isinstance(found[name], list) else [found[name], value]
+            found[name] = (
+                [*found[name], value] if isinstance(found[name], list) else [found[name], value]
+            )
         else:
             found[name] = value
     return found
@@ -80,7 +93,10 @@ def content(element: Element) -> dict[str, Any]:
 
 def fault(code: str, message: str) -> Reply:
     """A SOAP fault."""
-    return envelope(500, f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{escape(message)}</faultstring></soapenv:Fault>")
+    return envelope(
+        500,
+        f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{escape(message)}</faultstring></soapenv:Fault>",
+    )
 
 
 def envelope(status: int, body: str) -> Reply:

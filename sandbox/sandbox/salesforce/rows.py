@@ -36,13 +36,21 @@ def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
     visible = org.visible(query.sobject)
     for name in [*query.fields, *query.names]:
         if name not in visible:
-            raise TopError(400, "INVALID_FIELD", f"No such column '{name}' on entity '{query.sobject}'.")
+            raise TopError(
+                400, "INVALID_FIELD", f"No such column '{name}' on entity '{query.sobject}'."
+            )
     rows = [row for row in org.rows[query.sobject].values() if query.test(row)]
     if query.order_by:
         key = query.order_by
         rows.sort(key=lambda row: (row.get(key) is None, str(row.get(key))))
     rows = rows[: query.limit]
-    return [{"attributes": attributes(query.sobject, row["Id"]), **{name: row.get(name) for name in query.fields}} for row in rows]
+    return [
+        {
+            "attributes": attributes(query.sobject, row["Id"]),
+            **{name: row.get(name) for name in query.fields},
+        }
+        for row in rows
+    ]
 
 
 def attributes(sobject: str, row_id: str) -> dict[str, str]:
@@ -57,27 +65,50 @@ route = Salesforce.router.add
 def userinfo(api: Salesforce, call: Call, org: Org) -> Reply:
     """Who is signed in, and where."""
     return Reply(
-        200, {"sub": f"{call.base_url}/id/{org.org_id}/{org.user_id}", "user_id": org.user_id, "organization_id": org.org_id}, rows=1
+        200,
+        {
+            "sub": f"{call.base_url}/id/{org.org_id}/{org.user_id}",
+            "user_id": org.user_id,
+            "organization_id": org.org_id,
+        },
+        rows=1,
     )
 
 
 @route("GET", "/")
 def resources(api: Salesforce, call: Call, org: Org) -> Reply:
     """Resources of a version."""
-    return Reply(200, {"sobjects": "/services/data/v67.0/sobjects", "query": "/services/data/v67.0/query"})
+    return Reply(
+        200, {"sobjects": "/services/data/v67.0/sobjects", "query": "/services/data/v67.0/query"}
+    )
 
 
 @route("GET", "/limits")
 def limits(api: Salesforce, call: Call, org: Org) -> Reply:
     """The daily limit."""
-    return Reply(200, {"DailyApiRequests": {"Max": DAILY_CALLS, "Remaining": DAILY_CALLS - org.calls}}, rows=1)
+    return Reply(
+        200,
+        {"DailyApiRequests": {"Max": DAILY_CALLS, "Remaining": DAILY_CALLS - org.calls}},
+        rows=1,
+    )
 
 
 @route("GET", "/sobjects")
 def global_describe(api: Salesforce, call: Call, org: Org) -> Reply:
     """Names of all objects."""
-    found = [{"name": name, "label": name, "custom": name.endswith("__c"), "queryable": True, "createable": True} for name in org.objects]
-    return Reply(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": found}, rows=len(found))
+    found = [
+        {
+            "name": name,
+            "label": name,
+            "custom": name.endswith("__c"),
+            "queryable": True,
+            "createable": True,
+        }
+        for name in org.objects
+    ]
+    return Reply(
+        200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": found}, rows=len(found)
+    )
 
 
 @route("GET", "/sobjects/{sobject}/describe")
@@ -107,9 +138,15 @@ def create_row(api: Salesforce, call: Call, org: Org, sobject: str) -> Reply:
 def wanted(org: Org, sobject: str, row_id: str) -> dict[str, Any]:
     """The row a path names; 15 characters do. Raises: TopError."""
     rows = org.rows[known_object(org, sobject)]
-    row = rows.get(row_id) or next((one for key, one in rows.items() if len(row_id) == 15 and key.startswith(row_id)), None)
+    row = rows.get(row_id) or next(
+        (one for key, one in rows.items() if len(row_id) == 15 and key.startswith(row_id)), None
+    )
     if row is None:
-        raise TopError(404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: " + row_id)
+        raise TopError(
+            404,
+            "NOT_FOUND",
+            "Provided external ID field does not exist or is not accessible: " + row_id,
+        )
     return row
 
 
@@ -117,8 +154,14 @@ def wanted(org: Org, sobject: str, row_id: str) -> dict[str, Any]:
 def get_row(api: Salesforce, call: Call, org: Org, sobject: str, row_id: str) -> Reply:
     """Read one."""
     row = wanted(org, sobject, row_id)
-    names = [name for name in call.query.get("fields", "").split(",") if name] or list(org.visible(sobject))
-    return Reply(200, {"attributes": attributes(sobject, row["Id"]), **{name: row.get(name) for name in names}}, rows=1)
+    names = [name for name in call.query.get("fields", "").split(",") if name] or list(
+        org.visible(sobject)
+    )
+    return Reply(
+        200,
+        {"attributes": attributes(sobject, row["Id"]), **{name: row.get(name) for name in names}},
+        rows=1,
+    )
 
 
 @route("PATCH", "/sobjects/{sobject}/{row_id}")
@@ -140,22 +183,41 @@ def by_external_id(org: Org, sobject: str, name: str, value: str) -> dict[str, A
     """The one row with that external id. Raises: TopError, RowError."""
     known = org.visible(known_object(org, sobject)).get(name)
     if known is None or not known["idLookup"]:
-        raise TopError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}")
-    found = [org.rows[sobject][value]] if name == "Id" and value in org.rows[sobject] else org.find(sobject, name, value)
+        raise TopError(
+            404,
+            "NOT_FOUND",
+            f"Provided external ID field does not exist or is not accessible: {name}",
+        )
+    found = (
+        [org.rows[sobject][value]]
+        if name == "Id" and value in org.rows[sobject]
+        else org.find(sobject, name, value)
+    )
     if len(found) > 1:
         raise RowError(
-            "DUPLICATE_EXTERNAL_ID", f"{name}: more than one record found for external id field: {[one['Id'] for one in found]}", status=300
+            "DUPLICATE_EXTERNAL_ID",
+            f"{name}: more than one record found for external id field: {[one['Id'] for one in found]}",
+            status=300,
         )
     return found[0] if found else None
 
 
 @route("GET", "/sobjects/{sobject}/{name}/{value}")
-def get_by_external_id(api: Salesforce, call: Call, org: Org, sobject: str, name: str, value: str) -> Reply:
+def get_by_external_id(
+    api: Salesforce, call: Call, org: Org, sobject: str, name: str, value: str
+) -> Reply:
     """Read one by external id."""
     row = by_external_id(org, sobject, name, value)
     if row is None:
         raise TopError(404, "NOT_FOUND", "The requested resource does not exist")
-    return Reply(200, {"attributes": attributes(sobject, row["Id"]), **{key: row.get(key) for key in org.visible(sobject)}}, rows=1)
+    return Reply(
+        200,
+        {
+            "attributes": attributes(sobject, row["Id"]),
+            **{key: row.get(key) for key in org.visible(sobject)},
+        },
+        rows=1,
+    )
 
 
 @route("PATCH", "/sobjects/{sobject}/{name}/{value}")
@@ -177,18 +239,36 @@ def collection(call: Call) -> tuple[list[dict[str, Any]], bool]:
     if not isinstance(records, list) or not records:
         raise TopError(400, "REQUIRED_FIELD_MISSING", "records is required")
     if len(records) > COLLECTION_LIMIT:
-        raise TopError(400, "EXCEEDED_MAX_SIZE_REQUEST", f"The request exceeded the maximum of {COLLECTION_LIMIT} records")
+        raise TopError(
+            400,
+            "EXCEEDED_MAX_SIZE_REQUEST",
+            f"The request exceeded the maximum of {COLLECTION_LIMIT} records",
+        )
     if given.get("allOrNone"):
-        raise TopError(501, "NOT_EMULATED", "the sandbox emulates collections with allOrNone: false")
+        raise TopError(
+            501, "NOT_EMULATED", "the sandbox emulates collections with allOrNone: false"
+        )
     return records, False
 
 
 def row_error(error: RowError | TopError) -> dict[str, Any]:
     """A failed row of a collection."""
-    told: dict[str, Any] = {"statusCode": error.code, "message": error.message, "fields": error.fields or []}
+    told: dict[str, Any] = {
+        "statusCode": error.code,
+        "message": error.message,
+        "fields": error.fields or [],
+    }
     if isinstance(error, Duplicate):
-        records = [{"matchConfidence": 100.0, "record": {"attributes": {"type": "Contact"}, "Id": error.record_id}}]
-        told["duplicateResult"] = {"allowSave": True, "matchResults": [{"entityType": "Contact", "matchRecords": records}]}
+        records = [
+            {
+                "matchConfidence": 100.0,
+                "record": {"attributes": {"type": "Contact"}, "Id": error.record_id},
+            }
+        ]
+        told["duplicateResult"] = {
+            "allowSave": True,
+            "matchResults": [{"entityType": "Contact", "matchRecords": records}],
+        }
     return {"success": False, "errors": [told]}
 
 
@@ -200,9 +280,21 @@ class Duplicate(RowError):
         self.record_id = record_id
 
 
-def check_duplicate(api: Salesforce, call: Call, org: Org, sobject: str, one: dict[str, Any], row: dict[str, Any] | None) -> None:
+def check_duplicate(
+    api: Salesforce,
+    call: Call,
+    org: Org,
+    sobject: str,
+    one: dict[str, Any],
+    row: dict[str, Any] | None,
+) -> None:
     """The standard rule for new contacts, where it is on: somebody has that first name, last name and phone. Raises: Duplicate."""
-    if not api.duplicate_rules or sobject != "Contact" or row is not None or "allowSave=true" in call.headers.get(DUPLICATE_HEADER, ""):
+    if (
+        not api.duplicate_rules
+        or sobject != "Contact"
+        or row is not None
+        or "allowSave=true" in call.headers.get(DUPLICATE_HEADER, "")
+    ):
         return
     names = ("FirstName", "LastName", "Phone")
     for other in org.rows[sobject].values():
@@ -221,7 +313,11 @@ def upsert_collection(api: Salesforce, call: Call, org: Org, sobject: str, name:
     """Create or update up to 200 rows by external id; results in the order of the request."""
     records, _ = collection(call)
     if name not in org.visible(known_object(org, sobject)):
-        raise TopError(400, "INVALID_FIELD", f"Field name provided, {name} is not an External ID or indexed field for {sobject}")
+        raise TopError(
+            400,
+            "INVALID_FIELD",
+            f"Field name provided, {name} is not an External ID or indexed field for {sobject}",
+        )
     values = [str(one.get(name, "")).lower() for one in records]
     results = []
     for number, (one, value) in enumerate(zip(records, values, strict=True)):
@@ -230,11 +326,15 @@ def upsert_collection(api: Salesforce, call: Call, org: Org, sobject: str, name:
             if not value:
                 raise RowError("MISSING_ARGUMENT", f"{name} not specified", [name])
             if values.count(value) > 1:
-                raise RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {one[name]}", [name])
+                raise RowError(
+                    "DUPLICATE_VALUE", f"Duplicate external id specified: {one[name]}", [name]
+                )
             row = by_external_id(org, sobject, name, str(one[name]))
             check_duplicate(api, call, org, sobject, one, row)
             written = org.write(sobject, row, org.check(sobject, one, row))
-            results.append({"id": written["Id"], "success": True, "errors": [], "created": row is None})
+            results.append(
+                {"id": written["Id"], "success": True, "errors": [], "created": row is None}
+            )
         except (RowError, TopError) as error:
             results.append(row_error(error))
     return Reply(200, results)
@@ -293,7 +393,11 @@ def query_more(api: Salesforce, call: Call, org: Org, locator: str) -> Reply:
 def query_page(text: str, rows: list[dict[str, Any]], start: int) -> Reply:
     """A page, and where the next one is."""
     page = rows[start : start + QUERY_PAGE]
-    body: dict[str, Any] = {"totalSize": len(rows), "done": start + QUERY_PAGE >= len(rows), "records": page}
+    body: dict[str, Any] = {
+        "totalSize": len(rows),
+        "done": start + QUERY_PAGE >= len(rows),
+        "records": page,
+    }
     if not body["done"]:
         locator = base64.urlsafe_b64encode(f"{start + QUERY_PAGE}|{text}".encode()).decode()
         body["nextRecordsUrl"] = f"/services/data/v67.0/query/{locator}"
@@ -306,15 +410,32 @@ def composite(api: Salesforce, call: Call, org: Org) -> Reply:
     given = call.json() or {}
     wanted_parts = given.get("compositeRequest") or []
     if not 0 < len(wanted_parts) <= COMPOSITE_LIMIT:
-        raise TopError(400, "LIMIT_EXCEEDED", f"A composite holds 1 to {COMPOSITE_LIMIT} subrequests")
-    heavy = [one for one in wanted_parts if re.search(r"/query|/composite/sobjects|/sobjects/\w+/describe", one["url"])]
+        raise TopError(
+            400, "LIMIT_EXCEEDED", f"A composite holds 1 to {COMPOSITE_LIMIT} subrequests"
+        )
+    heavy = [
+        one
+        for one in wanted_parts
+        if re.search(r"/query|/composite/sobjects|/sobjects/\w+/describe", one["url"])
+    ]
     if len(heavy) > COMPOSITE_QUERY_LIMIT:
-        raise TopError(400, "LIMIT_EXCEEDED", f"A composite holds at most {COMPOSITE_QUERY_LIMIT} query or collection subrequests")
+        raise TopError(
+            400,
+            "LIMIT_EXCEEDED",
+            f"A composite holds at most {COMPOSITE_QUERY_LIMIT} query or collection subrequests",
+        )
     answers, rows = [], 0
     for one in wanted_parts:
         reply = subrequest(api, call, org, one)
         rows += reply.rows or 0
-        answers.append({"body": reply.body, "httpHeaders": {}, "httpStatusCode": reply.status, "referenceId": one.get("referenceId")})
+        answers.append(
+            {
+                "body": reply.body,
+                "httpHeaders": {},
+                "httpStatusCode": reply.status,
+                "referenceId": one.get("referenceId"),
+            }
+        )
     read_only = all(one.get("method") == "GET" for one in wanted_parts)
     return Reply(200, {"compositeResponse": answers}, rows=rows if read_only else None)
 

@@ -60,7 +60,10 @@ def field(
         "caseSensitive": False,
         "idLookup": lookup or external,
         "restrictedPicklist": restricted,
-        "picklistValues": [{"value": value, "label": value, "active": True, "defaultValue": False} for value in values],
+        "picklistValues": [
+            {"value": value, "label": value, "active": True, "defaultValue": False}
+            for value in values
+        ],
         "referenceTo": [refers] if refers else [],
         "relationshipName": relationship(name) if refers else None,
         "calculated": False,
@@ -146,5 +149,13 @@ def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
         "User": [field("Username"), field("Email", "email"), field("IsActive", "boolean")],
         "Organization": [field("Name")],
     }  # fmt: skip
-    every = {"Contact": contact, "Opportunity": opportunity, "OpportunityContactRole": role, **others}
-    return {name: {one["name"]: dict(one) for one in [*system, *fields]} for name, fields in every.items()}
+    every = {
+        "Contact": contact,
+        "Opportunity": opportunity,
+        "OpportunityContactRole": role,
+        **others,
+    }
+    return {
+        name: {one["name"]: dict(one) for one in [*system, *fields]}
+        for name, fields in every.items()
+    }

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-TOKEN = re.compile(r"\s*(?:('(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*(?:\(\))?)|(!=|<=|>=|=|<|>|\(|\)|,)|(-?[\d][\w:.+-]*))")
+TOKEN = re.compile(
+    r"\s*(?:('(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*(?:\(\))?)|(!=|<=|>=|=|<|>|\(|\)|,)|(-?[\d][\w:.+-]*))"
+)
 Test = Callable[[dict[str, Any]], bool]
 
 
@@ -71,7 +73,9 @@ class Parser:
     def take(self, expected: str | None = None) -> str:
         """Consume a word. Raises: MalformedQuery."""
         if self.at >= len(self.words) or (expected and self.peek() != expected):
-            raise MalformedQuery(f"expecting {expected or 'more'}, found {self.peek() or 'the end'}")
+            raise MalformedQuery(
+                f"expecting {expected or 'more'}, found {self.peek() or 'the end'}"
+            )
         self.at += 1
         return self.words[self.at - 1]
 
@@ -144,7 +148,10 @@ class Parser:
             return lambda row: (folded(row.get(name)) in values) == (operator == "IN")
         value = folded(literal(self.take()))
         if operator == "LIKE":
-            pattern = re.compile("^" + re.escape(str(value)).replace("%", ".*").replace("_", ".") + "$", re.IGNORECASE)
+            pattern = re.compile(
+                "^" + re.escape(str(value)).replace("%", ".*").replace("_", ".") + "$",
+                re.IGNORECASE,
+            )
             return lambda row: bool(pattern.match(str(row.get(name) or "")))
         tests: dict[str, Test] = {
             "=": lambda row: folded(row.get(name)) == value,

@@ -13,7 +13,17 @@ from sandbox.salesforce.schema import PREFIXES, custom_object, field, standard_o
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-TEXT_TYPES = {"string", "textarea", "email", "phone", "url", "picklist", "reference", "id", "base64"}
+TEXT_TYPES = {
+    "string",
+    "textarea",
+    "email",
+    "phone",
+    "url",
+    "picklist",
+    "reference",
+    "id",
+    "base64",
+}
 TOOLING_TYPES = {
     "Text": "string",
     "Number": "double",
@@ -49,7 +59,10 @@ def long_id(prefix: str, number: int) -> str:
         digits = ALPHABET[rest] + digits
     short = prefix + digits.rjust(12, "0")
     suffix = "".join(
-        CHECK[sum(1 << place for place, char in enumerate(short[block : block + 5]) if char.isupper())] for block in (0, 5, 10)
+        CHECK[
+            sum(1 << place for place, char in enumerate(short[block : block + 5]) if char.isupper())
+        ]
+        for block in (0, 5, 10)
     )
     return short + suffix
 
@@ -72,7 +85,11 @@ class Org:
         self.jobs: dict[str, Any] = {}
         """Bulk jobs, as `bulk` keeps them."""
         self.rows["Organization"][self.org_id] = {"Id": self.org_id, "Name": f"Sandbox {name}"}
-        people = (("sync", self.user_id, True), ("ada", long_id("005", number + 1), True), ("gone", long_id("005", number + 2), False))
+        people = (
+            ("sync", self.user_id, True),
+            ("ada", long_id("005", number + 1), True),
+            ("gone", long_id("005", number + 2), False),
+        )
         for who, user_id, active in people:
             mail = {"Username": f"{who}@{name}.example.com", "Email": f"{who}@example.com"}
             self.rows["User"][user_id] = {"Id": user_id, **mail, "IsActive": active}
@@ -82,12 +99,20 @@ class Org:
         if sobject in self._visible:
             return self._visible[sobject]
         assigned = {
-            row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id
+            row["PermissionSetId"]
+            for row in self.rows["PermissionSetAssignment"].values()
+            if row.get("AssigneeId") == self.user_id
         }
         granted = {
-            row["Field"] for row in self.rows["FieldPermissions"].values() if row.get("ParentId") in assigned and row.get("PermissionsRead")
+            row["Field"]
+            for row in self.rows["FieldPermissions"].values()
+            if row.get("ParentId") in assigned and row.get("PermissionsRead")
         }
-        found = {name: one for name, one in self.objects[sobject].items() if not one["custom"] or f"{sobject}.{name}" in granted}
+        found = {
+            name: one
+            for name, one in self.objects[sobject].items()
+            if not one["custom"] or f"{sobject}.{name}" in granted
+        }
         self._visible[sobject] = found
         return found
 
@@ -95,17 +120,29 @@ class Org:
         """A field by the Tooling API; nobody sees it until it is granted. Raises: RowError."""
         sobject, _, name = full_name.partition(".")
         if sobject not in self.objects or not name.endswith("__c"):
-            raise RowError("FIELD_INTEGRITY_EXCEPTION", f"{full_name} is no custom field name", ["FullName"])
+            raise RowError(
+                "FIELD_INTEGRITY_EXCEPTION", f"{full_name} is no custom field name", ["FullName"]
+            )
         if name in self.objects[sobject]:
-            raise RowError("DUPLICATE_DEVELOPER_NAME", f"There is already a field named {name} on {sobject}.", ["FullName"])
+            raise RowError(
+                "DUPLICATE_DEVELOPER_NAME",
+                f"There is already a field named {name} on {sobject}.",
+                ["FullName"],
+            )
         kind = TOOLING_TYPES.get(metadata.get("type", ""))
         if kind is None or not metadata.get("label"):
             raise RowError("FIELD_INTEGRITY_EXCEPTION", "type and label are required", ["Metadata"])
         if kind in ("string", "textarea") and not metadata.get("length"):
             raise RowError("FIELD_INTEGRITY_EXCEPTION", "length is required for text", ["Metadata"])
         target = str(metadata.get("referenceTo") or "")
-        if kind == "reference" and (target not in self.objects or not metadata.get("relationshipName")):
-            raise RowError("FIELD_INTEGRITY_EXCEPTION", "referenceTo and relationshipName are required", ["Metadata"])
+        if kind == "reference" and (
+            target not in self.objects or not metadata.get("relationshipName")
+        ):
+            raise RowError(
+                "FIELD_INTEGRITY_EXCEPTION",
+                "referenceTo and relationshipName are required",
+                ["Metadata"],
+            )
         value_set = (metadata.get("valueSet") or {}).get("valueSetDefinition", {}).get("value", [])
         value_set = value_set if isinstance(value_set, list) else [value_set]
         values = tuple(one.get("fullName") or one.get("valueName") for one in value_set)
@@ -121,8 +158,15 @@ class Org:
 
     def add_custom_object(self, name: str, metadata: dict[str, Any]) -> None:
         """An object by the Metadata API; nobody may use it until that is granted. Raises: RowError."""
-        if not name.endswith("__c") or not metadata.get("label") or not metadata.get("pluralLabel") or not metadata.get("nameField"):
-            raise RowError("FIELD_INTEGRITY_EXCEPTION", "label, pluralLabel and nameField are required")
+        if (
+            not name.endswith("__c")
+            or not metadata.get("label")
+            or not metadata.get("pluralLabel")
+            or not metadata.get("nameField")
+        ):
+            raise RowError(
+                "FIELD_INTEGRITY_EXCEPTION", "label, pluralLabel and nameField are required"
+            )
         if name in self.objects:
             raise RowError("DUPLICATE_DEVELOPER_NAME", f"There is already an object named {name}.")
         self.objects[name] = custom_object()
@@ -134,9 +178,15 @@ class Org:
         if sobject not in self.objects:
             return False
         assigned = {
-            row["PermissionSetId"] for row in self.rows["PermissionSetAssignment"].values() if row.get("AssigneeId") == self.user_id
+            row["PermissionSetId"]
+            for row in self.rows["PermissionSetAssignment"].values()
+            if row.get("AssigneeId") == self.user_id
         }
-        granted = {row["SobjectType"] for row in self.rows["ObjectPermissions"].values() if row.get("ParentId") in assigned}
+        granted = {
+            row["SobjectType"]
+            for row in self.rows["ObjectPermissions"].values()
+            if row.get("ParentId") in assigned
+        }
         return not sobject.endswith("__c") or sobject in granted
 
     def find(self, sobject: str, name: str, value: str) -> list[dict[str, Any]]:
@@ -145,7 +195,9 @@ class Org:
         ids = self.index.get((sobject, name), {}).get(wanted, set())
         return [self.rows[sobject][one] for one in sorted(ids)]
 
-    def check(self, sobject: str, given: dict[str, Any], row: dict[str, Any] | None) -> dict[str, Any]:
+    def check(
+        self, sobject: str, given: dict[str, Any], row: dict[str, Any] | None
+    ) -> dict[str, Any]:
         """Values as they will be kept. Raises: RowError."""
         fields = self.visible(sobject)
         kept = {}
@@ -155,7 +207,9 @@ class Org:
             name, value = self._related(fields, given_name, given_value)
             known = fields.get(name)
             if known is None:
-                raise RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject}", [name])
+                raise RowError(
+                    "INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject}", [name]
+                )
             if not known["createable" if row is None else "updateable"]:
                 raise RowError(
                     "INVALID_FIELD_FOR_INSERT_UPDATE",
@@ -164,38 +218,71 @@ class Org:
                 )
             kept[name] = self._value(known, value)
             if known["unique"] and kept[name] is not None:
-                others = [one for one in self.find(sobject, name, kept[name]) if row is None or one["Id"] != row["Id"]]
+                others = [
+                    one
+                    for one in self.find(sobject, name, kept[name])
+                    if row is None or one["Id"] != row["Id"]
+                ]
                 if others:
                     raise RowError(
-                        "DUPLICATE_VALUE", f"duplicate value found: {name} duplicates value on record with id: {others[0]['Id']}", []
+                        "DUPLICATE_VALUE",
+                        f"duplicate value found: {name} duplicates value on record with id: {others[0]['Id']}",
+                        [],
                     )
         if row is None:
-            missing = [name for name, one in fields.items() if not one["nillable"] and one["createable"] and kept.get(name) is None]
+            missing = [
+                name
+                for name, one in fields.items()
+                if not one["nillable"] and one["createable"] and kept.get(name) is None
+            ]
             if missing:
-                raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+                raise RowError(
+                    "REQUIRED_FIELD_MISSING",
+                    f"Required fields are missing: [{', '.join(missing)}]",
+                    missing,
+                )
         return kept
 
     def _related(self, fields: dict[str, dict[str, Any]], name: str, value: Any) -> tuple[str, Any]:
         """A relationship given by an external id, as the look-up it stands for. Raises: RowError."""
-        known = next((one for one in fields.values() if one["relationshipName"] == name.partition(".")[0]), None)
+        known = next(
+            (one for one in fields.values() if one["relationshipName"] == name.partition(".")[0]),
+            None,
+        )
         if known is None or not isinstance(value, dict):
             return name, value
-        key, wanted = next(((one, text) for one, text in value.items() if one != "attributes"), ("", ""))
+        key, wanted = next(
+            ((one, text) for one, text in value.items() if one != "attributes"), ("", "")
+        )
         target = known["referenceTo"][0]
         if not self.visible(target).get(key, {}).get("idLookup"):
-            raise RowError("INVALID_FIELD", f"{key} is not an External ID or indexed field for {target}", [name])
+            raise RowError(
+                "INVALID_FIELD",
+                f"{key} is not an External ID or indexed field for {target}",
+                [name],
+            )
         found = self.find(target, key, str(wanted))
         if len(found) != 1:
-            raise RowError("INVALID_FIELD", f"Foreign key external ID: {wanted} not found for field {key} in entity {target}", [])
+            raise RowError(
+                "INVALID_FIELD",
+                f"Foreign key external ID: {wanted} not found for field {key} in entity {target}",
+                [],
+            )
         return known["name"], found[0]["Id"]
 
     def _value(self, known: dict[str, Any], value: Any) -> Any:
         name, kind = known["name"], known["type"]
         if value is None or value == "":
             if not known["nillable"]:
-                raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{name}]", [name])
+                raise RowError(
+                    "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{name}]", [name]
+                )
             return None
-        wrong = RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{known['label']}: value not of required type: {value}", [name])
+        wrong = RowError(
+            "INVALID_TYPE_ON_FIELD_IN_RECORD",
+            f"{known['label']}: value not of required type: {value}",
+            [name],
+        )
         if kind in TEXT_TYPES:
             if not isinstance(value, (str, int, float)) or isinstance(value, bool):
                 raise wrong
@@ -204,7 +291,11 @@ class Org:
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise wrong
             if abs(value) >= LARGEST:
-                raise RowError("NUMBER_OUTSIDE_VALID_RANGE", f"{known['label']}: value outside of valid range", [name])
+                raise RowError(
+                    "NUMBER_OUTSIDE_VALID_RANGE",
+                    f"{known['label']}: value outside of valid range",
+                    [name],
+                )
             return round(float(value) + 0.0, known["scale"])
         if kind == "boolean":
             if not isinstance(value, bool):
@@ -221,12 +312,24 @@ class Org:
     def _text(self, known: dict[str, Any], value: str) -> str:
         name = known["name"]
         if known["type"] == "email" and not EMAIL.match(value):
-            raise RowError("INVALID_EMAIL_ADDRESS", f"{known['label']}: invalid email address: {value}", [name])
-        if known["length"] and len(value) > known["length"]:
-            raise RowError("STRING_TOO_LONG", f"{known['label']}: data value too large: {value} (max length={known['length']})", [name])
-        if known["type"] == "picklist" and known["restrictedPicklist"] and value not in {one["value"] for one in known["picklistValues"]}:
             raise RowError(
-                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f"{known['label']}: bad value for restricted picklist field: {value}", [name]
+                "INVALID_EMAIL_ADDRESS", f"{known['label']}: invalid email address: {value}", [name]
+            )
+        if known["length"] and len(value) > known["length"]:
+            raise RowError(
+                "STRING_TOO_LONG",
+                f"{known['label']}: data value too large: {value} (max length={known['length']})",
+                [name],
+            )
+        if (
+            known["type"] == "picklist"
+            and known["restrictedPicklist"]
+            and value not in {one["value"] for one in known["picklistValues"]}
+        ):
+            raise RowError(
+                "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+                f"{known['label']}: bad value for restricted picklist field: {value}",
+                [name],
             )
         if known["type"] == "reference":
             targets = known["referenceTo"] if known["referenceTo"] != ["*"] else list(self.rows)
@@ -234,7 +337,9 @@ class Org:
                 raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [name])
         return value.strip()
 
-    def write(self, sobject: str, row: dict[str, Any] | None, kept: dict[str, Any]) -> dict[str, Any]:
+    def write(
+        self, sobject: str, row: dict[str, Any] | None, kept: dict[str, Any]
+    ) -> dict[str, Any]:
         """Create or update with checked values."""
         now = iso(self.clock.now(), 3)[:19] + ".000+0000"
         created = row is None
@@ -252,11 +357,20 @@ class Org:
             self._visible.clear()
         row |= {"LastModifiedDate": now, "SystemModstamp": now}
         if sobject == "Contact":
-            row["Name"] = " ".join(part for part in (row.get("FirstName"), row.get("LastName")) if part)
+            row["Name"] = " ".join(
+                part for part in (row.get("FirstName"), row.get("LastName")) if part
+            )
         if sobject == "Opportunity":
-            row |= {"IsClosed": str(row["StageName"]).startswith("Closed"), "IsWon": row["StageName"] == "Closed Won"}
+            row |= {
+                "IsClosed": str(row["StageName"]).startswith("Closed"),
+                "IsWon": row["StageName"] == "Closed Won",
+            }
             if created and row.get("ContactId"):
-                role = {"OpportunityId": row["Id"], "ContactId": row["ContactId"], "IsPrimary": True}
+                role = {
+                    "OpportunityId": row["Id"],
+                    "ContactId": row["ContactId"],
+                    "IsPrimary": True,
+                }
                 self.write("OpportunityContactRole", None, role)
         if sobject == "ContentVersion" and created:
             self._publish(row)
@@ -265,10 +379,18 @@ class Org:
     def _publish(self, version: dict[str, Any]) -> None:
         """A new file: its document, and a link to the record that it was published on."""
         size = len(base64.b64decode(version.pop("VersionData") or ""))
-        document = self.write("ContentDocument", None, {"Title": version["Title"], "LatestPublishedVersionId": version["Id"]})
+        document = self.write(
+            "ContentDocument",
+            None,
+            {"Title": version["Title"], "LatestPublishedVersionId": version["Id"]},
+        )
         version |= {"ContentDocumentId": document["Id"], "ContentSize": size}
         if version.get("FirstPublishLocationId"):
-            link = {"ContentDocumentId": document["Id"], "LinkedEntityId": version["FirstPublishLocationId"], "ShareType": "V"}
+            link = {
+                "ContentDocumentId": document["Id"],
+                "LinkedEntityId": version["FirstPublishLocationId"],
+                "ShareType": "V",
+            }
             self.write("ContentDocumentLink", None, link)
 
     def _set(self, sobject: str, row: dict[str, Any], name: str, value: Any) -> None:

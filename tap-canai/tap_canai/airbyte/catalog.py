@@ -13,19 +13,41 @@ from tap_canai.streams import STREAM_ORDER, catalog_entry, load_schema
 DOCUMENTATION = "https://github.com/canai/canai-crm/blob/main/docs/airbyte.md"
 CLOSED_WORDS = ("$ref", "allOf", "not", "additionalProperties")
 GROUPS = {
-    "connection": ("api_key", "api_url", "api_version", "request_timeout", "requests_per_minute", "allow_private_download_hosts"),
-    "range": ("start_date", "end_date", "window_days", "lookback_seconds", "sweep_days", "parallel_exports", "format"),
+    "connection": (
+        "api_key",
+        "api_url",
+        "api_version",
+        "request_timeout",
+        "requests_per_minute",
+        "allow_private_download_hosts",
+    ),
+    "range": (
+        "start_date",
+        "end_date",
+        "window_days",
+        "lookback_seconds",
+        "sweep_days",
+        "parallel_exports",
+        "format",
+    ),
     "filters": ("user_ids", "subscription_tiers", "journey_stages", "product_tracks"),
     "privacy": ("anonymize", "compliance_mode", "audit_log"),
 }
-TITLES = {"connection": "Connection", "range": "What is read", "filters": "Filters", "privacy": "Privacy"}
+TITLES = {
+    "connection": "Connection",
+    "range": "What is read",
+    "filters": "Filters",
+    "privacy": "Privacy",
+}
 
 
 def open_types(given: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON Schema with nothing in it that destinations do not take, open for more properties."""
     made: dict[str, Any] = {}
     for name, value in given.items():
-        if name in CLOSED_WORDS and not (name == "additionalProperties" and isinstance(value, dict)):
+        if name in CLOSED_WORDS and not (
+            name == "additionalProperties" and isinstance(value, dict)
+        ):
             continue
         if name == "properties":
             made[name] = {key: open_types(one) for key, one in value.items()}
@@ -46,7 +68,11 @@ def specification() -> dict[str, Any]:
     group_of = {name: group for group, names in GROUPS.items() for name in names}
     properties = {}
     for order, name in enumerate(name for names in GROUPS.values() for name in names):
-        given = {key: value for key, value in declared[name].items() if key not in ("secret", "writeOnly")}
+        given = {
+            key: value
+            for key, value in declared[name].items()
+            if key not in ("secret", "writeOnly")
+        }
         one = open_types(given)
         types = [kind for kind in as_list(one.get("type", "string")) if kind != "null"]
         one["type"] = types[0] if len(types) == 1 else types
@@ -54,7 +80,9 @@ def specification() -> dict[str, Any]:
             one["enum"] = [value for value in one["enum"] if value is not None]
         one.pop("airbyte_type", None)
         if name in ("start_date", "end_date"):
-            one["pattern"] = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z)?$"
+            one["pattern"] = (
+                r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z)?$"
+            )
             one.pop("format", None)
         if declared[name].get("secret"):
             one["airbyte_secret"] = True
@@ -101,7 +129,13 @@ def input_state(text: str | None) -> dict[str, Any]:
     except ValueError:
         raise SettingError("The state is no JSON.", "Reset the connection's state.") from None
     if isinstance(given, Mapping):
-        legacy = given.get("bookmarks") if "bookmarks" in given else given.get("data", {}).get("bookmarks") if given.get("data") else None
+        legacy = (
+            given.get("bookmarks")
+            if "bookmarks" in given
+            else given.get("data", {}).get("bookmarks")
+            if given.get("data")
+            else None
+        )
         return {"bookmarks": dict(legacy or {})}
     bookmarks = {}
     for one in given or []:
@@ -118,11 +152,18 @@ def singer_catalog(configured: Mapping[str, Any]) -> tuple[dict[str, Any], list[
     wanted = {str(one["stream"]["name"]): one for one in configured.get("streams") or []}
     unknown = sorted(set(wanted) - known)
     if unknown:
-        raise SettingError(f"The source has no stream {', '.join(unknown)}.", "Refresh the source's schema in Airbyte.")
+        raise SettingError(
+            f"The source has no stream {', '.join(unknown)}.",
+            "Refresh the source's schema in Airbyte.",
+        )
     entries = []
     for name in STREAM_ORDER:
         chosen = name in wanted
-        fields = set((wanted[name]["stream"].get("json_schema") or {}).get("properties") or {}) if chosen else set()
+        fields = (
+            set((wanted[name]["stream"].get("json_schema") or {}).get("properties") or {})
+            if chosen
+            else set()
+        )
         entries.append(catalog_entry(name, selected=chosen, fields=fields))
     full = {name for name, one in wanted.items() if one.get("sync_mode") != "incremental"}
     return {"streams": entries}, [name for name in STREAM_ORDER if name in wanted], full
@@ -133,4 +174,6 @@ def loaded(path: str | None, what: str) -> Any:
     try:
         return json.loads(Path(str(path)).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise SettingError(f"The {what} is no JSON file that can be read.", "Give its path.") from None
+        raise SettingError(
+            f"The {what} is no JSON file that can be read.", "Give its path."
+        ) from None

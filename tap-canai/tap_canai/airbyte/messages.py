@@ -19,7 +19,13 @@ FAILURES: tuple[tuple[type[TapError], str], ...] = (
     (SettingError, "config_error"), (ApiRefused, "config_error"), (ApiUnavailable, "transient_error"), (TapError, "system_error"),
 )  # fmt: skip
 """What kind of failure an error is to the platform; the first that fits."""
-LEVELS = {"DEBUG": "DEBUG", "INFO": "INFO", "WARNING": "WARN", "ERROR": "ERROR", "CRITICAL": "FATAL"}
+LEVELS = {
+    "DEBUG": "DEBUG",
+    "INFO": "INFO",
+    "WARNING": "WARN",
+    "ERROR": "ERROR",
+    "CRITICAL": "FATAL",
+}
 
 
 def now_ms() -> int:
@@ -42,7 +48,16 @@ class Writer(GenericSingerWriter[str, Message]):
         if isinstance(message, RecordMessage):
             self.records += 1
             self.total[message.stream] += 1
-            return dumped({"type": "RECORD", "record": {"stream": message.stream, "data": message.record, "emitted_at": now_ms()}})
+            return dumped(
+                {
+                    "type": "RECORD",
+                    "record": {
+                        "stream": message.stream,
+                        "data": message.record,
+                        "emitted_at": now_ms(),
+                    },
+                }
+            )
         return ""
 
     def write_message(self, message: Message) -> None:
@@ -64,7 +79,12 @@ class Writer(GenericSingerWriter[str, Message]):
             return
         descriptor = {"stream_descriptor": {"name": self.stream}, "stream_state": own}
         stats = {"recordCount": float(self.records)}
-        self.send({"type": "STATE", "state": {"type": "STREAM", "stream": descriptor, "sourceStats": stats}})
+        self.send(
+            {
+                "type": "STATE",
+                "state": {"type": "STREAM", "stream": descriptor, "sourceStats": stats},
+            }
+        )
         self.last_state, self.records = text, 0
 
     def begin(self, stream: str) -> None:
@@ -75,15 +95,33 @@ class Writer(GenericSingerWriter[str, Message]):
     def status(self, status: str) -> None:
         """How the present stream stands."""
         told = {"stream_descriptor": {"name": self.stream}, "status": status}
-        self.send({"type": "TRACE", "trace": {"type": "STREAM_STATUS", "emitted_at": float(now_ms()), "stream_status": told}})
+        self.send(
+            {
+                "type": "TRACE",
+                "trace": {
+                    "type": "STREAM_STATUS",
+                    "emitted_at": float(now_ms()),
+                    "stream_status": told,
+                },
+            }
+        )
 
     def error(self, error: TapError, stream: str = "") -> None:
         """What went wrong, for the platform and for people."""
         kind = next(name for cls, name in FAILURES if isinstance(error, cls))
-        told: dict[str, Any] = {"message": str(error), "internal_message": type(error).__name__, "failure_type": kind}
+        told: dict[str, Any] = {
+            "message": str(error),
+            "internal_message": type(error).__name__,
+            "failure_type": kind,
+        }
         if stream:
             told["stream_descriptor"] = {"name": stream}
-        self.send({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": float(now_ms()), "error": told}})
+        self.send(
+            {
+                "type": "TRACE",
+                "trace": {"type": "ERROR", "emitted_at": float(now_ms()), "error": told},
+            }
+        )
 
     def send(self, message: Mapping[str, Any]) -> None:
         """A message at once."""
@@ -105,7 +143,15 @@ class LogMessages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line of the log."""
-        self.writer.send({"type": "LOG", "log": {"level": LEVELS.get(record.levelname, "INFO"), "message": record.getMessage()}})
+        self.writer.send(
+            {
+                "type": "LOG",
+                "log": {
+                    "level": LEVELS.get(record.levelname, "INFO"),
+                    "message": record.getMessage(),
+                },
+            }
+        )
 
 
 # What the source is

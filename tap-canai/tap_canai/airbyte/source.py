@@ -21,7 +21,13 @@ from typing import Any
 import click
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_canai.airbyte.catalog import catalog_stream, input_state, loaded, singer_catalog, specification
+from tap_canai.airbyte.catalog import (
+    catalog_stream,
+    input_state,
+    loaded,
+    singer_catalog,
+    specification,
+)
 from tap_canai.airbyte.messages import LogMessages, Writer
 from tap_canai.errors import SettingError, TapError
 from tap_canai.streams import STREAMS
@@ -53,14 +59,18 @@ class Source:
         self.writer.send({"type": "CONNECTION_STATUS", "connectionStatus": result})
         return 0
 
-    def read(self, config: Mapping[str, Any], configured_catalog: Mapping[str, Any], state: str | None) -> int:
+    def read(
+        self, config: Mapping[str, Any], configured_catalog: Mapping[str, Any], state: str | None
+    ) -> int:
         """Every stream of the catalog; 1 where one failed. Raises: TapError before the first."""
         catalog, names, full = singer_catalog(configured_catalog)
         given = input_state(state)
         for name in full:
             given["bookmarks"].pop(name, None)
         tap = self.configured(config, catalog, given, self.writer)
-        signal.signal(signal.SIGTERM, stop)  # the SDK's own handler, set by then, would end with success
+        signal.signal(
+            signal.SIGTERM, stop
+        )  # the SDK's own handler, set by then, would end with success
         tap.client.now()  # a key that is not taken is told before any stream begins
         failed = False
         for name in names:
@@ -88,7 +98,10 @@ class Source:
 
 
 def configured(
-    given: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, state: Mapping[str, Any] | None = None, writer: Writer | None = None
+    given: Mapping[str, Any],
+    catalog: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+    writer: Writer | None = None,
 ) -> Any:
     """The tap with these settings. Raises: SettingError."""
     from tap_canai.tap import TapCanAI, bad_setting, coerced
@@ -105,12 +118,17 @@ def configured(
         raise bad_setting(error.errors) from None
 
 
-def tell_unexpected(writer: Writer) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+def tell_unexpected(
+    writer: Writer,
+) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
     """For an error that nobody foresaw: the platform is told its kind, without the values it may quote."""
 
     def tell(cls: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         writer.error(
-            UnexpectedError(f"An unexpected error occurred ({cls.__name__}).", "Please report it, with the version of the source.")
+            UnexpectedError(
+                f"An unexpected error occurred ({cls.__name__}).",
+                "Please report it, with the version of the source.",
+            )
         )
         traceback.print_tb(trace)
 
@@ -138,7 +156,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = Source(writer, configured)
     try:
         code: int = commands.main(
-            args=list(sys.argv[1:] if argv is None else argv), prog_name="source-canai", standalone_mode=False, obj=source
+            args=list(sys.argv[1:] if argv is None else argv),
+            prog_name="source-canai",
+            standalone_mode=False,
+            obj=source,
         )
     except TapError as error:
         writer.error(error)
@@ -181,14 +202,18 @@ def check(source: Source, config: str) -> int:
 def discover(source: Source, config: str) -> int:
     """What streams there are."""
     loaded(config, "config")
-    source.writer.send({"type": "CATALOG", "catalog": {"streams": [catalog_stream(stream) for stream in STREAMS]}})
+    source.writer.send(
+        {"type": "CATALOG", "catalog": {"streams": [catalog_stream(stream) for stream in STREAMS]}}
+    )
     return 0
 
 
 @commands.command()
 @CONFIG
 @click.option("--catalog", required=True, help="The configured catalog, a JSON file.")
-@click.option("--state", help="The state, a JSON file; none, or one that is not there, for a first read.")
+@click.option(
+    "--state", help="The state, a JSON file; none, or one that is not there, for a first read."
+)
 @click.pass_obj
 def read(source: Source, config: str, catalog: str, state: str | None) -> int:
     """Read the streams of a configured catalog."""

@@ -28,13 +28,19 @@ class AuditLog(Protocol):
 def default_path(name: str = "tap-canai") -> Path:
     """Where the log lies: Meltano's folder for what a plugin leaves behind, else the working folder."""
     root = os.environ.get("MELTANO_PROJECT_ROOT")
-    return Path(root) / ".meltano" / "run" / name / "audit.jsonl" if root else Path(f"audit-{name}.jsonl")
+    return (
+        Path(root) / ".meltano" / "run" / name / "audit.jsonl"
+        if root
+        else Path(f"audit-{name}.jsonl")
+    )
 
 
 def audit_log(given: str | None) -> AuditLog:
     """The log that the setting names: a file, or a database by its URL. Raises: SettingError."""
     if given and "://" in given:
-        from tap_canai.audit.table import AuditTable  # SQLAlchemy takes a third of a second to import
+        from tap_canai.audit.table import (
+            AuditTable,  # SQLAlchemy takes a third of a second to import
+        )
 
         return AuditTable.at(given)
     return AuditFile(Path(given) if given else default_path())

@@ -36,7 +36,10 @@ class AuditFile:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
-            raise SettingError(f"The audit log cannot be written ({error.strerror}).", "Set audit_log to a file that can be.") from None
+            raise SettingError(
+                f"The audit log cannot be written ({error.strerror}).",
+                "Set audit_log to a file that can be.",
+            ) from None
         with os.fdopen(handle, "r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
@@ -67,7 +70,9 @@ class AuditFile:
         except ValueError:
             row = None
         if not isinstance(row, dict):
-            raise TapError("The audit log was changed: a line is no JSON object.", "Compare it with a backup.")
+            raise TapError(
+                "The audit log was changed: a line is no JSON object.", "Compare it with a backup."
+            )
         return row
 
     @staticmethod
@@ -81,9 +86,13 @@ class AuditFile:
         """The last line's row, without reading the whole file."""
         with open(self.path, "rb") as tail:
             tail.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            return self._row(tail.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2])
+            return self._row(
+                tail.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+            )
 
-    def _pruned(self, file: TextIOWrapper, first: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _pruned(
+        self, file: TextIOWrapper, first: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The first and the last row, once the lines older than 12 months gave way to a checkpoint."""
         limit = self.now() - KEPT
         second = file.readline()

@@ -69,5 +69,8 @@ def verified(rows: Iterable[Row]) -> int:
             continue
         before = chained(before, event)
         if before != chain:
-            raise TapError(f"The audit log was changed: line {number} does not fit the one before.", "Compare it with a backup.")
+            raise TapError(
+                f"The audit log was changed: line {number} does not fit the one before.",
+                "Compare it with a backup.",
+            )
     return number

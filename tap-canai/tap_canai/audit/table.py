@@ -43,7 +43,9 @@ LOCK_ID = 0x63616E6169
 ROWS = Table(
     "export_audit",
     MetaData(),
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
     Column("at", String(27), nullable=False),
     Column("event", Text, nullable=False),
     Column("chain", String(64), nullable=False),
@@ -68,14 +70,24 @@ class AuditTable:
                 raise SettingError(f"audit_log cannot be a {name} database.", HINT)
             if name == "sqlite" and (file := make_url(url).database):
                 make_private(Path(file))
-            engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S} if name == "sqlite" else {})
+            engine = create_engine(
+                url, connect_args={"timeout": LOCK_WAIT_S} if name == "sqlite" else {}
+            )
         except OSError as error:
-            raise SettingError(f"The audit log's database cannot be opened ({error.strerror}).", HINT) from None
+            raise SettingError(
+                f"The audit log's database cannot be opened ({error.strerror}).", HINT
+            ) from None
         except (SQLAlchemyError, ImportError):
             raise SettingError("audit_log is no database URL that can be used.", HINT) from None
         if name == "sqlite":
-            event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            event.listen(
+                engine,
+                "connect",
+                lambda connection, _: setattr(connection, "isolation_level", None),
+            )
+            event.listen(
+                engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE")
+            )
         return cls(engine)
 
     @contextmanager
@@ -88,7 +100,9 @@ class AuditTable:
                 connection.execute(CreateTable(ROWS, if_not_exists=True))
                 yield connection
         except SQLAlchemyError as error:
-            raise SettingError(f"The audit log's database cannot be written ({type(error).__name__}).", HINT) from None
+            raise SettingError(
+                f"The audit log's database cannot be written ({type(error).__name__}).", HINT
+            ) from None
 
     def write(self, event: Row) -> None:
         """Append an event. Raises: TapError."""
@@ -99,7 +113,11 @@ class AuditTable:
                 last_chain = self._append(connection, begun, NO_CHAIN)
             else:
                 begun = self._pruned(connection, first.id, json.loads(first.event))
-                last_chain = str(connection.execute(select(ROWS.c.chain).order_by(ROWS.c.id.desc()).limit(1)).scalar_one())
+                last_chain = str(
+                    connection.execute(
+                        select(ROWS.c.chain).order_by(ROWS.c.id.desc()).limit(1)
+                    ).scalar_one()
+                )
             self._append(connection, told(event, str(begun["salt"]), self.now()), last_chain)
 
     def verify(self) -> int:
@@ -111,17 +129,30 @@ class AuditTable:
     @staticmethod
     def _append(connection: Connection, row: Row, before: str) -> str:
         chain = chained(before, row)
-        connection.execute(insert(ROWS), {"at": row["at"], "event": json.dumps(row, ensure_ascii=False), "chain": chain})
+        connection.execute(
+            insert(ROWS),
+            {"at": row["at"], "event": json.dumps(row, ensure_ascii=False), "chain": chain},
+        )
         return chain
 
-    def _pruned(self, connection: Connection, first_id: int, first: dict[str, Any]) -> dict[str, Any]:
+    def _pruned(
+        self, connection: Connection, first_id: int, first: dict[str, Any]
+    ) -> dict[str, Any]:
         """The first row, once the rows older than 12 months gave way to a checkpoint in its place."""
         limit = utc_text(self.now() - KEPT)
-        old = connection.execute(select(ROWS.c.id, ROWS.c.chain).where(ROWS.c.id > first_id, ROWS.c.at < limit).order_by(ROWS.c.id)).all()
+        old = connection.execute(
+            select(ROWS.c.id, ROWS.c.chain)
+            .where(ROWS.c.id > first_id, ROWS.c.at < limit)
+            .order_by(ROWS.c.id)
+        ).all()
         if not old:
             return first
         begun = checkpoint(first, len(old), self.now())
         connection.execute(delete(ROWS).where(ROWS.c.id > first_id, ROWS.c.id <= old[-1].id))
-        values = {"at": begun["at"], "event": json.dumps(begun, ensure_ascii=False), "chain": old[-1].chain}
+        values = {
+            "at": begun["at"],
+            "event": json.dumps(begun, ensure_ascii=False),
+            "chain": old[-1].chain,
+        }
         connection.execute(update(ROWS).where(ROWS.c.id == first_id).values(values))
         return begun

@@ -25,17 +25,24 @@ class DepthGuard:
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes. Raises: ExportBroken for a file that is nested too deep."""
         chunk = self._source.read(size)
-        opened, closed = chunk.count(b"[") + chunk.count(b"{"), chunk.count(b"]") + chunk.count(b"}")
+        opened, closed = (
+            chunk.count(b"[") + chunk.count(b"{"),
+            chunk.count(b"]") + chunk.count(b"}"),
+        )
         self._open = max(0, self._open + opened - closed)
         if self._open > DEEPEST:
             raise ExportBroken("The JSON file is nested too deep.", AGAIN)
         return chunk
 
 
-def records(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def records(
+    source: Readable, record_set: str, schema: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """The records of one set. Raises: ExportBroken where the file is cut off or no JSON."""
     guard = GapGuard(DepthGuard(source))
     try:
-        yield from guard.passed(ijson.items(guard, f"{record_set}.item", buf_size=BUFFER_BYTES, use_float=True))
+        yield from guard.passed(
+            ijson.items(guard, f"{record_set}.item", buf_size=BUFFER_BYTES, use_float=True)
+        )
     except (ijson.JSONError, UnicodeDecodeError, RecursionError):
         raise ExportBroken("The file is no whole JSON document.", AGAIN) from None

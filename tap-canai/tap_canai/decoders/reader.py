@@ -38,7 +38,10 @@ class GapGuard:
         chunk = self._source.read(size)
         self._since += len(chunk)
         if self._since > LONGEST_GAP_BYTES:
-            raise ExportBroken(f"A record of the file has more than {LONGEST_GAP_BYTES} bytes.", "Tell CanAI's support.")
+            raise ExportBroken(
+                f"A record of the file has more than {LONGEST_GAP_BYTES} bytes.",
+                "Tell CanAI's support.",
+            )
         return chunk
 
     def passed(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

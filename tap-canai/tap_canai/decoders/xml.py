@@ -20,13 +20,17 @@ RECORD_DEPTH = 3
 AGAIN = "Run again; if it stays, tell CanAI's support."
 
 
-def records(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def records(
+    source: Readable, record_set: str, schema: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """The records of one set. Raises: ExportBroken."""
     guard = GapGuard(source)
     yield from guard.passed(elements(guard, record_set, schema))
 
 
-def elements(source: Readable, record_set: str, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def elements(
+    source: Readable, record_set: str, schema: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """The content of each record's element. Raises: ExportBroken."""
     properties = schema.get("properties", {})
     path: list[Element] = []
@@ -38,10 +42,15 @@ def elements(source: Readable, record_set: str, schema: Mapping[str, Any]) -> It
             path.pop()
             if len(path) == RECORD_DEPTH - 1:
                 if path[-1].tag == record_set:
-                    yield {child.tag: content(child, properties.get(child.tag, {})) for child in element}
+                    yield {
+                        child.tag: content(child, properties.get(child.tag, {}))
+                        for child in element
+                    }
                 path[-1].remove(element)
     except DefusedXmlException as error:
-        raise ExportBroken(f"The XML file is not safe to read ({type(error).__name__}).", AGAIN) from None
+        raise ExportBroken(
+            f"The XML file is not safe to read ({type(error).__name__}).", AGAIN
+        ) from None
     except (ParseError, RecursionError):
         raise ExportBroken("The file is no whole XML document.", AGAIN) from None
 
@@ -55,7 +64,10 @@ def content(element: Element, schema: Mapping[str, Any]) -> Any:
     if (children and children[0].tag == "entry") or (not children and "object" in types):
         known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         inner = others if isinstance(others, Mapping) else {}
-        return {child.get("key", ""): content(child, known.get(child.get("key", ""), inner)) for child in children}
+        return {
+            child.get("key", ""): content(child, known.get(child.get("key", ""), inner))
+            for child in children
+        }
     if children or "array" in types:
         return [content(child, schema.get("items", {})) for child in children]
     return element.text or ""

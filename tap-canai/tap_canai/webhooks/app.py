@@ -13,7 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -62,18 +69,40 @@ class Metrics:
 
     def __post_init__(self) -> None:
         own = self.registry
-        self.events = Counter("canai_webhooks_events", "Events answered with 200, by kind.", ["event"], registry=own)
-        self.refused = Counter("canai_webhooks_refused", "Requests that stored nothing, by status.", ["status"], registry=own)
+        self.events = Counter(
+            "canai_webhooks_events", "Events answered with 200, by kind.", ["event"], registry=own
+        )
+        self.refused = Counter(
+            "canai_webhooks_refused",
+            "Requests that stored nothing, by status.",
+            ["status"],
+            registry=own,
+        )
         self.seconds = Histogram(
             "canai_webhooks_seconds", "From the request's headers to the answer 200.", registry=own,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
         )  # fmt: skip
-        self.new = Gauge("canai_webhooks_written", "Events that this process wrote, each once.", registry=own)
-        self.again = Gauge("canai_webhooks_repeated", "Events that were in the inbox already.", registry=own)
+        self.new = Gauge(
+            "canai_webhooks_written", "Events that this process wrote, each once.", registry=own
+        )
+        self.again = Gauge(
+            "canai_webhooks_repeated", "Events that were in the inbox already.", registry=own
+        )
         self.commits = Gauge("canai_webhooks_commits", "Commits of the inbox.", registry=own)
-        self.commit_s = Gauge("canai_webhooks_commit_seconds", "Seconds spent in commits.", registry=own)
-        self.runs = Gauge("canai_webhooks_deliveries", "Runs of the delivery command, by how they ended.", ["ended"], registry=own)
-        self.behind = Gauge("canai_webhooks_undelivered", "1 where events wait for a delivery that succeeds.", registry=own)
+        self.commit_s = Gauge(
+            "canai_webhooks_commit_seconds", "Seconds spent in commits.", registry=own
+        )
+        self.runs = Gauge(
+            "canai_webhooks_deliveries",
+            "Runs of the delivery command, by how they ended.",
+            ["ended"],
+            registry=own,
+        )
+        self.behind = Gauge(
+            "canai_webhooks_undelivered",
+            "1 where events wait for a delivery that succeeds.",
+            registry=own,
+        )
         for kind in KINDS:
             self.events.labels(kind)
 
@@ -156,10 +185,17 @@ class Receiver:
         if not self.tokens.accept(header(headers, b"authorization")):
             refusal = RefusedError(401, "the bearer token is missing or not valid")
             if not self.failures.take(sender):
-                refusal = RefusedError(429, "too many requests without a valid token", self.failures.wait_s(sender))
+                refusal = RefusedError(
+                    429, "too many requests without a valid token", self.failures.wait_s(sender)
+                )
         elif not self.senders.take(sender):
-            refusal = RefusedError(429, "too many events of this sender", self.senders.wait_s(sender))
-        elif header(headers, b"content-type").partition(b";")[0].strip().lower() != b"application/json":
+            refusal = RefusedError(
+                429, "too many events of this sender", self.senders.wait_s(sender)
+            )
+        elif (
+            header(headers, b"content-type").partition(b";")[0].strip().lower()
+            != b"application/json"
+        ):
             refusal = RefusedError(415, "the content type is not application/json")
         elif header(headers, b"content-encoding") not in (b"", b"identity"):
             refusal = RefusedError(415, "the body is encoded; send it as it is")
@@ -168,7 +204,9 @@ class Receiver:
             async with asyncio.timeout(self.limits.body_s):
                 body = await self._body(request, limit, keep=refusal is None)
         except TimeoutError:
-            raise refusal or RefusedError(408, f"the body did not arrive within {self.limits.body_s:g} s") from None
+            raise refusal or RefusedError(
+                408, f"the body did not arrive within {self.limits.body_s:g} s"
+            ) from None
         if refusal:
             raise refusal
         if body is None:
@@ -204,7 +242,10 @@ class Receiver:
                 problem = "the inbox cannot be read"
         if not problem and (self.writer is None or self.writer.failing):
             problem = "the inbox cannot be written"
-        return JSONResponse({"ready": not problem, **({"problem": problem} if problem else {})}, 503 if problem else 200)
+        return JSONResponse(
+            {"ready": not problem, **({"problem": problem} if problem else {})},
+            503 if problem else 200,
+        )
 
     async def show_metrics(self, _request: Request) -> Response:
         """Metrics as Prometheus reads them."""
@@ -233,5 +274,7 @@ class Receiver:
             ("GET", "/metrics", self.show_metrics),
             ("GET", "/openapi.json", self.openapi),
         ]
-        made: list[Any] = [Route(path, handler, methods=[method]) for method, path, handler in routes]
+        made: list[Any] = [
+            Route(path, handler, methods=[method]) for method, path, handler in routes
+        ]
         return Starlette(routes=made, lifespan=self.running)

@@ -40,12 +40,33 @@ def commands() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=8090, show_default=True, help="Port to listen on.")
 @inbox_option
-@click.option("--deliver", "command", default="", help='Command to start when events wait, as in "meltano run events-to-hubspot".')
-@click.option("--debounce-s", type=click.FloatRange(min=0), default=0.2, show_default=True, help="Seconds between an event and that start.")
 @click.option(
-    "--deliver-timeout-s", type=click.FloatRange(min=1), default=3600.0, show_default=True, help="Seconds until that command is ended."
+    "--deliver",
+    "command",
+    default="",
+    help='Command to start when events wait, as in "meltano run events-to-hubspot".',
 )
-@click.option("--max-body-bytes", type=click.IntRange(min=1), default=1024 * 1024, show_default=True, help="Largest body.")
+@click.option(
+    "--debounce-s",
+    type=click.FloatRange(min=0),
+    default=0.2,
+    show_default=True,
+    help="Seconds between an event and that start.",
+)
+@click.option(
+    "--deliver-timeout-s",
+    type=click.FloatRange(min=1),
+    default=3600.0,
+    show_default=True,
+    help="Seconds until that command is ended.",
+)
+@click.option(
+    "--max-body-bytes",
+    type=click.IntRange(min=1),
+    default=1024 * 1024,
+    show_default=True,
+    help="Largest body.",
+)
 @click.option(
     "--body-timeout-s",
     type=click.FloatRange(min=0.1),
@@ -56,11 +77,30 @@ def commands() -> None:
 @click.option(
     "--sender-limit", type=click.FloatRange(min=0.1), default=1000.0, show_default=True, help="Events a second of one address."
 )  # fmt: skip
-@click.option("--keep-days", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Days that delivered events are kept.")
-@click.option("--forwarded-from", default="", help="Addresses of proxies whose X-Forwarded-For is believed, with commas between.")
-@click.option("--certificate", type=click.Path(exists=True), help="TLS certificate; without it put a proxy with TLS in front.")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Days that delivered events are kept.",
+)
+@click.option(
+    "--forwarded-from",
+    default="",
+    help="Addresses of proxies whose X-Forwarded-For is believed, with commas between.",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True),
+    help="TLS certificate; without it put a proxy with TLS in front.",
+)
 @click.option("--key", type=click.Path(exists=True), help="The certificate's key.")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
 def serve_command(**given: Any) -> None:
     """Take events in at POST /webhooks/canai. WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens."""
     from tap_canai.webhooks.app import Limits, Receiver
@@ -69,12 +109,16 @@ def serve_command(**given: Any) -> None:
     from tap_canai.webhooks.pruning import prune_by_the_hour
     from tap_canai.webhooks.serving import log_as_json, serve
 
-    tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))  # no option: a process's arguments are for everybody to see
+    tokens = Tokens.of(
+        os.environ.get("WEBHOOK_SECRET", "")
+    )  # no option: a process's arguments are for everybody to see
     inbox = open_inbox(given["inbox_url"])
     log_as_json(given["log_level"])
     deliverer = None
     if given["command"]:
-        deliverer = Deliverer(inbox, given["command"], given["debounce_s"], longest_s=given["deliver_timeout_s"])
+        deliverer = Deliverer(
+            inbox, given["command"], given["debounce_s"], longest_s=given["deliver_timeout_s"]
+        )
     limits = Limits(given["max_body_bytes"], given["body_timeout_s"], given["sender_limit"])
     receiver = Receiver(inbox, tokens, limits, deliverer)
     prune_by_the_hour(inbox, given["keep_days"])
@@ -90,16 +134,31 @@ def serve_command(**given: Any) -> None:
 
 
 @commands.command("config")
-@click.option("--url", required=True, help="Where the platform reaches the receiver, as https://hooks.example.com/webhooks/canai.")
+@click.option(
+    "--url",
+    required=True,
+    help="Where the platform reaches the receiver, as https://hooks.example.com/webhooks/canai.",
+)
 def config(url: str) -> None:
     """Print what to register in the platform: the export guide's object."""
     from tap_canai.webhooks.events import KINDS
     from tap_canai.webhooks.openapi import PATH
 
     if not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        raise SettingError("The URL is not https.", "Only this machine may be called by plain http.")
+        raise SettingError(
+            "The URL is not https.", "Only this machine may be called by plain http."
+        )
     whole = url if url.rstrip("/").endswith(PATH) else url.rstrip("/") + PATH
-    click.echo(json.dumps({"url": whole, "events": list(KINDS), "auth": {"type": "bearer", "token": "${WEBHOOK_SECRET}"}}, indent=2))
+    click.echo(
+        json.dumps(
+            {
+                "url": whole,
+                "events": list(KINDS),
+                "auth": {"type": "bearer", "token": "${WEBHOOK_SECRET}"},
+            },
+            indent=2,
+        )
+    )
 
 
 @commands.group("inbox")
@@ -116,21 +175,34 @@ def list_events(inbox_url: str, limit: int, data: bool) -> None:
     inbox = open_inbox(inbox_url)
     delivered = inbox.delivered() or 0
     for row in inbox.recent(limit):
-        told = {"sequence": row.sequence, "event_id": row.event_id, "event": row.event, "at": row.at, "received_at": row.received_at}
+        told = {
+            "sequence": row.sequence,
+            "event_id": row.event_id,
+            "event": row.event,
+            "at": row.at,
+            "received_at": row.received_at,
+        }
         told |= {"delivered": row.sequence <= delivered, **({"data": row.data} if data else {})}
         click.echo(json.dumps(told, ensure_ascii=False))
 
 
 @inbox_commands.command("prune")
 @inbox_option
-@click.option("--days", type=click.FloatRange(min=0), required=True, help="Keep what was received in this many days.")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0),
+    required=True,
+    help="Keep what was received in this many days.",
+)
 def prune(inbox_url: str, days: float) -> None:
     """Delete events that every reader has delivered."""
     inbox = open_inbox(inbox_url)
     if inbox.delivered() is None:
         click.echo("nothing pruned: no stream has read the inbox yet")
         return
-    click.echo(f"{inbox.prune(datetime.now(UTC) - timedelta(days=days))} events pruned, {inbox.count()} left")
+    click.echo(
+        f"{inbox.prune(datetime.now(UTC) - timedelta(days=days))} events pruned, {inbox.count()} left"
+    )
 
 
 @inbox_commands.command("resend")
@@ -144,7 +216,9 @@ def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
     try:
         moment = parse_utc(since) if since else None
     except ValueError:
-        raise SettingError("--since is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z.") from None
+        raise SettingError(
+            "--since is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z."
+        ) from None
     done = open_inbox(inbox_url).resend(event_ids=event_ids, since=moment)
     click.echo(f"{done} events will be read again")
 
@@ -153,12 +227,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: errors a person can act on are one line, without a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        code = commands(args=list(sys.argv[1:] if argv is None else argv), prog_name=NAME, standalone_mode=False)
+        code = commands(
+            args=list(sys.argv[1:] if argv is None else argv), prog_name=NAME, standalone_mode=False
+        )
     except TapError as error:
         logging.getLogger(NAME).error("%s", error)
         return 1
     except ImportError as error:
-        logging.getLogger(NAME).error("%s is missing. Install tap-canai with its extra: tap-canai[webhooks].", error.name)
+        logging.getLogger(NAME).error(
+            "%s is missing. Install tap-canai with its extra: tap-canai[webhooks].", error.name
+        )
         return 1
     except click.exceptions.Abort:
         return 130

@@ -70,9 +70,13 @@ class Deliverer:
                 self._done, failures = last, 0
                 continue
             failures += 1
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) * (0.75 + random.random() / 4)
+            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) * (
+                0.75 + random.random() / 4
+            )
             if not self._stopping:
-                logger.error("delivery failed", extra={"failures": failures, "next_try_s": round(pause_s, 1)})
+                logger.error(
+                    "delivery failed", extra={"failures": failures, "next_try_s": round(pause_s, 1)}
+                )
                 await self._pause(pause_s)
 
     def _delivered(self) -> int:
@@ -102,7 +106,9 @@ class Deliverer:
     async def _succeeds(self) -> bool:
         """Run the command once."""
         try:
-            process = await asyncio.create_subprocess_exec(*shlex.split(self.command), start_new_session=True)
+            process = await asyncio.create_subprocess_exec(
+                *shlex.split(self.command), start_new_session=True
+            )
         except OSError as error:
             self.runs["not started"] += 1
             logger.error("the delivery command cannot be started", extra={"reason": error.strerror})
@@ -116,7 +122,9 @@ class Deliverer:
             if (self._stopping or hangs) and not ended.done():
                 if not stopped_at:
                     if hangs:
-                        logger.error("the delivery command hangs", extra={"seconds": round(now - began)})
+                        logger.error(
+                            "the delivery command hangs", extra={"seconds": round(now - began)}
+                        )
                     stopped_at = now
                     self._signal(process.pid, signal.SIGTERM)
                 elif now - stopped_at > self.stop_s:

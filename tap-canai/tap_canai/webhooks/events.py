@@ -67,7 +67,9 @@ def is_moment(text: str) -> bool:
 @cache
 def validator(kind: str) -> Callable[[Any], Any]:
     """A compiled validator of an event's `data`."""
-    compiled: Callable[[Any], Any] = fastjsonschema.compile(event_schema(kind), formats={"date-time": is_moment}, use_default=False)
+    compiled: Callable[[Any], Any] = fastjsonschema.compile(
+        event_schema(kind), formats={"date-time": is_moment}, use_default=False
+    )
     return compiled
 
 
@@ -90,7 +92,9 @@ def parse(body: bytes) -> Event:
         validator(kind)(data)
     except fastjsonschema.JsonSchemaValueException as error:
         place = ".".join(str(part) for part in error.path[1:]) or "data"
-        raise NotAnEventError(f"data: {place} breaks the rule {error.rule!r} of the event's schema") from None
+        raise NotAnEventError(
+            f"data: {place} breaks the rule {error.rule!r} of the event's schema"
+        ) from None
     return Event(identity(kind, timestamp, data), kind, moment(timestamp), data)
 
 
@@ -113,7 +117,11 @@ def doubles(value: Any) -> Any:
         return {name: doubles(one) for name, one in value.items()}
     if isinstance(value, list):
         return [doubles(one) for one in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_EXACT else value
+    return (
+        float(value)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_EXACT
+        else value
+    )
 
 
 def moment(timestamp: object) -> str:

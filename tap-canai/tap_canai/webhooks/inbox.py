@@ -57,7 +57,12 @@ METADATA = MetaData()
 ROWS = Table(
     "webhook_inbox",
     METADATA,
-    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column(
+        "sequence",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=True,
+    ),
     Column("event_id", String(64), nullable=False, unique=True),
     Column("event", String(80), nullable=False),
     Column("at", String(27), nullable=False),
@@ -120,7 +125,9 @@ def make_engine(url: str) -> Engine:
         raise SettingError("inbox_url is no database URL that can be used.", HINT) from None
     if name == "sqlite":
         event.listen(engine, "connect", sqlite_settings)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(
+            engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE")
+        )
     return engine
 
 
@@ -197,7 +204,14 @@ class Inbox:
     def _rows(self, query: Any) -> list[Row]:
         with self._guarded(), self.engine.connect() as connection:
             return [
-                Row(row.sequence, row.event_id, row.event, row.at, row.received_at, json.loads(row.data))
+                Row(
+                    row.sequence,
+                    row.event_id,
+                    row.event,
+                    row.at,
+                    row.received_at,
+                    json.loads(row.data),
+                )
                 for row in connection.execute(query)
             ]
 
@@ -215,16 +229,22 @@ class Inbox:
 
     def note_reader(self, reader: str, sequence: int) -> None:
         """Note how far a reader has delivered. Raises: InboxError."""
-        statement = self._insert(READERS).values(reader=reader, sequence=sequence, seen_at=utc_text(datetime.now(UTC)))
+        statement = self._insert(READERS).values(
+            reader=reader, sequence=sequence, seen_at=utc_text(datetime.now(UTC))
+        )
         changed = {name: statement.excluded[name] for name in ("sequence", "seen_at")}
         with self._writing() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["reader"], set_=changed))
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["reader"], set_=changed)
+            )
 
     def delivered(self) -> int | None:
         """The sequence up to which every reader has delivered; None where nobody reads. Raises: InboxError."""
         limit = utc_text(datetime.now(UTC) - FORGOTTEN_AFTER)
         with self._guarded(), self.engine.connect() as connection:
-            found = connection.scalar(select(func.min(READERS.c.sequence)).where(READERS.c.seen_at >= limit))
+            found = connection.scalar(
+                select(func.min(READERS.c.sequence)).where(READERS.c.seen_at >= limit)
+            )
             return None if found is None else int(found)
 
     def prune(self, before: datetime) -> int:
@@ -232,7 +252,9 @@ class Inbox:
         delivered = self.delivered()
         if delivered is None:
             return 0
-        old = delete(ROWS).where(ROWS.c.received_at < utc_text(before), ROWS.c.sequence <= delivered)
+        old = delete(ROWS).where(
+            ROWS.c.received_at < utc_text(before), ROWS.c.sequence <= delivered
+        )
         forgotten = utc_text(datetime.now(UTC) - FORGOTTEN_AFTER)
         with self._writing() as connection:
             connection.execute(delete(READERS).where(READERS.c.seen_at < forgotten))
@@ -244,8 +266,15 @@ class Inbox:
         wanted = named if since is None else ROWS.c.received_at >= utc_text(since)
         columns = [column for column in ROWS.c if column.name != "sequence"]
         with self._writing() as connection:
-            rows = [dict(row) for row in connection.execute(select(*columns).where(wanted).order_by(ROWS.c.sequence)).mappings()]
+            rows = [
+                dict(row)
+                for row in connection.execute(
+                    select(*columns).where(wanted).order_by(ROWS.c.sequence)
+                ).mappings()
+            ]
             if rows:
-                connection.execute(delete(ROWS).where(ROWS.c.event_id.in_([row["event_id"] for row in rows])))
+                connection.execute(
+                    delete(ROWS).where(ROWS.c.event_id.in_([row["event_id"] for row in rows]))
+                )
                 connection.execute(insert(ROWS), rows)
         return len(rows)

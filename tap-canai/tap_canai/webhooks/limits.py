@@ -34,8 +34,15 @@ class Tokens:
             except ValueError:
                 given = None
         tokens = [given] if isinstance(given, str) else given
-        if not isinstance(tokens, list) or not tokens or not all(isinstance(one, str) and one for one in tokens):
-            raise SettingError("WEBHOOK_SECRET is missing, or is no token.", 'Set it to one token, or to a list as in ["new", "old"].')
+        if (
+            not isinstance(tokens, list)
+            or not tokens
+            or not all(isinstance(one, str) and one for one in tokens)
+        ):
+            raise SettingError(
+                "WEBHOOK_SECRET is missing, or is no token.",
+                'Set it to one token, or to a list as in ["new", "old"].',
+            )
         return cls(tuple(hashlib.sha256(str(one).encode()).digest() for one in tokens))
 
     def accept(self, authorization: bytes) -> bool:

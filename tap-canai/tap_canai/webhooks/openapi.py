@@ -20,12 +20,20 @@ REFUSALS = {
 
 def envelope(kind: str) -> dict[str, Any]:
     """The JSON Schema of a whole payload."""
-    data = {name: value for name, value in event_schema(kind).items() if name not in ("$schema", "title")}
+    data = {
+        name: value
+        for name, value in event_schema(kind).items()
+        if name not in ("$schema", "title")
+    }
     return {
         "title": kind,
         "type": "object",
         "required": ["event", "timestamp", "data"],
-        "properties": {"event": {"const": kind}, "timestamp": {"type": "string", "format": "date-time"}, "data": data},
+        "properties": {
+            "event": {"const": kind},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": data,
+        },
     }
 
 
@@ -41,7 +49,11 @@ def document() -> dict[str, Any]:
     text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "canai-webhooks", "version": "1", "description": "Takes CanAI's webhook events into an inbox."},
+        "info": {
+            "title": "canai-webhooks",
+            "version": "1",
+            "description": "Takes CanAI's webhook events into an inbox.",
+        },
         "paths": {
             PATH: {
                 "post": {
@@ -49,10 +61,16 @@ def document() -> dict[str, Any]:
                     "security": [{"bearer": []}],
                     "requestBody": {
                         "required": True,
-                        "content": {"application/json": {"schema": {"oneOf": [envelope(kind) for kind in KINDS]}}},
+                        "content": {
+                            "application/json": {
+                                "schema": {"oneOf": [envelope(kind) for kind in KINDS]}
+                            }
+                        },
                     },
                     "responses": {
-                        "200": answer("The event is in the inbox, on the disk.", {"received": {"const": True}}),
+                        "200": answer(
+                            "The event is in the inbox, on the disk.", {"received": {"const": True}}
+                        ),
                         **{str(status): answer(told, refusal) for status, told in REFUSALS.items()},
                     },
                 }
@@ -68,12 +86,25 @@ def document() -> dict[str, Any]:
                     "summary": "Can events be written?",
                     "responses": {
                         "200": answer("They can.", {"ready": {"const": True}}),
-                        "503": answer("They cannot.", {"ready": {"const": False}, "problem": {"type": "string"}}),
+                        "503": answer(
+                            "They cannot.",
+                            {"ready": {"const": False}, "problem": {"type": "string"}},
+                        ),
                     },
                 }
             },
-            "/metrics": {"get": {"summary": "Metrics for Prometheus", "responses": {"200": {"description": "Metrics.", **text}}}},
-            "/openapi.json": {"get": {"summary": "This document", "responses": {"200": answer("It.", {"openapi": {"type": "string"}})}}},
+            "/metrics": {
+                "get": {
+                    "summary": "Metrics for Prometheus",
+                    "responses": {"200": {"description": "Metrics.", **text}},
+                }
+            },
+            "/openapi.json": {
+                "get": {
+                    "summary": "This document",
+                    "responses": {"200": answer("It.", {"openapi": {"type": "string"}})},
+                }
+            },
         },
         "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
     }

@@ -52,11 +52,15 @@ class Events(Stream):
     def check_settings(self) -> None:
         """Raises: SettingError for what cannot be kept to."""
         if self._canai.anonymize:
-            raise SettingError("Events hold personal data, and anonymize is on.", "Switch it off for the extractor that reads events.")
+            raise SettingError(
+                "Events hold personal data, and anonymize is on.",
+                "Switch it off for the extractor that reads events.",
+            )
         other = sorted(set(self._canai.filters) - {LOCAL_FILTER})
         if other:
             raise SettingError(
-                f"Events cannot be filtered by {', '.join(other)}.", "Take the filter off for the extractor that reads events."
+                f"Events cannot be filtered by {', '.join(other)}.",
+                "Take the filter off for the extractor that reads events.",
             )
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
@@ -65,7 +69,9 @@ class Events(Stream):
         inbox = Inbox.open(str(self.config["inbox_url"]))
         state = self.stream_state
         if state.get("inbox", inbox.identity) != inbox.identity:
-            self.logger.info("events: this is another inbox than before; it is read from its beginning")
+            self.logger.info(
+                "events: this is another inbox than before; it is read from its beginning"
+            )
             state.pop("replication_key_value", None)
         reached = int(state.get("replication_key_value") or 0)
         reader = str(state.get("reader") or uuid.uuid4())
@@ -82,9 +88,15 @@ class Events(Stream):
         users = set(self._canai.filters.get(LOCAL_FILTER, ()))
         for row in rows:
             if not users or row.data.get("user_id") in users:
-                yield {**row.data, **{name: getattr(row, name) for name in OWN}, "timestamp": row.at}
+                yield {
+                    **row.data,
+                    **{name: getattr(row, name) for name in OWN},
+                    "timestamp": row.at,
+                }
 
-    def post_process(self, row: dict[str, Any], context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def post_process(
+        self, row: dict[str, Any], context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The record in one form, unknown properties dropped, all known ones there."""
         known = self.schema["properties"]
         for name in row.keys() - known.keys() - self._said_unknown:
@@ -92,7 +104,9 @@ class Events(Stream):
             self.logger.warning("events: the property %s is not in the schema and is dropped", name)
         return {name: normal(row.get(name), known[name], f"events.{name}") for name in known}
 
-    def _increment_stream_state(self, latest_record: dict[str, Any], *, context: Any = None) -> None:
+    def _increment_stream_state(
+        self, latest_record: dict[str, Any], *, context: Any = None
+    ) -> None:
         """The state moves by pages, not by records."""
 
     def _advance(self, to: int) -> None:
@@ -103,7 +117,9 @@ class Events(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def _generate_record_messages(self, record: dict[str, Any]) -> Generator[RecordMessage, None, None]:
+    def _generate_record_messages(
+        self, record: dict[str, Any]
+    ) -> Generator[RecordMessage, None, None]:
         """Messages whose `time_extracted` is the moment the event happened: the time of observation."""
         moment: datetime = parse_utc(str(record["timestamp"]))
         for message in super()._generate_record_messages(record):

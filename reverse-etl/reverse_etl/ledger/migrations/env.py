@@ -4,7 +4,10 @@ from alembic import context
 from reverse_etl.ledger.tables import Base
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, version_table="ledger_version", render_as_batch=True
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table="ledger_version",
+    render_as_batch=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,43 @@
+"""Reading Singer messages: fast, and without ever quoting a line in an error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import IO, Any
+
+import msgspec
+from singer_sdk.singerlib.encoding import GenericSingerReader
+
+from reverse_etl.errors import FatalError
+
+DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class MessageReader(GenericSingerReader[str]):
+    """Singer messages as JSON lines."""
+
+    default_input: IO[str] = sys.stdin
+
+    def deserialize_json(self, line: str) -> dict[str, Any]:
+        """One message. Raises: FatalError, which tells nothing of the line."""
+        try:
+            message = DECODER.decode(line)
+        except msgspec.DecodeError:
+            cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
+            raise FatalError(
+                f"A line of {len(line)} characters is no JSON.{cut}",
+                "Look at the tap's own log, then run again.",
+            ) from None
+        if not isinstance(message, dict):
+            raise FatalError("A line of the input is no Singer message.", "Look at the tap.")
+        return message
+
+    @staticmethod
+    def assert_line_requires(line_dict: Mapping[str, Any], requires: set[str]) -> None:
+        """Raises: FatalError naming the keys a message lacks."""
+        missing = sorted(requires - set(line_dict))
+        if missing:
+            kind = line_dict.get("type", "message")
+            raise FatalError(f"A {kind} lacks {', '.join(missing)}.", "Look at the tap.")
