@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BIN, ROOT, free_port, written
+
+from box import BIN, free_port
+from support import ROOT, written
 
 TINY = ROOT / "examples" / "target-tiny"
 MOST_LINES = 150
@@ -72,8 +74,8 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
     first = run("--input", str(TINY / "people.jsonl"))
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout.splitlines()[-1]) == {"bookmarks": {"users": 3}}
-    assert [objects()["people"][one] for one in ("planned", "created", "dead")] == [3, 2, 1]
-    assert [objects()["visits"][one] for one in ("planned", "created", "waiting")] == [2, 1, 1]
+    assert [objects()["people"][name] for name in ("planned", "created", "dead")] == [3, 2, 1]
+    assert [objects()["visits"][name] for name in ("planned", "created", "waiting")] == [2, 1, 1]
     people = {row["external_id"]: row for row in get(port, "people")}
     assert people.keys() == {"u1", "u3"}
     (visit,) = get(port, "visits")

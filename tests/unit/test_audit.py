@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from support import Box, extract, tap_config, written
 from tap_canai import tap as canai_tap
 from tap_canai.audit import AuditFile, AuditLog, audit_log
 from tap_canai.errors import TapError
+
+from box import Box
+from support import extract, tap_config, written
 
 EVENT = {
     "event": "export",
@@ -31,7 +33,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """What the setting `audit_log` may name; the database is empty, and the table gone afterwards."""
+    """What the setting `audit_log` may name, empty."""
     if request.param == "postgresql":
         url = str(request.getfixturevalue("postgres_url"))
         yield url
@@ -84,12 +86,14 @@ def test_every_export_is_noted_with_its_filter_and_counts_and_no_user_id(
 CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "edit": (
         lambda text: [*text[:2], text[2].replace('"records": 1', '"records": 9'), *text[3:]],
-        "UPDATE export_audit SET event = replace(event, '\"records\": 1', '\"records\": 9') WHERE id = 3",
+        "UPDATE export_audit SET event = replace(event, '\"records\": 1', '\"records\": 9')"
+        " WHERE id = 3",
     ),
     "remove": (lambda text: [*text[:2], *text[3:]], "DELETE FROM export_audit WHERE id = 3"),
     "insert": (
         lambda text: [*text[:2], text[1], *text[2:]],
-        "INSERT INTO export_audit (id, at, event, chain) SELECT 99, at, event, chain FROM export_audit WHERE id = 2",
+        "INSERT INTO export_audit (id, at, event, chain)"
+        " SELECT 99, at, event, chain FROM export_audit WHERE id = 2",
     ),
     "swap": (
         lambda text: [text[0], text[2], text[1], *text[3:]],
@@ -157,7 +161,7 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     assert len(rows_of(place)) == 1 + len(exports)
     assert someone.encode() not in (tmp_path / "audit.db").read_bytes()
     assert stat.S_IMODE((tmp_path / "audit.db").stat().st_mode) == 0o600
-    config = str(written(tmp_path, "tap.json", {**tap_config(box), "audit_log": place}))
+    config = str(written(tmp_path, "tap.json", {**tap_config(box, tmp_path), "audit_log": place}))
     capsys.readouterr()
     assert canai_tap.main(["audit", "verify", "--config", config]) == 0
     assert f"{1 + len(exports)} rows" in capsys.readouterr().out

@@ -14,10 +14,13 @@ from reverse_etl.errors import LedgerError
 from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
 from reverse_etl.ledger.store import Changes
 from reverse_etl.ledger.tables import Base
-from support import Box, contents, deliver, extract
+
+from box import Box
+from crms import HUBSPOT
+from support import contents, deliver, extract
 
 
-def ledger(url: str, account: str | None = None) -> Ledger:
+def opened(url: str, account: str | None = None) -> Ledger:
     return Ledger(Ledger.open(url), Scope("crm", account or str(uuid.uuid4())))
 
 
@@ -32,24 +35,24 @@ def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
 
 
 def test_entries_come_back_as_they_were_and_only_in_their_account(ledger_url: str) -> None:
-    one, other = ledger(ledger_url), ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
-    found = one.entries("person", ["a", "b", "c"])
+    ledger, other = opened(ledger_url), opened(ledger_url)
+    ledger.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
+    found = ledger.entries("person", ["a", "b", "c"])
     assert found["a"] == entry("a")
     assert found["b"].state == "pending"
     assert set(found) == {"a", "b"}
     assert other.entries("person", ["a"]) == {}
-    assert one.crm_ids("person", ["a", "b"]) == {"a": "1"}
-    assert one.holders("person", ["1"]) == {"1": "a"}
-    assert one.count("person") == 1
+    assert ledger.crm_ids("person", ["a", "b"]) == {"a": "1"}
+    assert ledger.holders("person", ["1"]) == {"1": "a"}
+    assert ledger.count("person") == 1
 
 
 def test_a_settled_entry_never_becomes_pending(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a")]))
+    ledger = opened(ledger_url)
+    ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError, match="settled to pending"):
-        one.apply(Changes("person", entries=[entry("a", "pending")]))
-    assert one.entries("person", ["a"])["a"].state == "settled"
+        ledger.apply(Changes("person", entries=[entry("a", "pending")]))
+    assert ledger.entries("person", ["a"])["a"].state == "settled"
 
 
 def letter(key: str, code: str = "bad") -> DeadLetter:
@@ -68,37 +71,37 @@ def letter(key: str, code: str = "bad") -> DeadLetter:
 
 
 def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", dead=[letter("a"), letter("b")]))
-    one.apply(Changes("person", dead=[letter("a", "worse")]))
-    letters = {one.key: one for one in one.open_letters()}
+    ledger = opened(ledger_url)
+    ledger.apply(Changes("person", dead=[letter("a"), letter("b")]))
+    ledger.apply(Changes("person", dead=[letter("a", "worse")]))
+    letters = {letter.key: letter for letter in ledger.open_letters()}
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert one.dead_keys("rule", ["a", "b", "c"]) == {"a", "b"}
-    one.apply(Changes("person", closed=[("rule", "a")]))
-    assert [two.key for two in one.open_letters()] == ["b"]
+    assert ledger.dead_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    ledger.apply(Changes("person", closed=[("rule", "a")]))
+    assert [two.key for two in ledger.open_letters()] == ["b"]
 
 
 def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
-    one = ledger(ledger_url)
+    ledger = opened(ledger_url)
     waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
-    one.apply(Changes("deal", waiting=[waiting]))
-    (found,) = one.waiting("rule")
-    assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, one.scope.run_id)
-    one.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
-    assert one.waiting() == []
+    ledger.apply(Changes("deal", waiting=[waiting]))
+    (found,) = ledger.waiting("rule")
+    assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, ledger.scope.run_id)
+    ledger.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
+    assert ledger.waiting() == []
 
 
 def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a")]))
+    ledger = opened(ledger_url)
+    ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError):
-        one.apply(
+        ledger.apply(
             Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")])
         )
-    assert set(one.entries("person", ["a", "new"])) == {"a"}
-    assert one.open_letters() == []
+    assert set(ledger.entries("person", ["a", "new"])) == {"a"}
+    assert ledger.open_letters() == []
 
 
 def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -118,12 +121,12 @@ def test_a_bad_ledger_url_is_a_clear_error(url: str) -> None:
 def test_a_sync_with_its_ledger_in_postgresql(box: Box, tmp_path: Path, postgres_url: str) -> None:
     messages = extract(box, tmp_path)
     assert (
-        deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url).counts("contacts")[
+        deliver(box, HUBSPOT, messages, tmp_path, ledger_url=postgres_url).counts("contacts")[
             "created"
         ]
         == 60
     )
-    before = contents(box, "hubspot")
-    again = deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url)
+    before = contents(box, HUBSPOT)
+    again = deliver(box, HUBSPOT, messages, tmp_path, ledger_url=postgres_url)
     assert again.counts("contacts") == {"planned": 60, "unchanged": 60}
-    assert contents(box, "hubspot") == before
+    assert contents(box, HUBSPOT) == before

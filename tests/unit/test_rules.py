@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from reverse_etl.errors import MappingError
 from reverse_etl.mapping.rules import check_rules, load_rules
-from support import Box, deliver, schema_message, user, written
+
+from box import Box
+from crms import HUBSPOT
+from support import deliver, schema_message, user, written
 
 GOOD = """\
 stream: users
@@ -23,7 +26,14 @@ fields:
     as: lead_score
 """
 LINKABLE: dict[str, Any] = {"contacts": {}, "deals": {"contacts": None}}
-DEAL = "stream: users\nobject: deals\nupsert_key: k\nfields: {k: user_id}\nlinks:\n  - {to: contacts, key: user_id}\n"
+DEAL = """\
+stream: users
+object: deals
+upsert_key: k
+fields: {k: user_id}
+links:
+  - {to: contacts, key: user_id}
+"""
 
 
 def rules(folder: Path, **files: str) -> Any:
@@ -144,7 +154,7 @@ def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
     written(tmp_path / "rules", "users.contact.yml", text)
     result = deliver(
         box,
-        "hubspot",
+        HUBSPOT,
         [schema_message(), user(1)],
         tmp_path,
         caplog=caplog,
@@ -153,14 +163,14 @@ def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
     assert result.code == 1
     assert told in caplog.text
     assert "users.contact.yml:" in caplog.text
-    assert box.objects("hubspot", "contacts") == []
+    assert box.objects(HUBSPOT, "contacts") == []
 
 
 def test_fields_that_are_missing_in_the_crm_are_one_error_without_provision(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     result = deliver(
-        box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, provision=False
+        box, HUBSPOT, [schema_message(), user(1)], tmp_path, caplog=caplog, provision=False
     )
     assert result.code == 1
     assert "canai_user_id, canai_journey_stage" in caplog.text
@@ -174,7 +184,7 @@ def test_options_missing_in_the_crm_are_told(
     written(tmp_path / "rules", "users.contact.yml", text)
     result = deliver(
         box,
-        "hubspot",
+        HUBSPOT,
         [schema_message(), user(1)],
         tmp_path,
         caplog=caplog,

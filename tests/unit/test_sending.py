@@ -41,9 +41,9 @@ class Picky:
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         self.calls += 1
-        if any(one.key in self.bad for one in writes):
+        if any(write.key in self.bad for write in writes):
             raise BatchRejectedError(RowError("bad", "something is wrong"))
-        return [RowResult(f"id-{one.key}") for one in writes]
+        return [RowResult(f"id-{write.key}") for write in writes]
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,7 @@ def test_calls_that_run_short_are_told_once_at_each_level(caplog: pytest.LogCapt
         assert watch.pace_s({"Sforce-Limit-Info": f"api-usage={used}/100000"}) == 0.0
     assert watch.pace_s({}) == 0.0
     told = [record.getMessage() for record in caplog.records if "API calls" in record.getMessage()]
-    assert [one.partition(" of ")[0] for one in told] == ["Salesforce: 80000", "Salesforce: 96000"]
+    assert [line.partition(" of ")[0] for line in told] == [
+        "Salesforce: 80000",
+        "Salesforce: 96000",
+    ]
