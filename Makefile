@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export UV_COMPILE_BYTECODE := 1
 export UV_LINK_MODE := copy
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
-PACKAGES := canai-rules reverse-etl sandbox tap-canai target-hubspot target-pipedrive target-salesforce
+PACKAGES := canai-rules reverse-etl sandbox singer-kit tap-canai target-hubspot target-pipedrive target-salesforce
 PROJECTS := $(addsuffix /pyproject.toml,$(PACKAGES))
 VENV_READY := $(VENV)/.ready
 PLUGINS_READY := .meltano/.ready
@@ -52,7 +52,7 @@ test: $(PLUGINS_READY) ## Run every test that needs no account
 check: $(VENV_READY) ## Lint, types, and whether generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy canai-rules/canai_rules reverse-etl/reverse_etl sandbox/sandbox tap-canai/tap_canai target-hubspot/target_hubspot target-pipedrive/target_pipedrive target-salesforce/target_salesforce scripts
+	$(BIN)/mypy canai-rules/canai_rules reverse-etl/reverse_etl sandbox/sandbox singer-kit/singer_kit tap-canai/tap_canai target-hubspot/target_hubspot target-pipedrive/target_pipedrive target-salesforce/target_salesforce scripts
 	$(BIN)/python scripts/generate.py --check
 
 generate: $(VENV_READY) ## Make generated files anew (meltano.yml, README tables, .env.example, docs/mapping.md)
