@@ -1,0 +1,3 @@
+"""temporary"""
+
+from reverse_etl.mapping.rules import check_rules as check_rules
