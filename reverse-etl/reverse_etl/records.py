@@ -10,7 +10,7 @@ from reverse_etl.errors import RowError
 from reverse_etl.values import Value
 
 if TYPE_CHECKING:
-    from reverse_etl.mapping.compiler import CompiledRule
+    from reverse_etl.mapping.compiled import CompiledRule
     from reverse_etl.objects import LinkForm
 
 Skip = Literal["filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm"]

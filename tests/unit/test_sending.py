@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.errors import BatchRejectedError, RowError
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import Lane, ObjectSpec
 from reverse_etl.pipeline.batch import batches, choose_lane

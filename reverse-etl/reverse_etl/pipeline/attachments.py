@@ -23,7 +23,7 @@ from reverse_etl.errors import (
 )
 from reverse_etl.ledger import Entry, FieldMark, Ledger
 from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.outcomes import Tally
 from reverse_etl.pipeline.plan import FILE_MARK
 from reverse_etl.pipeline.settle import HOLDS, letter

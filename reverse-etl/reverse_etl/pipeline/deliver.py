@@ -18,7 +18,7 @@ from reverse_etl.crm.adapter import Adapter, FileAdapter, JobAdapter, JobResults
 from reverse_etl.crm.download import Fetcher
 from reverse_etl.errors import BudgetSpentError, CrmError, StoppedError
 from reverse_etl.ledger import Entry, Ledger
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.batch import batches, choose_lane
 from reverse_etl.pipeline.duplicates import Doubts

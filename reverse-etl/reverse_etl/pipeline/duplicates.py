@@ -14,7 +14,7 @@ from reverse_etl.crm.adapter import Adapter, Lookup
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.store import Changes, Doubt
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.send import near
 from reverse_etl.pipeline.settle import letter
 from reverse_etl.records import SourceRecord, Write

@@ -23,7 +23,8 @@ from reverse_etl.errors import (
 )
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule, RuleCompiler
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.mapping.compiler import RuleCompiler
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted

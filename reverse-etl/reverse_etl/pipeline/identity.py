@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reverse_etl.crm.adapter import Adapter, Hit, Lookup
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord
 from reverse_etl.values import same
 

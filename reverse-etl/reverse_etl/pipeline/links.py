@@ -13,7 +13,7 @@ from reverse_etl.crm.adapter import Adapter
 from reverse_etl.errors import BudgetSpentError, RowError
 from reverse_etl.ledger import Entry, FieldMark, Ledger, Waiting
 from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.outcomes import Tally
 from reverse_etl.pipeline.settle import HOLDS, letter

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from reverse_etl.crm.adapter import Adapter, Hit
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Entry, Ledger
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.identity import Found, resolve
 from reverse_etl.pipeline.outcomes import ObjectTally
 from reverse_etl.records import CrmRecord, Fate, WantedLink, Write

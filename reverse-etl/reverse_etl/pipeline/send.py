@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter, Lookup, RowResult
 from reverse_etl.errors import AmbiguousAnswerError, BatchRejectedError, CrmError, RowError
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import Fate, FateName, Write
 
 EXTRA_CALLS_A_BATCH = 7

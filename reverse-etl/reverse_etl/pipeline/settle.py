@@ -13,7 +13,7 @@ from reverse_etl.crm.scrub import scrub
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Waiting
 from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.outcomes import Tally
 from reverse_etl.pipeline.receive import Invalid
 from reverse_etl.records import CrmRecord, Fate, SourceRecord, Write

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink, Write
 
 Kind = Literal["create", "update"]

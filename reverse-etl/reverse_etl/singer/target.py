@@ -26,8 +26,10 @@ from singer_sdk.exceptions import ConfigValidationError
 from reverse_etl.crm.adapter import Account, Adapter, CallCount
 from reverse_etl.errors import BudgetSpentError, ReverseEtlError, SettingError, StoppedError
 from reverse_etl.ledger import Ledger, Scope
+from reverse_etl.mapping.checks import check_rules
 from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.rules import SHIPPED, Rule, check_rules, named_rules
+from reverse_etl.mapping.load import SHIPPED, named_rules
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.deliver import DeliverySettings
 from reverse_etl.pipeline.engine import Engine
