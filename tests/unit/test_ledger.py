@@ -11,8 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
-from reverse_etl.ledger import Changes
+from reverse_etl.ledger import Changes, DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
 from reverse_etl.ledger.tables import Base
 from support import Box, contents, deliver, extract
 

@@ -72,7 +72,10 @@ def test_after_a_stop_nothing_is_sent() -> None:
     control.stop(15)
     adapter: Any = Picky(set())
     sent = list(Sender(adapter, control, 2).send(RULE, iter([[write(1)], [write(2)]])))
-    assert [outcome.name for outcomes in sent for outcome in outcomes] == ["not_attempted", "not_attempted"]
+    assert [outcome.name for outcomes in sent for outcome in outcomes] == [
+        "not_attempted",
+        "not_attempted",
+    ]
     assert adapter.calls == 0
 
 
