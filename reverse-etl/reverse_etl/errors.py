@@ -5,14 +5,14 @@
         SettingError        a setting is missing or makes no sense
         MappingError        a rule is wrong; knows file and line
         CrmError            the CRM refuses for a cause that is not a row's, or cannot be reached
-          NoSuchObject      the account has no such object
-          BudgetSpent       the day's calls are used up: nothing more is written in this run
+          NoSuchObjectError      the account has no such object
+          BudgetSpentError       the day's calls are used up: nothing more is written in this run
         LedgerError         the ledger cannot be used
-      AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
-      BatchRejected         a definite refusal of a whole batch; rows may be named
-      NotRepresentable      a value that a CRM field cannot hold: the row's own fault
-      Awaited               a record without its key, which another stream will bring
-      Stopped               a signal asked the run to end
+      AmbiguousAnswerError       a write may or may not have happened; look it up before sending it again
+      BatchRejectedError         a definite refusal of a whole batch; rows may be named
+      NotRepresentableError      a value that a CRM field cannot hold: the row's own fault
+      AwaitedError               a record without its key, which another stream will bring
+      StoppedError               a signal asked the run to end
 
 A message says what happened, to which record, and what to do; it never holds a value of a record or a secret.
 """
@@ -55,11 +55,11 @@ class CrmError(FatalError):
     """The CRM refuses for a cause that is not a row's, or cannot be reached."""
 
 
-class NoSuchObject(CrmError):
+class NoSuchObjectError(CrmError):
     """The account has no such object."""
 
 
-class BudgetSpent(CrmError):
+class BudgetSpentError(CrmError):
     """The calls that the CRM, or the user, allows are used up."""
 
 
@@ -67,15 +67,15 @@ class LedgerError(FatalError):
     """The ledger cannot be used."""
 
 
-class AmbiguousAnswer(ReverseEtlError):
+class AmbiguousAnswerError(ReverseEtlError):
     """A write that may or may not have happened."""
 
 
-class Awaited(ReverseEtlError):
+class AwaitedError(ReverseEtlError):
     """A record without its key, which another stream will bring."""
 
 
-class RowFault(ReverseEtlError):
+class RowError(ReverseEtlError):
     """Why a CRM, or a rule, does not take one row."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -83,19 +83,19 @@ class RowFault(ReverseEtlError):
         self.code, self.message, self.hint = code, message, hint
 
 
-class BatchRejected(ReverseEtlError):
+class BatchRejectedError(ReverseEtlError):
     """A whole batch was refused and nothing of it written; `named` are the rows the answer blames, by position."""
 
-    def __init__(self, fault: RowFault, named: Mapping[int, RowFault] | None = None) -> None:
+    def __init__(self, fault: RowError, named: Mapping[int, RowError] | None = None) -> None:
         super().__init__(fault.message)
         self.fault, self.named = fault, dict(named or {})
 
 
-class NotRepresentable(RowFault):
+class NotRepresentableError(RowError):
     """A value that the CRM field cannot hold."""
 
 
-class Stopped(ReverseEtlError):
+class StoppedError(ReverseEtlError):
     """A signal asked the run to end; `signal_number` is which."""
 
     def __init__(self, signal_number: int) -> None:

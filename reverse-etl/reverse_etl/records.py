@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 from reverse_etl.values import Value
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Fate:
     crm_id: str | None = None
     accepted: Mapping[str, Value] = field(default_factory=dict)
     """Values whose hashes the ledger may store."""
-    fault: RowFault | None = None
+    fault: RowError | None = None
     stage: str = ""
     missing: WantedLink | None = None
     """What a waiting write waits for."""

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal
 
-from reverse_etl.errors import NotRepresentable
+from reverse_etl.errors import NotRepresentableError
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"]
 Value = str | int | bool | Decimal | tuple[str, ...] | None
@@ -47,7 +47,7 @@ class FieldInfo:
 
 
 def canonical(info: FieldInfo, value: object) -> Value:
-    """A value in the form in which this field is compared. Raises: NotRepresentable."""
+    """A value in the form in which this field is compared. Raises: NotRepresentableError."""
     if value is None or value == "":
         return None
     match info.kind:
@@ -76,7 +76,7 @@ def canonical(info: FieldInfo, value: object) -> Value:
 
 def _text(info: FieldInfo, value: object) -> str | None:
     if isinstance(value, (list, dict, tuple)):
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "wrong_type",
             f"{info.name} takes text, not a list or an object",
             f"map {info.name} with a function",
@@ -100,12 +100,12 @@ def _text(info: FieldInfo, value: object) -> str | None:
         hint = (
             f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
         )
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "too_long", f"{info.name} holds at most {info.max_length} characters", hint
         )
     if info.strict_options and info.kind == "choice" and text not in info.options:
         hint = f"add the option to {info.name} in the CRM, or map the value in the rule"
-        raise NotRepresentable("unknown_option", f"{info.name} has no such option", hint)
+        raise NotRepresentableError("unknown_option", f"{info.name} has no such option", hint)
     return text
 
 
@@ -117,11 +117,11 @@ def _number(info: FieldInfo, value: object) -> Decimal | int:
         if not number.is_finite():
             raise InvalidOperation
     except InvalidOperation:
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "wrong_type", f"{info.name} takes a number", f"map a number onto {info.name}"
         ) from None
     if info.kind == "integer" and number != number.to_integral_value():
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "wrong_type", f"{info.name} takes a whole number", f"round {info.name} in the rule"
         )
     if info.scale is not None:
@@ -134,7 +134,7 @@ def _boolean(info: FieldInfo, value: object) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise NotRepresentable(
+    raise NotRepresentableError(
         "wrong_type", f"{info.name} takes true or false", f"map a boolean onto {info.name}"
     )
 
@@ -153,7 +153,7 @@ def _plain_date(info: FieldInfo, value: object) -> str:
             else date.fromisoformat(str(value)).isoformat()
         )
     except ValueError:
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "wrong_type", f"{info.name} takes a date", f"map a date onto {info.name}"
         ) from None
 
@@ -162,7 +162,7 @@ def _moment(info: FieldInfo, value: object) -> datetime:
     try:
         return parse_utc(value)
     except (ValueError, TypeError):
-        raise NotRepresentable(
+        raise NotRepresentableError(
             "wrong_type", f"{info.name} takes a date and time", f"map a timestamp onto {info.name}"
         ) from None
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.crm.adapter import Account, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, Attachment, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
 from reverse_etl.errors import (
-    AmbiguousAnswer,
-    BatchRejected,
+    AmbiguousAnswerError,
+    BatchRejectedError,
     CrmError,
-    NoSuchObject,
-    NotRepresentable,
-    RowFault,
+    NoSuchObjectError,
+    NotRepresentableError,
+    RowError,
 )
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
@@ -50,7 +50,7 @@ MAX_TEXT = 65_536
 MILLISECOND_DIGITS = 3
 
 
-class HubSpotAdapter:
+class HubSpotAdapter(Adapter):
     """One HubSpot account."""
 
     crm = "hubspot"
@@ -59,6 +59,7 @@ class HubSpotAdapter:
     def __init__(self, http: CrmHttp, version: str, pipeline: str = "") -> None:
         self.http, self.paths, self.pipeline = http, Paths(version), pipeline
         self.calls: CallCount = http.calls
+        self.files = self.owning = self
         self._infos: dict[str, dict[str, FieldInfo]] = {}
         self._types: dict[str, str] = {}
         """Type ids of custom objects."""
@@ -83,7 +84,7 @@ class HubSpotAdapter:
         return answer.body
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
-        """Properties by internal name. Raises: NoSuchObject, CrmError."""
+        """Properties by internal name. Raises: NoSuchObjectError, CrmError."""
         if object_name in CUSTOM:
             self._find_type(object_name)
         found = self._get(self.paths.properties(self._type(object_name)))["results"]
@@ -144,14 +145,14 @@ class HubSpotAdapter:
         return self._types.get(object_name, object_name)
 
     def _find_type(self, object_name: str) -> None:
-        """Raises: NoSuchObject where the portal has no such custom object, or shows none."""
+        """Raises: NoSuchObjectError where the portal has no such custom object, or shows none."""
         answer = self.http.call("GET", SCHEMAS, SETUP)
         known = (
             answer.body.get("results") or [] if answer.ok and isinstance(answer.body, dict) else []
         )
         found = next((one for one in known if one.get("name") == object_name), None)
         if found is None:
-            raise NoSuchObject(
+            raise NoSuchObjectError(
                 f"HubSpot has no custom object {object_name}.",
                 "Create it, or take its rule out of the mapping.",
             )
@@ -176,7 +177,7 @@ class HubSpotAdapter:
             )
 
     def _create_object(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """A custom object with its properties. Raises: NoSuchObject where the portal has no right to it."""
+        """A custom object with its properties. Raises: NoSuchObjectError where the portal has no right to it."""
         key = next(one.name for one in wanted if one.unique)
         properties = [
             {name: value for name, value in property_body(one).items() if name != "groupName"}
@@ -193,7 +194,7 @@ class HubSpotAdapter:
         answer = self.http.call("POST", SCHEMAS, SETUP, json=body)
         if not answer.ok:
             hint = "Custom objects need an Enterprise portal and the schema scopes."
-            raise NoSuchObject(
+            raise NoSuchObjectError(
                 f"HubSpot could not create the custom object {object_name} ({answer.status}).", hint
             )
 
@@ -311,7 +312,9 @@ class HubSpotAdapter:
             self.http.call("POST", path, Purpose(object_name, "write"), json={"inputs": inputs})
         )
         if not answer.ok:
-            raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
+            raise BatchRejectedError(
+                row_fault(answer.body if isinstance(answer.body, dict) else {})
+            )
         return self._results(answer, writes, key_field if creating else None)
 
     def _clear(self, object_name: str, writes: Sequence[Write]) -> None:
@@ -328,7 +331,7 @@ class HubSpotAdapter:
             )
 
     def _write_notes(self, writes: Sequence[Write]) -> list[RowResult]:
-        """One batch/create, which HubSpot would repeat, or batch/update. Raises: AmbiguousAnswer."""
+        """One batch/create, which HubSpot would repeat, or batch/update. Raises: AmbiguousAnswerError."""
         creating = writes[0].kind == "create"
         inputs = []
         for index, write in enumerate(writes):
@@ -350,20 +353,22 @@ class HubSpotAdapter:
             )
         )
         if not answer.ok:
-            raise BatchRejected(row_fault(answer.body if isinstance(answer.body, dict) else {}))
+            raise BatchRejectedError(
+                row_fault(answer.body if isinstance(answer.body, dict) else {})
+            )
         if isinstance(answer.body, dict):
             answer.body["results"] = [
                 {**one, "properties": shown(one, None)} for one in answer.body.get("results") or []
             ]
         results = self._results(answer, writes, MARKER if creating else None)
         if creating and any(one.again for one in results):
-            raise AmbiguousAnswer("HubSpot's answer to new notes does not name each of them")
+            raise AmbiguousAnswerError("HubSpot's answer to new notes does not name each of them")
         return results
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """A file of a note. Raises: RowFault for an object that HubSpot keeps no files of."""
+        """A file of a note. Raises: RowError for an object that HubSpot keeps no files of."""
         if object_name != NOTES:
-            raise RowFault(
+            raise RowError(
                 "no_files",
                 f"HubSpot attaches files to notes, not to {object_name}",
                 "take `attach` out of the rule",
@@ -377,7 +382,7 @@ class HubSpotAdapter:
             (write.key if key_field else str(write.crm_id)): index
             for index, write in enumerate(writes)
         }
-        missing = RowFault(
+        missing = RowError(
             "no_verdict",
             "HubSpot's answer names neither a result nor an error for it",
             "sync again",
@@ -429,7 +434,7 @@ class HubSpotAdapter:
                 f"HubSpot answered {answer.status} to an association batch.",
                 "Run again: links that are missing are made then.",
             )
-        failed: dict[tuple[str, str], RowFault] = {}
+        failed: dict[tuple[str, str], RowError] = {}
         for item in body.get("errors") or []:
             context = item.get("context") or {}
             failed |= dict.fromkeys(
@@ -546,5 +551,5 @@ def from_wire(info: FieldInfo, value: str | None) -> Value:
         return None
     try:
         return canonical(info, value.split(";") if info.kind == "choices" and value else value)
-    except NotRepresentable:
+    except NotRepresentableError:
         return value

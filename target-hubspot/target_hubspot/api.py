@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reverse_etl.crm.http import Answer, Meaning
-from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.errors import CrmError, RowError
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
@@ -120,7 +120,7 @@ def error_code(body: Any) -> str:
     )
 
 
-def row_fault(body: Mapping[str, Any]) -> RowFault:
+def row_fault(body: Mapping[str, Any]) -> RowError:
     """A row's fault from an error's body. Raises: CrmError for a cause that is every row's."""
     code, message = error_code(body), str(body.get("message", ""))
     if code in RUN_CODES:
@@ -134,7 +134,7 @@ def row_fault(body: Mapping[str, Any]) -> RowFault:
             f"To do: {RUN_CODES[code]}.",
         )
     if body.get("category") == "CONFLICT" or "already exists" in message:
-        return RowFault(
+        return RowError(
             "identity_conflict",
             message,
             "another record of HubSpot holds its email or key: merge the two, or change one of them",
@@ -145,7 +145,7 @@ def row_fault(body: Mapping[str, Any]) -> RowFault:
         for name in (one.get("context") or {}).get("propertyName", [])
     ]
     field = f" {names[0]}" if names else ""
-    return RowFault(
+    return RowError(
         code or "rejected",
         message,
         f"mend the value of{field or ' the field that the message names'} at the source or in the rule",

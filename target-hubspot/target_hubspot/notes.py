@@ -14,7 +14,7 @@ from typing import Any
 from reverse_etl.crm.adapter import Attachment, Hit, Lookup
 from reverse_etl.crm.http import Answer, CrmHttp, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
-from reverse_etl.errors import BatchRejected, CrmError, RowFault
+from reverse_etl.errors import BatchRejectedError, CrmError, RowError
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
@@ -112,7 +112,7 @@ class Notes:
                     yield str(end["toObjectId"]), str(one["from"]["id"])
 
     def attach(self, crm_id: str, file: Attachment, *, new: bool) -> bool:
-        """Upload a file, which HubSpot keeps once, and name it in the note. Raises: BatchRejected, RowFault, CrmError."""
+        """Upload a file, which HubSpot keeps once, and name it in the note. Raises: BatchRejectedError, RowError, CrmError."""
         held = [] if new else self._files_of(crm_id)
         if any(self._name_of(one) == file.name for one in held):
             return False
@@ -135,7 +135,7 @@ class Notes:
     def _files_of(self, crm_id: str) -> list[str]:
         record = next(self.read(NOTES, None, [crm_id], [FILES], "attach"), None)
         if record is None:
-            raise RowFault(
+            raise RowError(
                 "note_gone", "the note is not there any more", "sync it again with a full refresh"
             )
         return [
@@ -173,7 +173,7 @@ class Notes:
 
     @staticmethod
     def _good(answer: Answer) -> None:
-        """Raises: BatchRejected."""
+        """Raises: BatchRejectedError."""
         body = answer.body if isinstance(answer.body, dict) else {}
         if not answer.ok or body.get("errors"):
-            raise BatchRejected(row_fault(body))
+            raise BatchRejectedError(row_fault(body))

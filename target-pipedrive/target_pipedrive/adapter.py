@@ -9,9 +9,15 @@ from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from reverse_etl.crm.adapter import Account, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, Attachment, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, NotRepresentable, RowFault
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    CrmError,
+    NotRepresentableError,
+    RowError,
+)
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Kind, Value, canonical
@@ -53,7 +59,7 @@ RECENT_S = 600.0
 MERGED = ("persons", "deals")
 
 
-class PipedriveAdapter:
+class PipedriveAdapter(Adapter):
     """One Pipedrive company."""
 
     crm = "pipedrive"
@@ -62,6 +68,7 @@ class PipedriveAdapter:
     def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:
         self.http, self._pipeline = http, pipeline
         self.calls: CallCount = http.calls
+        self.files = self.owning = self.merging = self
         self._stage_ids = tuple(stage_ids)
         self._infos: dict[str, dict[str, FieldInfo]] = {}
         self._notes = Notes(http)
@@ -329,7 +336,7 @@ class PipedriveAdapter:
             )
         try:
             return canonical(info, value.get("value") if isinstance(value, dict) else value)
-        except NotRepresentable:
+        except NotRepresentableError:
             return str(value)
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
@@ -350,7 +357,7 @@ class PipedriveAdapter:
             )
         )
         if not answer.ok:
-            raise BatchRejected(row_fault(answer))
+            raise BatchRejectedError(row_fault(answer))
         return [self._result(answer, creating)]
 
     @staticmethod
@@ -359,9 +366,9 @@ class PipedriveAdapter:
         if isinstance(data, dict) and "id" in data:
             return RowResult(str(data["id"]))
         if creating:
-            raise AmbiguousAnswer("Pipedrive answered a create with success and no record")
+            raise AmbiguousAnswerError("Pipedrive answered a create with success and no record")
         return RowResult(
-            fault=RowFault("no_verdict", "Pipedrive's answer names no record", "sync again"),
+            fault=RowError("no_verdict", "Pipedrive's answer names no record", "sync again"),
             again=True,
         )
 
@@ -397,9 +404,9 @@ class PipedriveAdapter:
         return float(value) if isinstance(value, Decimal) else value
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """A file of a note's person, who may have it though the note is new. Raises: RowFault for another object."""
+        """A file of a note's person, who may have it though the note is new. Raises: RowError for another object."""
         if object_name != NOTES:
-            raise RowFault(
+            raise RowError(
                 "no_files",
                 f"files of {object_name} are not supported",
                 "take `attach` out of the rule",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reverse_etl.crm.http import Answer, Meaning
-from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.errors import CrmError, RowError
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
@@ -90,7 +90,7 @@ def check(answer: Answer) -> Answer:
     return answer
 
 
-def row_fault(answer: Answer) -> RowFault:
+def row_fault(answer: Answer) -> RowError:
     """A row's fault. Raises: CrmError for a cause that is every row's."""
     message = message_of(answer.body)
     if "does not exist" in message and "field" in message:
@@ -99,13 +99,13 @@ def row_fault(answer: Answer) -> RowFault:
             "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be.",
         )
     if "archived" in message.casefold():
-        return RowFault(
+        return RowError(
             "archived",
             message,
             "take the deal out of the archive in Pipedrive, or leave it: nobody can edit it there",
         )
     code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
-    return RowFault(
+    return RowError(
         code,
         message or f"Pipedrive answered {answer.status}",
         "mend the field that the message names at the source or in the rule",

@@ -12,7 +12,7 @@ from typing import Any
 from reverse_etl.crm.adapter import Attachment, Hit, Lookup, RowResult
 from reverse_etl.crm.http import Answer, CrmHttp, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
+from reverse_etl.errors import AmbiguousAnswerError, BatchRejectedError, CrmError, RowError
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, canonical
 
@@ -100,7 +100,7 @@ class Notes:
         return data if isinstance(data, dict) else None
 
     def write(self, write: Write) -> RowResult:
-        """One note. Raises: AmbiguousAnswer for a create without an answer, BatchRejected."""
+        """One note. Raises: AmbiguousAnswerError for a create without an answer, BatchRejectedError."""
         creating = write.kind == "create"
         body: dict[str, Any] = {}
         if creating or "content" in write.fields:
@@ -118,10 +118,10 @@ class Notes:
         return RowResult(self._id_of(answer, "note"))
 
     def attach(self, crm_id: str, file: Attachment) -> bool:
-        """A file of the note's person, unless it has one of that name. Raises: AmbiguousAnswer, BatchRejected, RowFault."""
+        """A file of the note's person, unless it has one of that name. Raises: AmbiguousAnswerError, BatchRejectedError, RowError."""
         note = self._note(crm_id, "attach")
         if note is None or not note.get("person_id"):
-            raise RowFault(
+            raise RowError(
                 "note_gone", "the note is not there any more", "sync it again with a full refresh"
             )
         person = str(note["person_id"])
@@ -150,10 +150,10 @@ class Notes:
 
     @staticmethod
     def _id_of(answer: Answer, what: str) -> str:
-        """The id of what was made. Raises: AmbiguousAnswer, BatchRejected."""
+        """The id of what was made. Raises: AmbiguousAnswerError, BatchRejectedError."""
         if not answer.ok:
-            raise BatchRejected(row_fault(answer))
+            raise BatchRejectedError(row_fault(answer))
         data = answer.body.get("data") if isinstance(answer.body, dict) else None
         if not isinstance(data, dict) or "id" not in data:
-            raise AmbiguousAnswer(f"Pipedrive answered with success and no {what}")
+            raise AmbiguousAnswerError(f"Pipedrive answered with success and no {what}")
         return str(data["id"])

@@ -10,15 +10,15 @@ from functools import partial
 from typing import IO, Any
 from urllib.parse import quote
 
-from reverse_etl.crm.adapter import Account, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, Attachment, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose, Upload
 from reverse_etl.errors import (
-    AmbiguousAnswer,
-    BatchRejected,
+    AmbiguousAnswerError,
+    BatchRejectedError,
     CrmError,
-    NoSuchObject,
-    NotRepresentable,
-    RowFault,
+    NoSuchObjectError,
+    NotRepresentableError,
+    RowError,
 )
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
@@ -48,7 +48,7 @@ DATETIME_DIGITS = 0
 """Salesforce keeps whole seconds of a date-time. Source: REST API answers recorded from an org."""
 
 
-class SalesforceAdapter:
+class SalesforceAdapter(Adapter):
     """One Salesforce org."""
 
     crm = "salesforce"
@@ -68,6 +68,7 @@ class SalesforceAdapter:
         self._snapshots: dict[str, tuple[Snapshot, float]] = {}
         self.version = version if version.startswith("v") else f"v{version}"
         self.calls: CallCount = http.calls
+        self.files = self.jobs = self.owning = self
         self._infos: dict[str, dict[str, FieldInfo]] = {}
         self._relations: dict[str, dict[str, str]] = {}
         """By object and look-up field: the name of the relationship."""
@@ -129,7 +130,7 @@ class SalesforceAdapter:
         answer = self._call("GET", f"/sobjects/{object_name}/describe", SETUP, missing_ok=True)
         if answer.status == 404:
             hint = "Create it, grant the user access to it, or set `provision: true`."
-            raise NoSuchObject(
+            raise NoSuchObjectError(
                 f"Salesforce has no object {object_name}, or hides it from the user.", hint
             )
         if not answer.ok or not isinstance(answer.body, dict):
@@ -351,13 +352,13 @@ class SalesforceAdapter:
         )
         if not answer.ok:
             errors = errors_of(answer.body)
-            raise BatchRejected(
+            raise BatchRejectedError(
                 row_fault(errors[0])
                 if errors
-                else RowFault("rejected", f"Salesforce answered {answer.status}")
+                else RowError("rejected", f"Salesforce answered {answer.status}")
             )
         if not isinstance(answer.body, list) or len(answer.body) != len(writes):
-            missing = RowFault(
+            missing = RowError(
                 "no_verdict",
                 "Salesforce's answer names neither a result nor an error for it",
                 "sync again",
@@ -416,10 +417,10 @@ class SalesforceAdapter:
         answer = self._call("POST", "/sobjects/ContentVersion", purpose, body, repeatable=False)
         if not answer.ok:
             errors = errors_of(answer.body)
-            raise BatchRejected(
+            raise BatchRejectedError(
                 row_fault(errors[0])
                 if errors
-                else RowFault("rejected", f"Salesforce answered {answer.status}")
+                else RowError("rejected", f"Salesforce answered {answer.status}")
             )
         return True
 
@@ -447,7 +448,7 @@ class SalesforceAdapter:
             body = {"allOrNone": False, "records": records}
             try:
                 answer = self._call("POST", "/composite/sobjects", purpose, body, repeatable=False)
-            except AmbiguousAnswer:
+            except AmbiguousAnswerError:
                 continue  # a role has no external id: what there is now is asked for again
             if (
                 not answer.ok
@@ -528,5 +529,5 @@ def from_wire(info: FieldInfo, value: Any) -> Value:
         return None
     try:
         return canonical(info, value.split(";") if info.kind == "choices" else value)
-    except NotRepresentable:
+    except NotRepresentableError:
         return str(value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reverse_etl.crm.http import Answer, Meaning
-from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.errors import CrmError, RowError
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def matched(error: Mapping[str, Any]) -> str:
     return ", ".join(ids) or " ".join(RECORD_ID.findall(str(error.get("message", ""))))
 
 
-def row_fault(error: Mapping[str, Any]) -> RowFault:
+def row_fault(error: Mapping[str, Any]) -> RowError:
     """A row's fault. Raises: CrmError for a cause that is every row's."""
     code, message = (
         str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN"),
@@ -129,7 +129,7 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
     fields = ", ".join(error.get("fields") or [])
     if code == "INVALID_FIELD" and message.startswith(NO_PARENT):
         hint = "the record it is linked to no longer carries its key in Salesforce: put the key back, or sync that record with force"
-        return RowFault("parent_not_found", f"{code}: {message}", hint)
+        return RowError("parent_not_found", f"{code}: {message}", hint)
     if code in RUN_CODES and code != "NOT_FOUND":
         raise CrmError(
             f"Salesforce refuses every row ({code}{': ' + (fields or field_named(message)) if fields or field_named(message) else ''}).",
@@ -139,7 +139,7 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
         told = matched(error)
         which = f"another record of Salesforce{f', {told},' if told else ''} is the same"
         more = "; or set allow_duplicates_save" if code == "DUPLICATES_DETECTED" else ""
-        return RowFault(
+        return RowError(
             "identity_conflict",
             f"{code}: {message}",
             f"{which}: merge the two, or change one of them{more}",
@@ -149,4 +149,4 @@ def row_fault(error: Mapping[str, Any]) -> RowFault:
         if fields
         else "mend the record at the source or in the rule"
     )
-    return RowFault(code, message, hint)
+    return RowError(code, message, hint)

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.crm.http import Answer, Purpose, Upload
-from reverse_etl.errors import CrmError, Stopped
+from reverse_etl.errors import CrmError, StoppedError
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import Write
 from reverse_etl.values import Value, plain_number
@@ -93,7 +93,7 @@ class Bulk:
         ended: Callable[[str], None],
         stopping: Callable[[], bool],
     ) -> Verdicts:
-        """Writes of one kind as jobs, several at once, until all have ended. Raises: CrmError, Stopped."""
+        """Writes of one kind as jobs, several at once, until all have ended. Raises: CrmError, StoppedError."""
         verdicts = Verdicts()
         with Sorted() as rows:
             creating = rows.fill(blocks(), key_field, fields_of)
@@ -147,7 +147,7 @@ class Bulk:
         verdicts: Verdicts,
         stopping: Callable[[], bool],
     ) -> None:
-        """Upload, start, wait, and join the results. Raises: CrmError, Stopped."""
+        """Upload, start, wait, and join the results. Raises: CrmError, StoppedError."""
         purpose = Purpose(object_name, "write")
 
         def body() -> IO[bytes]:
@@ -185,7 +185,7 @@ class Bulk:
     def _ended(
         self, object_name: str, job_id: str, kind: str, stopping: Callable[[], bool]
     ) -> Mapping[str, Any]:
-        """The job once it has ended. Raises: CrmError, Stopped."""
+        """The job once it has ended. Raises: CrmError, StoppedError."""
         wait_s, waited_s = FIRST_POLL_S, 0.0
         while True:
             answer = self.call("GET", f"/jobs/{kind}/{job_id}", Purpose(object_name, "poll"))
@@ -197,7 +197,7 @@ class Bulk:
             if answer.body["state"] in ENDED:
                 return answer.body
             if stopping():
-                raise Stopped(0)
+                raise StoppedError(0)
             if waited_s > LONGEST_JOB_S:
                 raise CrmError(
                     f"The bulk job {job_id} has not ended after {waited_s:.0f} s.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from reverse_etl.crm.adapter import RowResult
-from reverse_etl.errors import BatchRejected, RowFault
+from reverse_etl.errors import BatchRejectedError, RowError
 from reverse_etl.mapping.compiler import CompiledRule
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import Lane, ObjectSpec
@@ -42,7 +42,7 @@ class Picky:
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         self.calls += 1
         if any(one.key in self.bad for one in writes):
-            raise BatchRejected(RowFault("bad", "something is wrong"))
+            raise BatchRejectedError(RowError("bad", "something is wrong"))
         return [RowResult(f"id-{one.key}") for one in writes]
 
 

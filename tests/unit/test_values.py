@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reverse_etl.crm.scrub import scrub
-from reverse_etl.errors import NotRepresentable
+from reverse_etl.errors import NotRepresentableError
 from reverse_etl.values import (
     FieldInfo,
     canonical,
@@ -59,7 +59,7 @@ def test_canonical(kind: Any, given_value: object, expected: object) -> None:
 def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(
     kind: Any, bad: object
 ) -> None:
-    with pytest.raises(NotRepresentable) as error:
+    with pytest.raises(NotRepresentableError) as error:
         canonical(FieldInfo("score", kind), bad)
     assert "score" in error.value.message
     assert str(bad) not in error.value.message

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reverse_etl.crm.adapter import Account, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
-from reverse_etl.errors import BatchRejected, CrmError, RowFault
+from reverse_etl.errors import BatchRejectedError, CrmError, RowError
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.singer import cli as commands
@@ -32,7 +32,7 @@ OBJECTS = {
 }
 
 
-class TinyAdapter:
+class TinyAdapter(Adapter):
     """One account of Tiny."""
 
     crm = "tiny"
@@ -128,10 +128,12 @@ class TinyAdapter:
             json={"key": key_field, "rows": rows},
         )
         if answer.status == 400:
-            raise BatchRejected(RowFault("rejected", "Tiny refuses the call", "look at the record"))
+            raise BatchRejectedError(
+                RowError("rejected", "Tiny refuses the call", "look at the record")
+            )
         hint = "mend the record at the source"
         return [
-            RowResult(fault=RowFault(one["error"], one["message"], hint))
+            RowResult(fault=RowError(one["error"], one["message"], hint))
             if "error" in one
             else RowResult(one["id"])
             for one in self._good(answer)

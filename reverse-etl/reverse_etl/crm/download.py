@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 
 LARGEST_FILE_BYTES = 35 * 1000 * 1000
 """A file is held in memory while it is sent, and not every CRM takes more."""
@@ -36,7 +36,7 @@ class Fetcher:
     session: requests.Session = field(default_factory=requests.Session)
 
     def fetch(self, url: str) -> IO[bytes]:
-        """The file, from its beginning. Raises: RowFault."""
+        """The file, from its beginning. Raises: RowError."""
         self._check_host(url)
         self.session.trust_env = not url.startswith("http://")
         for attempt in range(1, ATTEMPTS + 1):
@@ -52,7 +52,7 @@ class Fetcher:
                         return received(answer)
                     if answer.status_code != 429 and answer.status_code < 500:
                         hint = "look whether the source still has the file, and sync again with a full refresh"
-                        raise RowFault(
+                        raise RowError(
                             "file_gone", f"the file's host answered {answer.status_code}", hint
                         )
             except (
@@ -62,45 +62,45 @@ class Fetcher:
             ):
                 pass  # tried again like a 5xx; after the last attempt the fault below tells it
             self.sleep(0.5 * 2**attempt)
-        raise RowFault(
+        raise RowError(
             "file_unreachable",
             f"the file's host gave no file in {ATTEMPTS} attempts",
             "sync again later with a full refresh",
         )
 
     def _check_host(self, url: str) -> None:
-        """Raises: RowFault for a URL that is not to be fetched from."""
+        """Raises: RowError for a URL that is not to be fetched from."""
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise RowFault(
+            raise RowError(
                 "bad_file_url", "the file's URL is no http(s) URL", "mend the URL at the source"
             )
         if self.allow_private_hosts:
             return
         if parts.scheme != "https":
             hint = "mend the URL at the source, or set allow_private_download_hosts: true where it is meant"
-            raise RowFault("bad_file_url", "the file's URL is not https", hint)
+            raise RowError("bad_file_url", "the file's URL is not https", hint)
         try:
             addresses = {info[4][0] for info in socket.getaddrinfo(parts.hostname, None)}
         except OSError:
-            raise RowFault(
+            raise RowError(
                 "file_unreachable", "the file's host has no address", "mend the URL at the source"
             ) from None
         if any(not ipaddress.ip_address(address).is_global for address in addresses):
             hint = "if that is meant, set allow_private_download_hosts: true"
-            raise RowFault(
+            raise RowError(
                 "private_file_host", "the file's host is on this machine or a private network", hint
             )
 
 
 def received(answer: requests.Response) -> IO[bytes]:
-    """The body in a file. Raises: RowFault for one that is too large."""
+    """The body in a file. Raises: RowError for one that is too large."""
     file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
     for chunk in answer.iter_content(CHUNK_BYTES):
         file.write(chunk)
         if file.tell() > LARGEST_FILE_BYTES:
             file.close()
-            raise RowFault(
+            raise RowError(
                 "file_too_large",
                 f"the file has more than {LARGEST_FILE_BYTES} bytes",
                 "no CRM would take it: attach it by hand",

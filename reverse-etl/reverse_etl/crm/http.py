@@ -1,6 +1,6 @@
 """HTTP to a CRM: pace, retries with backoff, renewed tokens; an answer that is not retriable goes to the adapter.
 
-Invariant: a write that the CRM would repeat is never sent twice here. Where its fate is unknown, `AmbiguousAnswer`
+Invariant: a write that the CRM would repeat is never sent twice here. Where its fate is unknown, `AmbiguousAnswerError`
 leaves and the caller looks the record up.
 """
 
@@ -21,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from reverse_etl.crm.adapter import CallCount
-from reverse_etl.errors import AmbiguousAnswer, BudgetSpent, CrmError
+from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class CrmHttp:
 
         An answer whose status is in `final` is not asked for again, whatever its status says.
 
-        Raises: AmbiguousAnswer (only where `repeatable` is False), BudgetSpent, CrmError.
+        Raises: AmbiguousAnswerError (only where `repeatable` is False), BudgetSpentError, CrmError.
         """
         renewed = False
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -175,7 +175,7 @@ class CrmHttp:
                 else self.meaning(response.status_code, parsed(response), response.headers)
             )
             if meaning == "spent":
-                raise BudgetSpent(
+                raise BudgetSpentError(
                     f"{self.name}'s calls of the day are used up.",
                     "Run again tomorrow, or ask for more.",
                 )
@@ -190,7 +190,9 @@ class CrmHttp:
                 continue
             if response.status_code in RETRIABLE:
                 if not repeatable:
-                    raise AmbiguousAnswer(f"{self.name} answered {response.status_code} to a write")
+                    raise AmbiguousAnswerError(
+                        f"{self.name} answered {response.status_code} to a write"
+                    )
                 self._wait(attempt, response.headers, f"answered {response.status_code}")
                 continue
             if (
@@ -245,7 +247,9 @@ class CrmHttp:
             error, requests.exceptions.ConnectTimeout
         ) or "NewConnectionError" in repr(error)
         if not never_sent and not repeatable:
-            raise AmbiguousAnswer(f"{self.name} closed the connection during a write") from error
+            raise AmbiguousAnswerError(
+                f"{self.name} closed the connection during a write"
+            ) from error
         if isinstance(error, requests.exceptions.SSLError):
             raise CrmError(
                 f"{self.name}'s certificate is not trusted.",
@@ -260,7 +264,9 @@ class CrmHttp:
 
     def _after_silence(self, attempt: int, repeatable: bool) -> None:
         if not repeatable:
-            raise AmbiguousAnswer(f"{self.name} did not answer a write within {self.timeout_s:g} s")
+            raise AmbiguousAnswerError(
+                f"{self.name} did not answer a write within {self.timeout_s:g} s"
+            )
         self._wait(attempt, {}, f"did not answer within {self.timeout_s:g} s")
 
     def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:

@@ -18,7 +18,7 @@ from zlib import crc32
 
 import simpleeval
 
-from reverse_etl.errors import Awaited, NotRepresentable, RowFault
+from reverse_etl.errors import AwaitedError, NotRepresentableError, RowError
 from reverse_etl.mapping.functions import Function, bind
 from reverse_etl.mapping.rules import FieldRule, OwnerRule, Rule, nearest
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
@@ -92,21 +92,21 @@ class CompiledRule:
         return self.rule.object
 
     def map(self, source: SourceRecord) -> CrmRecord | None:
-        """The CRM record; None where `where` filters the row and nothing follows from that. Raises: Awaited, RowFault."""
+        """The CRM record; None where `where` filters the row and nothing follows from that. Raises: AwaitedError, RowError."""
         leaving = self.where is not None and not self._passes(source)
         if leaving and not self.leave_fields:
             return None
         key = self._value(self.fields[self.rule.upsert_key], source)
         if key is None and self.fields[self.rule.upsert_key].rule.wait_on_null:
-            raise Awaited
+            raise AwaitedError
         if key is None:
-            raise RowFault(
+            raise RowError(
                 "no_key",
                 f"{self.rule.upsert_key} is empty",
                 "the record needs a value for its upsert key",
             )
         if len(str(key)) > LONGEST_KEY:
-            raise RowFault(
+            raise RowError(
                 "too_long",
                 f"{self.rule.upsert_key} has more than {LONGEST_KEY} characters",
                 "the ledger keeps shorter keys only",
@@ -117,7 +117,7 @@ class CompiledRule:
             values = {name: self._value(field, source) for name, field in self.fields.items()}
             for name, why in self.spec.required.items():
                 if values.get(name) is None:
-                    raise RowFault(
+                    raise RowError(
                         "required_field",
                         f"{name} is empty",
                         f"{why}: give {name} a default in the rule",
@@ -154,7 +154,7 @@ class CompiledRule:
             return bool(self.where(source.values))
         except BAD_RECORD as error:
             hint = "let the expression allow for null, as in `(total or 0) > 0`"
-            raise RowFault("unmappable", f"where fails ({type(error).__name__})", hint) from None
+            raise RowError("unmappable", f"where fails ({type(error).__name__})", hint) from None
 
     def _value(self, field: CompiledField, source: SourceRecord) -> Value:
         name = field.rule.name
@@ -162,7 +162,7 @@ class CompiledRule:
             value = field.compute(source.values)
         except BAD_RECORD as error:
             hint = f"look at the properties that {name} is made from"
-            raise RowFault(
+            raise RowError(
                 "unmappable", f"{name}: {field.rule.function} fails ({type(error).__name__})", hint
             ) from None
         return canonical(field.info, value)
@@ -516,7 +516,7 @@ class RuleCompiler:
                 )
             try:
                 values[name] = canonical(fields[name].info, value)
-            except NotRepresentable as error:
+            except NotRepresentableError as error:
                 raise rule.error(f"on_leave: {error}.", "on_leave", error.hint) from None
         return values
 

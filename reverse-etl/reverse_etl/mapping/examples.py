@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from reverse_etl.errors import MappingError, RowFault
+from reverse_etl.errors import MappingError, RowError
 from reverse_etl.mapping.compiler import BRACES, RuleCompiler
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Example, Rule
@@ -63,7 +63,7 @@ def outcome(
     compiled = compiler.compile(replace(rule, owner=None), spec, properties, infos)
     try:
         record = compiled.map(SourceRecord(rule.stream, "example", example.record, 0))
-    except RowFault as fault:
+    except RowError as fault:
         return fault.code
     if record is None or record.leaving:
         return "filtered"

@@ -14,7 +14,13 @@ from typing import Literal
 
 from reverse_etl.crm.adapter import Attachment, FileAdapter
 from reverse_etl.crm.download import Fetcher
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, BudgetSpent, CrmError, RowFault
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    BudgetSpentError,
+    CrmError,
+    RowError,
+)
 from reverse_etl.ledger import Entry, FieldMark, Ledger
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping.compiler import CompiledRule
@@ -27,7 +33,7 @@ from reverse_etl.values import hash_value
 AMBIGUOUS_ATTEMPTS = 3
 LATE_S = 5.0
 """How long an upload whose answer is lost is given to appear, before the file is looked for and sent again."""
-Verdict = Literal["made", "kept", "not_attempted"] | RowFault
+Verdict = Literal["made", "kept", "not_attempted"] | RowError
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ class Attacher:
             if isinstance(verdict, CrmError):
                 failure = failure or verdict
                 self.tally.attachments["not_attempted"] += 1
-            elif isinstance(verdict, RowFault):
+            elif isinstance(verdict, RowError):
                 self.tally.attachments["dead"] += 1
                 changes.dead.append(letter(rule, fate.record.source, "attach", verdict))
             else:
@@ -101,12 +107,12 @@ class Attacher:
                         else "kept"
                     )
                 except (
-                    AmbiguousAnswer
+                    AmbiguousAnswerError
                 ):  # attach looks for the file first, so to call it again makes no second one
                     self.fetcher.sleep(LATE_S * attempt)
-        except BatchRejected as rejected:
+        except BatchRejectedError as rejected:
             return rejected.fault
-        except (RowFault, BudgetSpent, CrmError) as fault:
+        except (RowError, BudgetSpentError, CrmError) as fault:
             return fault
         return CrmError(
             f"The fate of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",

@@ -16,7 +16,7 @@ from typing import cast
 
 from reverse_etl.crm.adapter import Adapter, FileAdapter, JobAdapter, JobResults, RowResult
 from reverse_etl.crm.download import Fetcher
-from reverse_etl.errors import BudgetSpent, CrmError, Stopped
+from reverse_etl.errors import BudgetSpentError, CrmError, StoppedError
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiler import CompiledRule
 from reverse_etl.pipeline.attachments import Attacher
@@ -130,7 +130,7 @@ class Delivery:
 
     def note_spent(self, error: CrmError) -> None:
         """Go on without calls where the budget is spent. Raises: CrmError for any other cause."""
-        if not isinstance(error, BudgetSpent):
+        if not isinstance(error, BudgetSpentError):
             raise error
         if not self.budget_spent:
             self.budget_spent = str(error)
@@ -238,7 +238,7 @@ class Delivery:
                 self.ledger.end_job,
                 self.stopping.is_set,
             )
-        except Stopped:
+        except StoppedError:
             return NoResults()
         except CrmError as error:
             self.note_spent(error)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from reverse_etl.crm.adapter import Adapter, Lookup, MergeAdapter
-from reverse_etl.errors import RowFault
+from reverse_etl.crm.adapter import Adapter, Lookup
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.store import Changes, Doubt
 from reverse_etl.mapping.compiler import CompiledRule
@@ -63,7 +62,8 @@ class Doubts:
         self.ledger.end_doubts(rule.name, done)
 
     def _merged(self, object_name: str, keep: str, other: str) -> bool:
-        if not self.merge or not cast(MergeAdapter, self.adapter).merge(object_name, keep, other):
+        merging = self.adapter.merging
+        if not self.merge or merging is None or not merging.merge(object_name, keep, other):
             return False
         logger.info(
             "%s %s, made twice by an answer that was lost, is merged into %s",
@@ -74,10 +74,10 @@ class Doubts:
         return True
 
 
-def duplicate(rule: CompiledRule, keep: str, others: Sequence[str]) -> RowFault:
+def duplicate(rule: CompiledRule, keep: str, others: Sequence[str]) -> RowError:
     """Why a record that arrived is a dead letter all the same."""
     hint = f"merge {', '.join(others)} into {keep} in the CRM"
-    return RowFault(
+    return RowError(
         "duplicate",
         f"an answer was lost, and there are {len(others) + 1} {rule.object} of it now",
         hint,

@@ -10,10 +10,17 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-from reverse_etl.crm.adapter import Adapter, OwnerAdapter
-from reverse_etl.errors import Awaited, BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.errors import (
+    AwaitedError,
+    BudgetSpentError,
+    CrmError,
+    NoSuchObjectError,
+    RowError,
+    StoppedError,
+)
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping.compiler import CompiledRule, RuleCompiler
@@ -76,7 +83,7 @@ class Engine:
         """
         try:
             self._open_stream(stream, schema, key_properties)
-        except BudgetSpent as error:
+        except BudgetSpentError as error:
             self.delivery.note_spent(error)
 
     def _open_stream(
@@ -111,7 +118,7 @@ class Engine:
 
     def _owners(self, rule: Rule) -> Mapping[str, str]:
         """Who may own records, where the rule asks for owners. Raises: CrmError."""
-        return cast(OwnerAdapter, self.adapter).owners() if rule.owner else {}
+        return self.adapter.owning.owners() if rule.owner and self.adapter.owning else {}
 
     def _fields_of(
         self, rule: Rule, wanted: Sequence[FieldWanted]
@@ -123,7 +130,7 @@ class Engine:
         try:
             try:
                 infos = self.adapter.describe(rule.object)
-            except NoSuchObject:
+            except NoSuchObjectError:
                 if not self.settings.provision:
                     raise
                 infos = {}
@@ -131,14 +138,14 @@ class Engine:
             if missing and self.settings.provision:
                 self.adapter.provision(rule.object, missing)
                 infos = self.adapter.describe(rule.object)
-        except NoSuchObject:
+        except NoSuchObjectError:
             if not self.adapter.objects[rule.object].optional:
                 raise
             return None
         return infos
 
     def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> None:
-        """A block of a stream through all stages. Raises: CrmError, LedgerError, Stopped."""
+        """A block of a stream through all stages. Raises: CrmError, LedgerError, StoppedError."""
         if stream not in self.compiled:
             self.not_attempted(stream, len(raw))
             return
@@ -155,7 +162,7 @@ class Engine:
             self.deliver(rule, self.map_block(rule, valid))
         self.tally.check()
         if self.stopping.is_set():
-            raise Stopped(self.stop_signal)
+            raise StoppedError(self.stop_signal)
 
     def not_attempted(self, stream: str, records: int) -> None:
         """Count records of a stream whose rules could not be made ready, since the budget was spent before."""
@@ -168,15 +175,15 @@ class Engine:
     def map_block(self, rule: CompiledRule, sources: Iterable[SourceRecord]) -> list[CrmRecord]:
         """Stage 3 over a block; what cannot be mapped is settled here."""
         mapped: list[CrmRecord] = []
-        failed: list[tuple[SourceRecord, RowFault]] = []
+        failed: list[tuple[SourceRecord, RowError]] = []
         filtered = awaited = 0
         for source in sources:
             try:
                 record = rule.map(source)
-            except Awaited:
+            except AwaitedError:
                 awaited += 1
                 continue
-            except RowFault as fault:
+            except RowError as fault:
                 failed.append((source, fault))
                 continue
             if record is None:

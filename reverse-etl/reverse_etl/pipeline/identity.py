@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter, Hit, Lookup
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiler import CompiledRule
 from reverse_etl.records import CrmRecord
@@ -33,7 +33,7 @@ def resolve(
     *,
     exact: bool,
     near: Callable[[CrmRecord], Mapping[str, str]] = lambda record: {},
-) -> dict[str, Found | RowFault | None]:
+) -> dict[str, Found | RowError | None]:
     """By key: what was found, a conflict, or None for a record to be created."""
     match_by = rule.rule.match_by
     lookups = [
@@ -60,10 +60,10 @@ def resolve(
     candidates = [hit.crm_id for found in hits.values() for hit in found]
     holders = ledger.holders(rule.object, candidates)
     claimed: dict[tuple[str, str], str] = {}
-    decided: dict[str, Found | RowFault | None] = {}
+    decided: dict[str, Found | RowError | None] = {}
     for record in records:
         verdict = decide(rule, record, hits.get(record.key, []), holders)
-        if not isinstance(verdict, RowFault):
+        if not isinstance(verdict, RowError):
             verdict = first_claim(rule, record, verdict, claimed)
         decided[record.key] = verdict
     return decided
@@ -71,7 +71,7 @@ def resolve(
 
 def decide(
     rule: CompiledRule, record: CrmRecord, hits: Sequence[Hit], holders: Mapping[str, str]
-) -> Found | RowFault | None:
+) -> Found | RowError | None:
     """The verdict on one record."""
     key_field = rule.rule.upsert_key
     info = rule.fields[key_field].info
@@ -112,7 +112,7 @@ def first_claim(
     record: CrmRecord,
     verdict: Found | None,
     claimed: dict[tuple[str, str], str],
-) -> Found | RowFault | None:
+) -> Found | RowError | None:
     """A record whose match value an earlier one of the block claims is a conflict, too."""
     if verdict is not None and not verdict.adopt:
         return verdict
@@ -130,6 +130,6 @@ def first_claim(
     return verdict
 
 
-def conflict(rule: CompiledRule, message: str, hint: str) -> RowFault:
+def conflict(rule: CompiledRule, message: str, hint: str) -> RowError:
     """A dead letter's fault."""
-    return RowFault("identity_conflict", message, hint)
+    return RowError("identity_conflict", message, hint)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import BudgetSpent, RowFault
+from reverse_etl.errors import BudgetSpentError, RowError
 from reverse_etl.ledger import Entry, FieldMark, Ledger, Waiting
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping.compiler import CompiledRule
@@ -110,7 +110,7 @@ class Linker:
                 results = self.adapter.link(
                     rule.object, form, [(pair.from_id, pair.to_id) for pair in part]
                 )
-            except BudgetSpent:
+            except BudgetSpentError:
                 self._put_off(rule, form, pairs[start:])
                 return
             self.tally.of(rule.object).linked += len(part)
@@ -192,7 +192,7 @@ class Linker:
             if one.since >= limit:
                 continue
             hint = f"look why its {one.to_object} never came, mend that, and sync again with a full refresh"
-            fault = RowFault(
+            fault = RowError(
                 "link_expired", f"it waited {wait_days:g} days for its {one.to_object}", hint
             )
             source = SourceRecord(

@@ -27,7 +27,7 @@ OUTCOMES: tuple[FateName, ...] = (
 )
 
 
-class LawBroken(ReverseEtlError):
+class LawBrokenError(ReverseEtlError):
     """A planned write has no fate, or two: a bug in this package."""
 
 
@@ -95,21 +95,21 @@ class Tally:
         return self.objects.setdefault(object_name, ObjectTally())
 
     def check(self) -> None:
-        """The law. Raises: LawBroken."""
+        """The law. Raises: LawBrokenError."""
         for name, one in self.objects.items():
             if one.planned != sum(one.fates.values()) + one.spooled:
-                raise LawBroken(
+                raise LawBrokenError(
                     f"{name}: planned {one.planned}, but fates are {dict(one.fates)}, spooled {one.spooled}; please report this bug."
                 )
         attached = sum(self.attachments[name] for name in ("made", "kept", "dead", "not_attempted"))
         if self.attachments["wanted"] != attached:
-            raise LawBroken(
+            raise LawBrokenError(
                 f"attachments: fates are {dict(self.attachments)}; please report this bug."
             )
         wanted = self.links["wanted"]
         found = sum(self.links[name] for name in ("made", "kept", "waiting", "dead"))
         if wanted != found:
-            raise LawBroken(
+            raise LawBrokenError(
                 f"links: wanted {wanted}, but fates are {dict(self.links)}; please report this bug."
             )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reverse_etl.crm.adapter import Adapter, Hit
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiler import CompiledRule
 from reverse_etl.pipeline.identity import Found, resolve
@@ -221,7 +221,7 @@ class Planner:
             ):
                 tally.matched += 1
             references = self._references(rule, record, parents)
-            if isinstance(verdict, RowFault):
+            if isinstance(verdict, RowError):
                 plan.fates.append(Fate(record, "dead", fault=verdict, stage="plan"))
             elif isinstance(verdict, Found):
                 self._seen(rule, record, verdict, references, plan, recovered=record.key in pending)

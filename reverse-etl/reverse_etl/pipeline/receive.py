@@ -14,7 +14,7 @@ from typing import Any
 
 import fastjsonschema
 
-from reverse_etl.errors import FatalError, RowFault
+from reverse_etl.errors import FatalError, RowError
 from reverse_etl.records import SourceRecord
 from reverse_etl.values import microseconds, parse_utc
 
@@ -31,7 +31,7 @@ class Invalid:
     key: str
     raw: Mapping[str, Any]
     observed_us: int
-    fault: RowFault
+    fault: RowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,17 @@ class Receiver:
             return Invalid(self.key(values), values, observed_us, fault)
         return SourceRecord(self.stream, self.key(values), values, observed_us)
 
-    def fault(self, values: Mapping[str, Any]) -> RowFault | None:
+    def fault(self, values: Mapping[str, Any]) -> RowError | None:
         """Why a record is not valid, naming the property and never its value."""
         if len("/".join(str(values.get(name)) for name in self.key_properties)) > LONGEST_KEY:
-            return RowFault(
+            return RowError(
                 "invalid_record",
                 f"the primary key has more than {LONGEST_KEY} characters",
                 "shorten it at the source",
             )
         missing = [name for name in self.key_properties if values.get(name) in (None, "")]
         if missing:
-            return RowFault(
+            return RowError(
                 "invalid_record",
                 f"primary key {missing[0]} is empty",
                 "mend the record at the source",
@@ -85,7 +85,7 @@ class Receiver:
             self.validate(values)
         except fastjsonschema.JsonSchemaValueException as error:
             place = ".".join(str(part) for part in error.path[1:]) or "the record"
-            return RowFault(
+            return RowError(
                 "invalid_record",
                 f"{place} breaks the rule {error.rule!r} of the schema",
                 f"mend {place} at the source",

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter, Lookup, RowResult
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
+from reverse_etl.errors import AmbiguousAnswerError, BatchRejectedError, CrmError, RowError
 from reverse_etl.mapping.compiler import CompiledRule
 from reverse_etl.records import Fate, FateName, Write
 
@@ -103,13 +103,13 @@ class Sender:
         return BatchSearch(lambda part: self._one_call(rule, part), list(batch)).run()
 
     def _one_call(self, rule: CompiledRule, part: list[Write]) -> list[Fate]:
-        """One call, and what it takes to know its outcome. Raises: BatchRejected, CrmError."""
+        """One call, and what it takes to know its outcome. Raises: BatchRejectedError, CrmError."""
         pending = part
         fates: list[Fate] = []
         for attempt in range(1, LOCKED_ATTEMPTS + 1):
             try:
                 results = self.adapter.write(rule.object, rule.rule.upsert_key, pending)
-            except AmbiguousAnswer:
+            except AmbiguousAnswerError:
                 return fates + self._look_up(rule, pending)
             again = []
             for write, result in zip(pending, results, strict=True):
@@ -153,7 +153,7 @@ class Sender:
             self.doubt(rule, left)
             try:
                 results = self.adapter.write(rule.object, key_field, left)
-            except AmbiguousAnswer:
+            except AmbiguousAnswerError:
                 continue
             return fates + [
                 fate_of(write, result) for write, result in zip(left, results, strict=True)
@@ -198,7 +198,7 @@ class BatchSearch:
         self.calls += 1
         try:
             self.fates += self.call(part)
-        except BatchRejected as rejected:
+        except BatchRejectedError as rejected:
             named = {
                 index: fault for index, fault in rejected.named.items() if 0 <= index < len(part)
             }
@@ -240,7 +240,7 @@ def near(rule: CompiledRule, write: Write) -> dict[str, str]:
     }
 
 
-def dead(write: Write, fault: RowFault) -> Fate:
+def dead(write: Write, fault: RowError) -> Fate:
     """A write the CRM refused."""
     return Fate(write.record, "dead", fault=fault, stage="send")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.scrub import scrub
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Waiting
 from reverse_etl.ledger.store import Changes
 from reverse_etl.mapping.compiler import CompiledRule
@@ -103,7 +103,7 @@ class Settler:
         if entry is None or entry.state != "settled":
             entries[record.key] = Entry(record.key, "dead")
             changes.entries.append(entries[record.key])
-        fault = fate.fault or RowFault("unknown", "no reason was given")
+        fault = fate.fault or RowError("unknown", "no reason was given")
         changes.dead += [
             letter(rule, source, fate.stage, fault) for source in (*record.collapsed, record.source)
         ]
@@ -139,7 +139,7 @@ class Settler:
     def settle_unmappable(
         self,
         rule: CompiledRule,
-        failed: Sequence[tuple[SourceRecord, RowFault]],
+        failed: Sequence[tuple[SourceRecord, RowError]],
         filtered: int,
         awaited: int,
     ) -> None:
@@ -153,7 +153,7 @@ class Settler:
         self.ledger.apply(changes)
 
 
-def letter(rule: CompiledRule, source: SourceRecord, stage: str, fault: RowFault) -> DeadLetter:
+def letter(rule: CompiledRule, source: SourceRecord, stage: str, fault: RowError) -> DeadLetter:
     """A dead letter; a vendor's message is scrubbed of the record's values."""
     message = scrub(fault.message, source.values) if stage == "send" else fault.message
     hint = fault.hint or "look at the record and the CRM field, mend one of them, and sync again"

@@ -20,7 +20,7 @@ from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaExceptio
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reverse_etl.errors import FatalError, Stopped
+from reverse_etl.errors import FatalError, StoppedError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.mapping.examples import check_examples
@@ -43,7 +43,7 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
             code = target.cli(args=arguments, prog_name=target.name, standalone_mode=False)
     except (FatalError, RecordsWithoutSchemaException, InvalidInputLine) as error:
         return failed(target, str(error))
-    except Stopped as stopped:
+    except StoppedError as stopped:
         logging.getLogger(target.name).info("%s", stopped)
         return 128 + stopped.signal_number
     except click.ClickException as error:

@@ -24,7 +24,7 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter, CallCount
-from reverse_etl.errors import BudgetSpent, ReverseEtlError, SettingError, Stopped
+from reverse_etl.errors import BudgetSpentError, ReverseEtlError, SettingError, StoppedError
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.mapping.functions import load_functions
 from reverse_etl.mapping.rules import SHIPPED, Rule, check_rules, named_rules
@@ -110,7 +110,7 @@ class CrmTarget(Target):
         config: Any = None,
         file_input: IO[str] | None = None,
     ) -> None:
-        """Read everything from the command line, deliver it, write the report. Raises: FatalError, Stopped."""
+        """Read everything from the command line, deliver it, write the report. Raises: FatalError, StoppedError."""
         if about:
             cls.print_about(output_format=about_format)
             return
@@ -124,7 +124,7 @@ class CrmTarget(Target):
         target.run(file_input)
 
     def run(self, file_input: IO[str] | None = None) -> None:
-        """One run, with its report whatever the end. Raises: FatalError, Stopped."""
+        """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
         exit_code, message = 1, "ended by an unexpected error"
         try:
             self.rules  # noqa: B018  # a wrong rule is told before anything is read
@@ -132,8 +132,8 @@ class CrmTarget(Target):
             exit_code, message = 0, self.budget_spent
             if message and self.config.get("fail_on_budget"):
                 exit_code = 1
-                raise BudgetSpent(message)
-        except Stopped as stopped:
+                raise BudgetSpentError(message)
+        except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
             raise
         except ReverseEtlError as error:
@@ -196,7 +196,7 @@ class CrmTarget(Target):
             return
         try:
             engine = self._open()
-        except BudgetSpent as error:
+        except BudgetSpentError as error:
             self._spent = str(error)
             self.logger.warning("%s Nothing is attempted in this run.", error)
             return
@@ -206,7 +206,7 @@ class CrmTarget(Target):
         self._check_stop(engine)
 
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """A block through the stages; SIGTERM meanwhile waits for its end. Raises: FatalError, Stopped."""
+        """A block through the stages; SIGTERM meanwhile waits for its end. Raises: FatalError, StoppedError."""
         if self._spent:
             for rule in self.rules:
                 if rule.stream == stream:
@@ -222,7 +222,7 @@ class CrmTarget(Target):
     @staticmethod
     def _check_stop(engine: Engine) -> None:
         if engine.stopping.is_set():
-            raise Stopped(engine.stop_signal)
+            raise StoppedError(engine.stop_signal)
 
     # Messages
 
@@ -303,9 +303,9 @@ class CrmTarget(Target):
     # The end
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Let a block in flight settle, else end at once. Raises: Stopped."""
+        """Let a block in flight settle, else end at once. Raises: StoppedError."""
         if not self._in_block or self.engine is None:
-            raise Stopped(signum)
+            raise StoppedError(signum)
         self.engine.stop_signal = signum
         self.engine.stopping.set()
         self.logger.info("signal %d: no new call; settling what is in flight", signum)
