@@ -18,7 +18,7 @@ PLUGINS_READY := .meltano/.ready
 PYTEST_WORKERS ?= 2
 
 .PHONY: bench bench-quick check clean demo dist forget generate help hooks lock sandbox setup stop \
-	sync test test-fast version
+	sync test test-fast types version
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,10 +77,9 @@ endif
 test-fast: $(FAST_READY) ## Run the tests that need no process, database or Meltano (T=path::name)
 	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) $(PURE_FOLDERS))
 
-check: $(VENV_READY) ## Lint, check types, versions, and that generated files are up to date
+check: types ## Lint, check types, versions, and that generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(SOURCES) scripts
 	$(BIN)/python scripts/generate.py --check
 	$(BIN)/python scripts/release.py check
 
@@ -94,6 +93,9 @@ dist: $(VENV_READY) ## Build every package's wheel and sdist into dist/ and chec
 	rm -rf dist
 	$(foreach package,$(PACKAGES),$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python -o dist ./$(package) &&) true
 	$(BIN)/twine check --strict dist/*
+
+types: $(VENV_READY) ## Check types
+	$(BIN)/mypy $(SOURCES) scripts
 
 generate: $(VENV_READY) ## Write the generated files (meltano.yml, README tables, .env.example, docs/mapping.md)
 	$(BIN)/python scripts/generate.py
