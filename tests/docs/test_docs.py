@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.rules import load_rules
+from reverse_etl.mapping.load import load_rules
 
 from box import BIN, Box
 from crms import HUBSPOT, Crm, each_crm
@@ -24,6 +24,7 @@ MARKDOWN = [
 ]
 
 
+@pytest.mark.process
 def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"],
@@ -87,6 +88,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     assert found == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "path",
     [
@@ -121,6 +123,7 @@ def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) ->
     assert {option for option in said if option not in others and option not in known} == set()
 
 
+@pytest.mark.process
 def test_the_example_image_is_in_order() -> None:
     file = ROOT / "examples" / "webhooks" / "Dockerfile"
     done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)

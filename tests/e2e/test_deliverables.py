@@ -209,7 +209,7 @@ def test_a_portal_without_custom_objects_skips_and_counts_metrics(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.limit(HUBSPOT, custom_objects=False)
-    result = deliver(box, HUBSPOT, extract(box, tmp_path, streams=("analytics",)), tmp_path, caplog)
+    result = deliver(box, HUBSPOT, extract(box, tmp_path, streams=("analytics",)), tmp_path)
     assert result.code == 0
     counts = result.counts("canai_platform_metric")
     assert counts == {"planned": counts["no_object"], "no_object": counts["planned"]}
@@ -220,7 +220,7 @@ def test_a_custom_object_that_is_missing_is_named_where_nothing_may_be_created(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture, messages: Path
 ) -> None:
     deliver(box, SALESFORCE, extract(box, tmp_path, streams=("users",)), tmp_path)
-    result = deliver(box, SALESFORCE, messages, tmp_path, caplog, provision=False)
+    result = deliver(box, SALESFORCE, messages, tmp_path, provision=False)
     assert result.code == 1
     assert "has no object CanAI_Deliverable__c" in caplog.text
     assert "provision: true" in caplog.text

@@ -65,7 +65,12 @@ def test_wrong_credentials_are_one_line_without_a_secret(
     ]
     assert len(errors) == 1
     assert UNKNOWN not in caplog.text
-    reasons = ("refuses the sign-in", "private_key", "refuses the call", "does not accept")
+    reasons = (
+        "refuses the sign-in",
+        "private_key is not a valid",
+        "refused the call",
+        "does not accept",
+    )
     assert any(reason in errors[0] for reason in reasons)
 
 

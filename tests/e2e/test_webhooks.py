@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,10 @@ def test_a_stop_answers_what_is_in_flight_and_ends(inbox_url: str, tmp_path: Pat
     assert len(stored(inbox_url)) <= answers[200] + 8
 
 
+def has_stored(url: str, count: float) -> bool:
+    return len(stored(url)) >= count
+
+
 @pytest.mark.parametrize(
     ("crm", "users"), [(HUBSPOT, 1000), (PIPEDRIVE, 400), (SALESFORCE, 500)], ids=str
 )
@@ -285,7 +290,7 @@ def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_
         big_box.happen(kind, users=users, shuffle=True, duplicate=True)
     for _ in range(3):
         enough = min(len(stored(url)) + users * 0.4, users * 4.5)
-        wait_for(lambda enough=enough: len(stored(url)) >= enough)
+        wait_for(partial(has_stored, url, enough))
         receiver.kill()
         time.sleep(0.2)
         receiver.start()

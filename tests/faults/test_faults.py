@@ -87,7 +87,7 @@ def test_a_cause_that_is_not_a_rows_stops_the_run_with_one_clear_line(
     box: Box, crm: Crm, fault: str, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.fault(crm, fault, times=1000)
-    result = deliver(box, crm, [*users(5), state(1)], tmp_path, caplog=caplog)
+    result = deliver(box, crm, [*users(5), state(1)], tmp_path)
     assert result.code == 1
     assert result.states == []
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
@@ -120,7 +120,7 @@ def test_an_unreachable_crm_is_one_clear_line(
     tmp_path: Path, crm: Crm, caplog: pytest.LogCaptureFixture, box: Box
 ) -> None:
     closed = {crm.url_setting: "http://127.0.0.1:9"}
-    result = deliver(box, crm, users(1), tmp_path, caplog=caplog, **closed)
+    result = deliver(box, crm, users(1), tmp_path, **closed)
     assert result.code == 1
     assert "cannot be reached" in caplog.text
     assert "Traceback" not in caplog.text
@@ -232,7 +232,7 @@ def test_a_target_pointed_at_something_else_says_so(
     box: Box, crm: Crm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     wrong = {crm.url_setting: f"{box.url}/canai"}
-    result = deliver(box, crm, users(1), tmp_path, caplog=caplog, **wrong)
+    result = deliver(box, crm, users(1), tmp_path, **wrong)
     assert result.code == 1
     assert "Traceback" not in caplog.text
     assert "Check" in caplog.text or "Set" in caplog.text
@@ -249,7 +249,7 @@ def test_a_key_field_that_is_not_unique_names_the_ways_out(
         "groupName": "contactinformation",
     }
     box.call("POST", "/hubspot/crm/v3/properties/contacts", field, HUBSPOT.headers())
-    result = deliver(box, HUBSPOT, users(1), tmp_path, caplog=caplog)
+    result = deliver(box, HUBSPOT, users(1), tmp_path)
     assert result.code == 1
     assert "the upsert_key 'canai_user_id' is not unique in contacts" in caplog.text
     assert "Make the field unique in the CRM" in caplog.text

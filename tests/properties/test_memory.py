@@ -17,6 +17,7 @@ import pytest
 from box import Box, sandbox
 from support import catalog, exports_noted, tap_config, written
 
+pytestmark = pytest.mark.process
 MEGABYTES = int(os.environ.get("BIG_FILE_MB", "24"))
 LIMIT_MB = 150
 OVER_HTTP_MB = int(os.environ.get("BIG_FILE_MB", "8"))

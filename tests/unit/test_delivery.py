@@ -282,7 +282,7 @@ def test_unmapped_streams_are_skipped_or_fail(
     }
     messages = [schema, {"type": "RECORD", "stream": "other", "record": {"id": 1}}, state(1)]
     assert deliver(box, HUBSPOT, messages, tmp_path).states == [messages[-1]["value"]]
-    failed = deliver(box, HUBSPOT, messages, tmp_path, caplog=caplog, on_unmapped_stream="fail")
+    failed = deliver(box, HUBSPOT, messages, tmp_path, on_unmapped_stream="fail")
     assert failed.code == 1
     assert "No rule maps the stream 'other'" in caplog.text
 
@@ -310,7 +310,7 @@ def test_a_line_cut_off_by_a_killed_tap_is_reported_without_its_content(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = json.dumps(schema_message()) + "\n" + json.dumps(user(1))[:80]
-    result = deliver(box, HUBSPOT, written(tmp_path, "cut.jsonl", text), tmp_path, caplog=caplog)
+    result = deliver(box, HUBSPOT, written(tmp_path, "cut.jsonl", text), tmp_path)
     assert result.code == 1
     assert "cut off" in caplog.text
     assert "user-1" not in caplog.text

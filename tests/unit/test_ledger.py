@@ -11,8 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
-from reverse_etl.ledger.store import Changes
+from reverse_etl.ledger import Changes, DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
 from reverse_etl.ledger.tables import Base
 
 from box import Box
@@ -74,23 +73,23 @@ def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_ur
     ledger = opened(ledger_url)
     ledger.apply(Changes("person", dead=[letter("a"), letter("b")]))
     ledger.apply(Changes("person", dead=[letter("a", "worse")]))
-    letters = {letter.key: letter for letter in ledger.open_letters()}
+    letters = {letter.key: letter for letter in ledger.letters.open()}
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert ledger.dead_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    assert ledger.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
     ledger.apply(Changes("person", closed=[("rule", "a")]))
-    assert [two.key for two in ledger.open_letters()] == ["b"]
+    assert [letter.key for letter in ledger.letters.open()] == ["b"]
 
 
 def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
     ledger = opened(ledger_url)
     waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
     ledger.apply(Changes("deal", waiting=[waiting]))
-    (found,) = ledger.waiting("rule")
+    (found,) = ledger.waiting.of("rule")
     assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, ledger.scope.run_id)
     ledger.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
-    assert ledger.waiting() == []
+    assert ledger.waiting.of("rule") == []
 
 
 def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
@@ -101,7 +100,7 @@ def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
             Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")])
         )
     assert set(ledger.entries("person", ["a", "new"])) == {"a"}
-    assert ledger.open_letters() == []
+    assert ledger.letters.open() == []
 
 
 def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from support import deliver, target_config, user, users, written
         ("api_url", "hubspot", "no http(s) URL"),
         ("access_token", "", "'access_token' is missing"),
         ("transforms", "no_such_module", "no module no_such_module"),
-        ("mapping", "/nowhere", "is not there"),
-        ("ledger_url", "mysql://x", "SQLite or PostgreSQL"),
+        ("mapping", "/nowhere", "does not exist"),
+        ("ledger_url", "mysql://x", "cannot be a mysql database"),
     ],
 )
 def test_a_bad_setting_is_one_clear_line(
@@ -38,7 +38,7 @@ def test_a_bad_setting_is_one_clear_line(
     said: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    result = deliver(box, HUBSPOT, users([1]), tmp_path, caplog=caplog, **{setting: value})
+    result = deliver(box, HUBSPOT, users([1]), tmp_path, **{setting: value})
     assert result.code == 1
     assert said in caplog.text
     assert "Traceback" not in caplog.text
