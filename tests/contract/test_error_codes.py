@@ -27,9 +27,9 @@ from reverse_etl.errors import (
     CrmError,
     RowError,
 )
-from reverse_etl.records import CrmRecord, SourceRecord, Write
 
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm
+from writes import create, update
 
 
 @dataclass
@@ -78,17 +78,13 @@ def stub() -> Iterator[Stub]:
     server.server_close()
 
 
-def write(kind: str = "create") -> Write:
-    record = CrmRecord("user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
-    return Write(record, kind, {}, None if kind == "create" else "7")  # type: ignore[arg-type]
-
-
 def verdict(stub: Stub, crm: Crm, kind: str = "create") -> str:
     """What the adapter makes of the stub's answer to one write."""
     stub.success = json.dumps(crm.created("5")).encode()
     adapter = crm.adapter(crm.client(stub.url))
+    write = create("user-1") if kind == "create" else update("user-1", "7")
     try:
-        (result,) = adapter.write(crm.people, crm.person_key, [write(kind)])
+        (result,) = adapter.write(crm.people, crm.person_key, [write])
     except BatchRejectedError as rejected:
         return "batch" if rejected.fault.hint else "batch without a hint"
     except BudgetSpentError:

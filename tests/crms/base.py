@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp, Meaning
 from reverse_etl.singer.target import CrmTarget
+from reverse_etl.values import Value
 
 if TYPE_CHECKING:
     from box import Box
@@ -34,6 +35,10 @@ class Crm(ABC):
     """The file of the rule for people."""
     deals: ClassVar[str]
     deal_key: ClassVar[str]
+    new_deal: ClassVar[Mapping[str, Value]]
+    """Values that a new deal needs beside its key."""
+    missing_id: ClassVar[str]
+    """An id that no person has."""
     documents: ClassVar[str]
     """The object that deliverables become."""
 
@@ -41,6 +46,9 @@ class Crm(ABC):
     """Fields of a person that give the name, in order; people edit the first."""
     identity_fields: ClassVar[tuple[str, ...]]
     """Fields that say who a person is: names and e-mail."""
+    email_field: ClassVar[str]
+    text_field: ClassVar[str]
+    """A field of a person that is provisioned and holds any text."""
     stage_field: ClassVar[str]
     spent_field: ClassVar[str]
     owner_field: ClassVar[str]
@@ -93,6 +101,10 @@ class Crm(ABC):
     def sign_ins(self) -> Mapping[str, Mapping[str, Any]]:
         """Every way to sign in to the account `x`; `{url}` stands for the sandbox's."""
 
+    @abstractmethod
+    def account_id(self, box: Box) -> str:
+        """The id of the first account, asked for by hand."""
+
     # By hand
 
     @abstractmethod
@@ -114,6 +126,15 @@ class Crm(ABC):
     @abstractmethod
     def expected_deals(self, box: Box) -> dict[str, str]:
         """Keys of the deals that the source's records make, and the user of each."""
+
+    def deal_links(self, box: Box) -> list[tuple[str, str]]:
+        """Ids of the deal and of the person of each link between them."""
+        return [
+            (str(row["id"]), str(link["id"]))
+            for row in box.objects(self, self.deals)
+            for link in row["links"]
+            if link["object"] == self.people
+        ]
 
     @abstractmethod
     def document_id(self, row: Row) -> str:

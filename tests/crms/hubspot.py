@@ -34,10 +34,14 @@ class HubSpot(PipelineCrm):
     person_rule = "users.contact.yml"
     deals = "deals"
     deal_key = "canai_deal_id"
+    new_deal: ClassVar = {"dealname": "Deal", "dealstage": "qualifiedtobuy"}
+    missing_id = "999999999"
     documents = "notes"
 
     name_fields = ("firstname", "lastname")
     identity_fields = ("firstname", "lastname", "email")
+    email_field = "email"
+    text_field = "canai_business_type"
     stage_field = "canai_journey_stage"
     spent_field = "canai_total_spent"
     owner_field = "hubspot_owner_id"
@@ -71,6 +75,10 @@ class HubSpot(PipelineCrm):
 
     def headers(self, account: str = "") -> dict[str, str]:
         return {"Authorization": f"Bearer sandbox-token{suffix(account)}", **JSON}
+
+    def account_id(self, box: Box) -> str:
+        details = box.call("GET", "/hubspot/account-info/v3/details", None, self.headers())
+        return str(details["portalId"])
 
     def sign_ins(self) -> Mapping[str, Mapping[str, Any]]:
         return {

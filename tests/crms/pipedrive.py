@@ -30,10 +30,14 @@ class Pipedrive(PipelineCrm):
     person_rule = "users.person.yml"
     deals = "deals"
     deal_key = "canai_deal_id"
+    new_deal: ClassVar = {"title": "Deal"}
+    missing_id = "999999"
     documents = "notes"
 
     name_fields = ("name",)
     identity_fields = ("name", "emails")
+    email_field = "emails"
+    text_field = "canai_business_type"
     stage_field = "canai_journey_stage"
     spent_field = "canai_total_value"
     owner_field = "owner_id"
@@ -66,6 +70,10 @@ class Pipedrive(PipelineCrm):
 
     def headers(self, account: str = "") -> dict[str, str]:
         return {"x-api-token": f"sandbox-token{suffix(account)}", **JSON}
+
+    def account_id(self, box: Box) -> str:
+        me = box.call("GET", "/pipedrive/api/v1/users/me", None, self.headers())
+        return str(me["data"]["company_id"])
 
     def sign_ins(self) -> Mapping[str, Mapping[str, Any]]:
         return {

@@ -43,10 +43,18 @@ class Salesforce(Crm):
     person_rule = "users.contact.yml"
     deals = "Opportunity"
     deal_key = "CanAI_Payment_ID__c"
+    new_deal: ClassVar = {
+        "Name": "Deal",
+        "StageName": "Prospecting",
+        "CloseDate": "2026-01-31",
+    }
+    missing_id = "003000000000001AAA"
     documents = "CanAI_Deliverable__c"
 
     name_fields = ("FirstName", "LastName")
     identity_fields = ("FirstName", "LastName", "Email")
+    email_field = "Email"
+    text_field = "Business_Type__c"
     stage_field = "Journey_Stage__c"
     spent_field = "Total_Spent__c"
     owner_field = "OwnerId"
@@ -84,6 +92,10 @@ class Salesforce(Crm):
     def headers(self, account: str = "") -> dict[str, str]:
         return {"Authorization": f"Bearer sandbox{suffix(account)}", **JSON}
 
+    def account_id(self, box: Box) -> str:
+        path = "/salesforce/services/oauth2/userinfo"
+        return str(box.call("GET", path, None, self.headers())["organization_id"])
+
     def sign_ins(self) -> Mapping[str, Mapping[str, Any]]:
         client = {"client_id": "sandbox-x", "client_secret": "sandbox-x"}
         bearer = {"client_id": "sandbox-x", "username": "sync@example.com"}
@@ -116,6 +128,11 @@ class Salesforce(Crm):
 
     def expected_deals(self, box: Box) -> dict[str, str]:
         return paid_for(box)
+
+    def deal_links(self, box: Box) -> list[tuple[str, str]]:
+        """The contact roles, of which Salesforce itself makes the first."""
+        roles = (row["properties"] for row in box.objects(self, "OpportunityContactRole"))
+        return [(role["OpportunityId"], role["ContactId"]) for role in roles]
 
     def document_id(self, row: Row) -> str:
         return str(row["properties"]["CanAI_Deliverable_ID__c"])
