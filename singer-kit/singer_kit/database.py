@@ -49,7 +49,7 @@ def open_engine(
         engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
     except OSError as failure:
         raise error(
-            f"{setting} names a file that cannot be created ({failure.strerror}).", URL_HINT
+            f"{setting} names a file that cannot be opened ({failure.strerror}).", URL_HINT
         ) from None
     except (SQLAlchemyError, ImportError):
         raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None

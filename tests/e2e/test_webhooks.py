@@ -490,7 +490,7 @@ def test_the_inbox_is_listed_pruned_and_read_again(
         "u-9"
     ]  # a sequence is never used again
     assert webhooks("inbox", "resend", *url).returncode == 1
-    assert "is no timestamp" in webhooks("inbox", "resend", *url, "--since", "soon").stderr
+    assert "is not a valid timestamp" in webhooks("inbox", "resend", *url, "--since", "soon").stderr
 
 
 def records(messages: Path) -> list[dict[str, Any]]:
@@ -530,7 +530,7 @@ def test_what_to_register_is_printed_as_the_guide_has_it() -> None:
     ("arguments", "variables", "told"),
     [
         ((), {}, "WEBHOOK_SECRET is missing"),
-        ((), {"WEBHOOK_SECRET": "[]"}, "is no token"),
+        ((), {"WEBHOOK_SECRET": "[]"}, "is not a valid token"),
         (("--inbox-url", "mysql://x/y"), {"WEBHOOK_SECRET": "s"}, "cannot be a mysql database"),
         (
             ("--inbox-url", "sqlite:////proc/none/inbox.db"),

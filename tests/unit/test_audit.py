@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 from support import Box, extract, tap_config, written
-from tap_canai import tap as canai_tap
-from tap_canai.audit import AuditFile, AuditLog, audit_log
-from tap_canai.errors import TapError
+from tap_canai.audit import AuditLog, open_audit_log
+from tap_canai.audit.file import AuditFile
+from tap_canai.cli import main as run_tap
+from tap_canai.errors import FatalError
 
 EVENT = {
     "event": "export",
@@ -100,7 +101,7 @@ CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_change_shows(place: str, change: str) -> None:
-    log = audit_log(place)
+    log = open_audit_log(place)
     for number in range(4):
         log.write({**EVENT, "records": number})
     assert log.verify() == 5
@@ -111,7 +112,7 @@ def test_any_change_shows(place: str, change: str) -> None:
         Path(place).write_text(
             "".join(CHANGES[change][0](Path(place).read_text().splitlines(keepends=True)))
         )
-    with pytest.raises(TapError, match="line"):
+    with pytest.raises(FatalError, match="line"):
         log.verify()
 
 
@@ -124,7 +125,7 @@ def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries
     place: str,
 ) -> None:
     moment = [datetime(2025, 1, 1, tzinfo=UTC)]
-    log = at_moments(audit_log(place), moment)
+    log = at_moments(open_audit_log(place), moment)
     for number in range(5):
         log.write({**EVENT, "records": number})
         moment[0] += timedelta(days=100)
@@ -143,8 +144,8 @@ def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries
 
 def test_several_writers_keep_one_chain(place: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: audit_log(place).write(EVENT), range(40)))
-    assert audit_log(place).verify() == 41
+        list(pool.map(lambda _: open_audit_log(place).write(EVENT), range(40)))
+    assert open_audit_log(place).verify() == 41
 
 
 def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
@@ -159,13 +160,13 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     assert stat.S_IMODE((tmp_path / "audit.db").stat().st_mode) == 0o600
     config = str(written(tmp_path, "tap.json", {**tap_config(box), "audit_log": place}))
     capsys.readouterr()
-    assert canai_tap.main(["audit", "verify", "--config", config]) == 0
+    assert run_tap(["audit", "verify", "--config", config]) == 0
     assert f"{1 + len(exports)} rows" in capsys.readouterr().out
     with sqlite3.connect(tmp_path / "audit.db") as connection:
         connection.execute(
             "UPDATE export_audit SET event = replace(event, 'user_data', 'sessions') WHERE id = 2"
         )
-    assert canai_tap.main(["audit", "verify", "--config", config]) == 1
+    assert run_tap(["audit", "verify", "--config", config]) == 1
     assert "line 2 does not fit" in caplog.text
 
 
@@ -179,6 +180,6 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     ],
 )
 def test_a_log_that_cannot_be_written_says_so_without_its_password(bad: str) -> None:
-    with pytest.raises(TapError, match="audit_log") as error:
-        audit_log(bad).write(EVENT)
+    with pytest.raises(FatalError, match="audit_log") as error:
+        open_audit_log(bad).write(EVENT)
     assert "secret" not in str(error.value)
