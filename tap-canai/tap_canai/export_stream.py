@@ -11,15 +11,12 @@ import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol
 
-import requests
-import urllib3
 from singer_kit.times import utc_text
 from singer_sdk import Tap
 
-from tap_canai.decoders import DECODERS
-from tap_canai.decoders.reader import MAX_RECORD_BYTES, CountingReader
+from tap_canai.decoders.reader import MAX_RECORD_BYTES
 from tap_canai.errors import (
     CONTACT_SUPPORT,
     TRY_AGAIN,
@@ -28,8 +25,9 @@ from tap_canai.errors import (
     PersonalDataError,
     UnknownFieldsError,
 )
+from tap_canai.export_reader import ExportReader, FileContent
 from tap_canai.export_state import ExportState
-from tap_canai.exports import Export, ExportClient, ExportFile
+from tap_canai.exports import Export, ExportClient
 from tap_canai.settings import Settings
 from tap_canai.stream import CanAIStream
 from tap_canai.windows import Window, prepared_ahead, windows_between
@@ -84,6 +82,13 @@ class ExportStream(CanAIStream):
         self._source = source
         self._observed: datetime | None = None
         self._unavailable: frozenset[str] = frozenset()
+
+    @cached_property
+    def _reader(self) -> ExportReader:
+        """Reads the files of this stream's exports. Raises: SettingError."""
+        file_format = self._source.settings.file_format
+        files = FileContent(self.record_set, self.schema, file_format)
+        return ExportReader(self.name, self._source.client, files)
 
     # What to request
 
@@ -194,7 +199,7 @@ class ExportStream(CanAIStream):
         """
         self._observed = export.created_at
         try:
-            yield from self._export_records(export)
+            yield from self._reader.records(export)
         except ExportGoneError:
             if not may_repeat:
                 raise ExportBrokenError(
@@ -205,57 +210,6 @@ class ExportStream(CanAIStream):
             again = self.export(window)
             return (yield from self._window_records(window, again, may_repeat=False))
         return export.created_at
-
-    def _export_records(self, export: Export) -> Iterator[dict[str, Any]]:
-        """Records of every file; each file and their sum must be as announced.
-
-        Raises: ExportGoneError, FatalError.
-        """
-        records = size = 0
-        for file in export.files:
-            received = yield from self._file_records(export, file)
-            if received != (file.records, file.bytes):
-                raise self._incomplete(export, (file.records, file.bytes), received)
-            records, size = records + received[0], size + received[1]
-        if (records, size) != (export.records, export.bytes):
-            raise self._incomplete(export, (export.records, export.bytes), (records, size))
-
-    def _incomplete(
-        self, export: Export, announced: tuple[int, int], received: tuple[int, int]
-    ) -> ExportBrokenError:
-        return ExportBrokenError(
-            f"The export {export.export_id} of {self.name} is incomplete: {announced[0]} records "
-            f"in {announced[1]} bytes were announced, {received[0]} in {received[1]} received.",
-            TRY_AGAIN,
-        )
-
-    def _file_records(
-        self, export: Export, file: ExportFile
-    ) -> Generator[dict[str, Any], None, tuple[int, int]]:
-        """Records of a file; returns their number and the file's length in bytes.
-
-        Raises: ExportGoneError, FatalError.
-        """
-        count = 0
-        decode = DECODERS[self._source.settings.file_format]
-        with self._source.client.download(export, file) as response:
-            response.raw.decode_content = True
-            reader = CountingReader(cast(Any, response.raw))
-            try:
-                for record in decode(reader, self.record_set, self.schema):
-                    count += 1
-                    yield record
-                reader.drain()
-            except (
-                urllib3.exceptions.HTTPError,
-                requests.exceptions.RequestException,
-                ConnectionError,
-            ):
-                raise ExportBrokenError(
-                    f"The download of {self.name} broke off.",
-                    "Run again: the state is at the last window.",
-                ) from None
-        return count, reader.bytes
 
     # Records
 

@@ -15,10 +15,11 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_canai.api import ApiAccess, ExportApi
 from tap_canai.audit import AuditLog, open_audit_log
+from tap_canai.config_schema import CONFIG_SCHEMA
 from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.export_stream import ExportStream
 from tap_canai.exports import ExportClient
-from tap_canai.settings import CONFIG_SCHEMA, Settings
+from tap_canai.settings import Settings
 from tap_canai.streams import STREAM_NAMES, STREAMS
 
 EVENTS = "events"

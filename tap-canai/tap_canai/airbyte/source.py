@@ -17,8 +17,8 @@ from singer_kit.settings import coerced
 
 from tap_canai.airbyte.catalog import input_state, selection
 from tap_canai.airbyte.messages import Writer
+from tap_canai.config_schema import CONFIG_SCHEMA
 from tap_canai.errors import FatalError
-from tap_canai.settings import CONFIG_SCHEMA
 from tap_canai.tap import TapCanAI
 
 

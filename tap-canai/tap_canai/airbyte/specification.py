@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tap_canai.airbyte.open_schema import open_schema
-from tap_canai.settings import CONFIG_SCHEMA
+from tap_canai.config_schema import CONFIG_SCHEMA
 
 DOCUMENTATION = "https://github.com/canai/canai-crm/blob/main/docs/airbyte.md"
 GROUPS = {

@@ -32,7 +32,7 @@ class PendingEvent:
     """An event whose sender waits for the commit."""
 
     event: Event
-    done: asyncio.Future[None]
+    committed: asyncio.Future[None]
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Writer:
         pending = PendingEvent(event, self.loop.create_future())
         self._queue.put(pending)
         try:
-            await pending.done
+            await pending.committed
         finally:
             self._pending_bytes -= size
 
@@ -116,9 +116,9 @@ class Writer:
 def answer(batch: list[PendingEvent], error: InboxError | None) -> None:
     """Let the senders of a batch go on, after its commit or its error."""
     for pending in batch:
-        if pending.done.done():  # its sender has left
+        if pending.committed.done():  # its sender has left
             continue
         if error is None:
-            pending.done.set_result(None)
+            pending.committed.set_result(None)
         else:
-            pending.done.set_exception(error)
+            pending.committed.set_exception(error)
