@@ -97,7 +97,8 @@ def problem(message: str) -> str:
     if place is None:
         return "A setting is not valid."
     expected = EXPECTED.match(message)
-    why = f": it {expected.group(1)}" if expected else ""
+    # every setting may be null; to say so would only confuse
+    why = f": it {expected.group(1)}".replace(", 'null'", "") if expected else ""
     return f"The setting {place.group(1)!r} is not valid{why}."
 
 
