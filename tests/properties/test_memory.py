@@ -126,12 +126,14 @@ def big_sync(box: Box, file_format: str, tmp_path: Path) -> tuple[int, int, dict
         str(catalog(tmp_path, ("users",))),
     ]
     command = [sys.executable, "-c", PEAK_OF, *arguments]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stderr is not None
-    count = sum('"RECORD"' in line[:40] for line in child.stdout)
-    said = child.stderr.read()
-    assert child.wait() == 0, said[-2000:]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        count = sum('"RECORD"' in line[:40] for line in child.stdout)
+        said = child.stderr.read()
+    assert child.returncode == 0, said[-2000:]
     peak = int(said.rpartition("PEAK ")[2])
     (export,) = (json.loads(line) for line in audit.read_text().splitlines()[1:])
     return count, peak, export, sum("/storage" in line["path"] for line in box.log("canai"))
