@@ -93,6 +93,12 @@ def test_links_need_a_rule_and_form_no_circle(tmp_path: Path) -> None:
         check_rules(load_rules(folder), both)
 
 
+def test_an_error_in_a_link_names_its_line_after_a_link_to_owner(tmp_path: Path) -> None:
+    owner = "links:\n  - {to: owner, fixed: ada@example.com}\n"
+    with pytest.raises(MappingError, match=r"users.deal.yml:7: links to 'contacts'"):
+        rules(tmp_path, users_deal=DEAL.replace("links:\n", owner))
+
+
 def test_parents_come_first_whatever_the_files_are_called(tmp_path: Path) -> None:
     ordered = rules(tmp_path, a=DEAL, b=GOOD)
     assert [rule.object for rule in ordered] == ["contacts", "deals"]
