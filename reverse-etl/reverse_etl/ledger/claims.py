@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from singer_kit.times import utc_text
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.tables import ClaimRow
-from reverse_etl.values import utc_text
 
 LEASE_S = 60.0
 """How long a claim stands without being renewed; it is renewed three times as often."""

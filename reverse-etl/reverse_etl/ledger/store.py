@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 from alembic import command
 from alembic.config import Config
+from singer_kit.times import utc_text
 from sqlalchemy import Engine, create_engine, delete, event, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -35,7 +36,6 @@ from reverse_etl.ledger.tables import (
     RunRow,
     WaitingLinkRow,
 )
-from reverse_etl.values import utc_text
 
 State = Literal["pending", "settled", "dead"]
 TRANSITIONS: dict[State | None, set[State]] = {

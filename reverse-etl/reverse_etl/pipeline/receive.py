@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import fastjsonschema
+from singer_kit.times import microseconds, parse_utc
 
 from reverse_etl.errors import FatalError, RowError
 from reverse_etl.records import SourceRecord
-from reverse_etl.values import microseconds, parse_utc
 
 LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
