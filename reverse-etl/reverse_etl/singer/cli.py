@@ -16,11 +16,11 @@ from select import select as readable
 from typing import Any
 
 import click
-from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
+from singer_sdk.exceptions import FatalAPIError, InvalidInputLine, RecordsWithoutSchemaException
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reverse_etl.errors import FatalError, StoppedError
+from reverse_etl.errors import StoppedError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.mapping.examples import check_examples
@@ -41,7 +41,7 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
             code = commands(target)(args=arguments, prog_name=target.name, standalone_mode=False)
         else:
             code = target.cli(args=arguments, prog_name=target.name, standalone_mode=False)
-    except (FatalError, RecordsWithoutSchemaException, InvalidInputLine) as error:
+    except (FatalAPIError, RecordsWithoutSchemaException, InvalidInputLine) as error:
         return failed(target, str(error))
     except StoppedError as stopped:
         logging.getLogger(target.name).info("%s", stopped)

@@ -20,8 +20,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
 
+from singer_kit.settings import bad_setting, coerced
 from singer_sdk import Sink, Target
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
 from reverse_etl.crm.adapter import Account, Adapter, CallCount
 from reverse_etl.errors import BudgetSpentError, ReverseEtlError, SettingError, StoppedError
@@ -36,7 +37,7 @@ from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.outcomes import Tally
 from reverse_etl.singer import run_report as report
 from reverse_etl.singer.reader import MessageReader
-from reverse_etl.singer.settings import bad_setting, coerced, ledger_url, report_dir
+from reverse_etl.singer.settings import ledger_url, report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 
 
@@ -138,7 +139,7 @@ class CrmTarget(Target):
         except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
             raise
-        except ReverseEtlError as error:
+        except (ReverseEtlError, FatalAPIError) as error:
             message = str(error)
             raise
         finally:
