@@ -243,7 +243,7 @@ def rule_section(rule: Rule) -> str:
     lines = [
         f"### {rule.name}: `{rule.stream}` → `{rule.object}`",
         "",
-        f"Found by `{rule.upsert_key}`{f', else by {matched}' if matched else ''}.",
+        f"Found by `{rule.upsert_key}`{f', otherwise by {matched}' if matched else ''}.",
     ]
     if rule.where:
         lines.append(f"Only rows where `{rule.where}`.")

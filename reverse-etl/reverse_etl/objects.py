@@ -62,7 +62,7 @@ class ObjectSpec:
     find_rows_a_call: int
     """Look-ups that one call can hold, for the least number of calls."""
     find_calls: int = 1
-    """Calls that so many look-ups take: more than 1 if the CRM keeps some records apart."""
+    """Calls that `find_rows_a_call` look-ups take: more than 1 if some records are kept apart."""
     find_job: tuple[int, int] | None = None
     """From how many look-ups on a job can find them, and the fewest calls it takes."""
     finds_match_apart: bool = False

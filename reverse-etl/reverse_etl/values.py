@@ -28,7 +28,7 @@ LARGEST_EXPONENT = 308
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """A field as the CRM has it."""
+    """A field of a CRM object."""
 
     name: str
     kind: Kind

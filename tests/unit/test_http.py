@@ -1,4 +1,4 @@
-"""Connections that fail: what is retried, what is ambiguous, and what is said of it."""
+"""Connections that fail: what is retried, what is ambiguous, and the error that you see."""
 
 from __future__ import annotations
 

@@ -120,5 +120,5 @@ def saved(response: requests.Response) -> IO[bytes]:
                     "attach it by hand: no CRM would take it",
                 )
         file.seek(0)
-        on_error.pop_all()  # from here on the caller closes it
+        on_error.pop_all()  # the caller closes it
     return file

@@ -60,7 +60,7 @@ CONNECT_TIMEOUT_S = 10.0
 Meaning = Literal["spent", "again", ""]
 """What a refusal means beyond its status.
 
-`spent`: the calls of the day are used up. `again`: the call was not carried out.
+`spent`: the daily limit is used up. `again`: the call was not carried out.
 """
 
 
@@ -245,8 +245,8 @@ class CrmHttp:
         meaning = self.meaning(status, parsed(response), response.headers)
         if meaning == "spent":
             raise BudgetSpentError(
-                f"{self.name}'s calls of the day are used up.",
-                "Run again tomorrow, or ask for a higher limit.",
+                f"The daily limit of calls to {self.name} is used up.",
+                "Run again tomorrow, or have the limit raised.",
             )
         return status in REFUSED or meaning == "again"
 

@@ -12,7 +12,9 @@ from typing import Any
 from singer_kit.settings import checked_url, run_folder
 from singer_sdk import typing as th
 
-__all__ = ["COMMON", "checked_url", "ledger_url", "report_dir"]
+from reverse_etl.pipeline.engine import EngineSettings
+
+__all__ = ["COMMON", "checked_url", "engine_settings", "ledger_url", "report_dir"]
 
 COMMON: list[th.Property[Any]] = [
     th.Property(
@@ -143,3 +145,20 @@ def report_dir(config: Mapping[str, Any], target: str) -> Path:
         return Path(str(config["report_dir"]))
     folder = run_folder(target)
     return folder / "reports" if folder else Path(f"reports-{target}")
+
+
+def engine_settings(
+    config: Mapping[str, Any], default_concurrency: int, regress_setting: str
+) -> EngineSettings:
+    """What the settings say to the engine."""
+    return EngineSettings(
+        provision=bool(config.get("provision")),
+        force=bool(config.get("force")),
+        max_concurrency=int(config.get("max_concurrency") or default_concurrency),
+        link_wait_days=float(config.get("link_wait_days", 7)),
+        attach=bool(config.get("attach_deliverables")),
+        merge_duplicates=bool(config.get("merge_duplicates")),
+        regress=bool(regress_setting and config.get(regress_setting)),
+        allow_private_hosts=bool(config.get("allow_private_download_hosts")),
+        gather=not config.get("batch_size_rows"),
+    )
