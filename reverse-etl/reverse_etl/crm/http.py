@@ -72,10 +72,10 @@ class CrmHttp:
     name: str
     """The CRM's name in messages."""
     headers: Callable[[], Mapping[str, str]]
-    pace_s: Callable[[Mapping[str, str]], float]
+    pace_s: Callable[[Mapping[str, str]], float] = lambda headers: 0.0
     """Seconds to wait before the next call, from an answer's headers."""
-    calls: CallCount
-    timeout_s: float
+    calls: CallCount = field(default_factory=CallCount)
+    timeout_s: float = 30.0
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
     """What a refusal means, from status, body and headers."""
     window_s: Callable[[], float] = lambda: 0.0
