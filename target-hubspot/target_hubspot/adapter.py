@@ -48,7 +48,7 @@ class HubSpotAdapter(Adapter):
         return Account(str(body["portalId"]), str(body.get("uiDomain", "")))
 
     def facts(self) -> Mapping[str, object]:
-        """None: functions need to know nothing about a portal."""
+        """Empty: functions need to know nothing about a portal."""
         return {}
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:

@@ -74,7 +74,7 @@ class SalesforceAdapter(Adapter):
         return self.identity.account()
 
     def facts(self) -> Mapping[str, object]:
-        """None: functions need to know nothing about an org."""
+        """Empty: functions need to know nothing about an org."""
         return {}
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:

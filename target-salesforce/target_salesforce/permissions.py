@@ -1,4 +1,4 @@
-"""Access to what was provisioned: a new field stays invisible until somebody is granted it.
+"""Access to what was provisioned: a new field is invisible until access to it is granted.
 
 A permission set, created and assigned to the running user, holds the rights.
 """
