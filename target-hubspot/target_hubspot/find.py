@@ -98,7 +98,7 @@ class Finder:
 
 
 def values_of(record: Record, match_field: str) -> list[str]:
-    """The values by which a record can be matched; a contact has all its addresses, not just one."""
+    """The values by which a record can be matched; for a contact, all its addresses."""
     properties = record.get("properties") or {}
     values = [properties.get(match_field) or ""]
     values += (properties.get(EXTRA_EMAILS) or "").split(";")
