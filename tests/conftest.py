@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,9 +12,11 @@ from zlib import crc32
 
 import pytest
 import sqlalchemy as sa
-
-sys.path.insert(0, str(Path(__file__).parent))
-
+from needs import (  # noqa: F401  (hooks and a fixture, which pytest finds by name)
+    no_process_in_a_pure_test,
+    pytest_collection_modifyitems,
+    pytest_configure,
+)
 from support import Box, sandbox
 
 

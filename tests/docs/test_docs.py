@@ -21,6 +21,7 @@ MARKDOWN = [
 ]
 
 
+@pytest.mark.process
 def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"],
@@ -84,6 +85,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     assert found == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "path",
     [
@@ -118,6 +120,7 @@ def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) ->
     assert {one for one in said if one not in others and one not in known} == set()
 
 
+@pytest.mark.process
 def test_the_example_image_is_in_order() -> None:
     file = ROOT / "examples" / "webhooks" / "Dockerfile"
     done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)
