@@ -1,4 +1,4 @@
-"""The seam to Pipedrive: no upsert, one record a call. Records are looked up, then written."""
+"""The seam to Pipedrive: no upsert, one record per call. Records are looked up, then written."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class BulkRun:
         self._join(job, any_failed=bool(state.get("numberRecordsFailed", 1)))
 
     def _join(self, job: Job, *, any_failed: bool) -> None:
-        """Give each row its verdict from the job's results. Raises: CrmError."""
+        """Store the verdict on each row. Raises: CrmError."""
         for row in self.jobs.results(job, "successfulResults"):
             self.verdicts.written[self.load.name_of(row)] = row["sf__Id"]
         if not any_failed:
@@ -135,8 +135,8 @@ class BulkRun:
 
         for row in self.jobs.results(job, "failedResults"):
             error = error_of(row["sf__Error"])
-            # Despite the sorting, a row may find its parent locked. It is not to blame for that, so
-            # the core sends it again, in the end by calls.
+            # Despite the sorting, a row may find its parent locked. Nothing is wrong with the row,
+            # so the core sends it again, in the end by calls.
             again = error["statusCode"] in PASSING
             result = RowResult(fault=row_fault(error), again=again)
             self.verdicts.refused[self.load.name_of(row)] = result
