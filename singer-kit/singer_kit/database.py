@@ -36,6 +36,25 @@ def open_engine(
 
     Raises: an `error` that names the setting, never the URL, which may hold a password.
     """
+    parsed = checked_database_url(url, setting, error)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    try:
+        if is_sqlite:
+            create_sqlite_file(parsed, create_folder=create_folder)
+        engine = create_engine(parsed, pool_pre_ping=not is_sqlite, **options)
+    except OSError as failure:
+        raise error(
+            f"{setting} names a file that cannot be opened ({failure.strerror}).", URL_HINT
+        ) from None
+    except (SQLAlchemyError, ImportError):
+        raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
+    if is_sqlite:
+        event.listen(engine, "connect", sqlite_pragmas)
+    return engine
+
+
+def checked_database_url(url: str, setting: str, error: type[FatalError]) -> URL:
+    """A URL of SQLite or PostgreSQL. Raises: an `error` that names the setting."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # a port that is not a number is a ValueError
@@ -43,19 +62,7 @@ def open_engine(
     backend = parsed.get_backend_name()
     if backend not in BACKENDS:
         raise error(f"{setting} cannot be a {backend} database.", URL_HINT)
-    try:
-        if backend == "sqlite":
-            create_sqlite_file(parsed, create_folder=create_folder)
-        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
-    except OSError as failure:
-        raise error(
-            f"{setting} names a file that cannot be created ({failure.strerror}).", URL_HINT
-        ) from None
-    except (SQLAlchemyError, ImportError):
-        raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
-    if backend == "sqlite":
-        event.listen(engine, "connect", sqlite_pragmas)
-    return engine
+    return parsed
 
 
 def create_sqlite_file(url: URL, *, create_folder: bool) -> None:

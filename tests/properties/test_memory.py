@@ -23,7 +23,7 @@ USER_BYTES = {"json": 900, "csv": 340, "xml": 1300}
 """At least so many bytes has a user of the sandbox."""
 PEAK_OF = """
 import sys
-from tap_canai.tap import main
+from tap_canai.cli import main
 
 code = main(sys.argv[1:])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss would begin with the parent's
@@ -36,8 +36,8 @@ import io, sys
 from sandbox.canai.files import write
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
-from tap_canai.normalising import normal
-from tap_canai.streams import load_schema
+from tap_canai.normal_form import normal
+from tap_canai.schema_files import load_schema
 
 form, megabytes = sys.argv[1], int(sys.argv[2])
 schema = load_schema("users")
