@@ -16,7 +16,8 @@ from typing import Any
 
 import canai_rules
 import yaml
-from reverse_etl.mapping.rules import FieldRule, Rule, load_rules, schema
+from reverse_etl.mapping.load import load_rules, schema
+from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.singer.target import CrmTarget
 from sandbox.hubspot.api import HubSpot
 from sandbox.pipedrive.api import Pipedrive

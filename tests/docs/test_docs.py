@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.rules import load_rules
+from reverse_etl.mapping.load import load_rules
 from support import BIN, ROOT, TARGETS, Box, deliver
 
 MARKDOWN = [

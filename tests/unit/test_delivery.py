@@ -321,8 +321,8 @@ def test_a_line_cut_off_by_a_killed_tap_is_told_without_its_content(
         ("api_url", "hubspot", "no http(s) URL"),
         ("access_token", "", "'access_token' is missing"),
         ("transforms", "no_such_module", "no module no_such_module"),
-        ("mapping", "/nowhere", "is not there"),
-        ("ledger_url", "mysql://x", "SQLite or PostgreSQL"),
+        ("mapping", "/nowhere", "does not exist"),
+        ("ledger_url", "mysql://x", "cannot be a mysql database"),
     ],
 )
 def test_a_bad_setting_is_one_clear_line(

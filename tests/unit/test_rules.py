@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from reverse_etl.errors import MappingError
-from reverse_etl.mapping.rules import check_rules, load_rules
+from reverse_etl.mapping.checks import check_rules
+from reverse_etl.mapping.load import load_rules
 from support import Box, deliver, schema_message, user, written
 
 GOOD = """\
@@ -67,7 +68,7 @@ def rules(folder: Path, **files: str) -> Any:
             11,
             "Did you mean 'always'?",
         ),
-        ("stream: users", "stream: [users", 2, "no YAML"),
+        ("stream: users", "stream: [users", 2, "not valid YAML"),
     ],
 )
 def test_a_typo_is_told_with_file_line_and_hint(
@@ -98,9 +99,9 @@ def test_parents_come_first_whatever_the_files_are_called(tmp_path: Path) -> Non
 
 
 def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(MappingError, match="holds no rule"):
+    with pytest.raises(MappingError, match="contains no rules"):
         load_rules(tmp_path)
-    with pytest.raises(MappingError, match="is not there"):
+    with pytest.raises(MappingError, match="does not exist"):
         load_rules(tmp_path / "none")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from singer_sdk import typing as th
 
 from reverse_etl.errors import SettingError
+from reverse_etl.pipeline.engine import EngineSettings
 
 COMMON: list[th.Property[Any]] = [
     th.Property(
@@ -178,6 +179,23 @@ def report_dir(config: Mapping[str, Any], target: str) -> Path:
         return Path(str(config["report_dir"]))
     folder = run_folder(target)
     return folder / "reports" if folder else Path(f"reports-{target}")
+
+
+def engine_settings(
+    config: Mapping[str, Any], default_concurrency: int, regress_setting: str
+) -> EngineSettings:
+    """What the settings say to the engine."""
+    return EngineSettings(
+        provision=bool(config.get("provision")),
+        force=bool(config.get("force")),
+        max_concurrency=int(config.get("max_concurrency") or default_concurrency),
+        link_wait_days=float(config.get("link_wait_days", 7)),
+        attach=bool(config.get("attach_deliverables")),
+        merge_duplicates=bool(config.get("merge_duplicates")),
+        regress=bool(regress_setting and config.get(regress_setting)),
+        allow_private_hosts=bool(config.get("allow_private_download_hosts")),
+        gather=not config.get("batch_size_rows"),
+    )
 
 
 def checked_url(value: str, name: str) -> str:
