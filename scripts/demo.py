@@ -35,7 +35,6 @@ COLUMNS = (
     "skipped",
     "waiting",
     "rejected",
-    "not attempted",
     "calls",
     "least",
 )
@@ -162,7 +161,7 @@ def report_of(crm: str) -> Path:
 
 
 def table() -> str:
-    """What the last runs did, per CRM and object, and a line about links per CRM."""
+    """What the last runs did, per CRM and object, and notes below."""
     rows: list[tuple[str, ...]] = [("CRM", "object", *COLUMNS)]
     notes: list[str] = []
     for crm in CRMS:
@@ -171,7 +170,7 @@ def table() -> str:
             continue
         report: dict[str, Any] = json.loads(report_of(crm).read_text())
         rows += rows_of(crm, report)
-        notes += notes_of(crm, report["links"])
+        notes += notes_of(crm, report)
     lines = aligned(rows)
     return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], *notes, ""])
 
@@ -189,7 +188,6 @@ def rows_of(crm: str, report: dict[str, Any]) -> list[tuple[str, ...]]:
             sum(counts["skipped"].values()),
             counts["waiting"],
             counts["rejected"],
-            counts["not_attempted"],
             calls["made"],
             calls["least"],
         )
@@ -197,12 +195,19 @@ def rows_of(crm: str, report: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows or [(crm, "nothing new", *("0" for _ in COLUMNS))]
 
 
-def notes_of(crm: str, links: dict[str, int]) -> list[str]:
-    """A line about a report's links, if there are any."""
-    if not links["wanted"]:
-        return []
-    counts = ", ".join(f"{links[name]:,} {name}" for name in ("made", "kept", "waiting", "dead"))
-    return [f"{crm}: {links['wanted']:,} links: {counts}"]
+def notes_of(crm: str, report: dict[str, Any]) -> list[str]:
+    """What the table does not show: links, and records that were not attempted."""
+    notes = [
+        f"{crm}: {counts['not_attempted']:,} {name} were not attempted"
+        for name, counts in report["objects"].items()
+        if counts["not_attempted"]
+    ]
+    links = report["links"]
+    if links["wanted"]:
+        names = ("made", "kept", "waiting", "dead")
+        counts = ", ".join(f"{links[name]:,} {name}" for name in names)
+        notes.append(f"{crm}: {links['wanted']:,} links: {counts}")
+    return notes
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
