@@ -18,7 +18,8 @@ from reverse_etl.crm.adapter import (
     OwnerAdapter,
     RowResult,
 )
-from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose, Upload
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
+from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import (
     AmbiguousAnswerError,
@@ -33,11 +34,12 @@ from reverse_etl.errors import (
     StoppedError,
 )
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
+from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
 __all__ = [
     "COMMON",
@@ -65,6 +67,7 @@ __all__ = [
     "Lane",
     "LinkForm",
     "Lookup",
+    "Meaning",
     "MergeAdapter",
     "NoSuchObjectError",
     "NotRepresentableError",
@@ -83,4 +86,8 @@ __all__ = [
     "canonical",
     "checked_url",
     "main",
+    "note_html",
+    "note_parts",
+    "parent_key",
+    "plain_number",
 ]

@@ -88,10 +88,10 @@ class CrmHttp:
     name: str
     """How the CRM is called in messages."""
     headers: Callable[[], Mapping[str, str]]
-    pace_s: Callable[[Mapping[str, str]], float]
+    pace_s: Callable[[Mapping[str, str]], float] = lambda headers: 0.0
     """Seconds to wait before the next call, from an answer's headers."""
-    calls: CallCount
-    timeout_s: float
+    calls: CallCount = field(default_factory=CallCount)
+    timeout_s: float = 30.0
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
     """What a refusal means beyond its status: the day's calls are used up, or the call was not carried out."""
     window_s: Callable[[], float] = lambda: 0.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import BudgetSpentError
+from reverse_etl.crm.adapter import Adapter, RowResult
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
@@ -73,32 +72,48 @@ class Linker:
         """
         changed: dict[str, Entry] = {}
         for start in range(0, len(pairs), form.rows_a_call):
-            part = pairs[start : start + form.rows_a_call]
-            try:
-                if not self.control.may_call():
-                    self._put_off(rule, pairs[start:])
-                    break
-                results = self.adapter.link(
-                    rule.object, form, [(pair.from_id, pair.to_id) for pair in part]
-                )
-            except BudgetSpentError as error:
-                self.control.spend(str(error))
+            results = self._call(rule, form, pairs[start : start + form.rows_a_call])
+            if results is None:
                 self._put_off(rule, pairs[start:])
                 break
-            self.outcomes.of(rule.object).worked("linked", len(part))
-            changes = Changes(rule.object)
-            for pair, result in zip(part, results, strict=True):
-                changes.done_waiting.append((rule.name, pair.key, form.to))
-                if result.fault is not None:
-                    self.outcomes.links.settled("dead")
-                    changes.dead.append(letter(rule, pair.source, "link", result.fault))
-                    continue
-                self.outcomes.links.settled("made")
-                mark = FieldMark(hash_value(pair.link.to_key), pair.source.observed_us)
-                entry = changed.get(pair.key, entries[pair.key])
-                changed[pair.key] = with_marks(entry, {pair.link.name: mark})
-                changes.entries.append(changed[pair.key])
-            self.ledger.apply(changes)
+            changed |= self._settle(rule, form, results, {**entries, **changed})
+        return changed
+
+    def _call(
+        self, rule: CompiledRule, form: LinkForm, pairs: Sequence[Pair]
+    ) -> list[tuple[Pair, RowResult]] | None:
+        """The CRM's result for each link of one call; None if no call is left. Raises: CrmError."""
+        if not self.control.may_call():
+            return None
+        ids = [(pair.from_id, pair.to_id) for pair in pairs]
+        with self.control.within_budget():
+            results = self.adapter.link(rule.object, form, ids)
+            self.outcomes.of(rule.object).worked("linked", len(pairs))
+            return list(zip(pairs, results, strict=True))
+        return None
+
+    def _settle(
+        self,
+        rule: CompiledRule,
+        form: LinkForm,
+        results: Sequence[tuple[Pair, RowResult]],
+        entries: Mapping[str, Entry],
+    ) -> dict[str, Entry]:
+        """Record what became of the links of one call; returns changed entries."""
+        changed: dict[str, Entry] = {}
+        changes = Changes(rule.object)
+        for pair, result in results:
+            changes.done_waiting.append((rule.name, pair.key, form.to))
+            if result.fault is not None:
+                self.outcomes.links.settled("dead")
+                changes.dead.append(letter(rule, pair.source, "link", result.fault))
+                continue
+            self.outcomes.links.settled("made")
+            mark = FieldMark(hash_value(pair.link.to_key), pair.source.observed_us)
+            entry = changed.get(pair.key, entries[pair.key])
+            changed[pair.key] = with_marks(entry, {pair.link.name: mark})
+        changes.entries += changed.values()
+        self.ledger.apply(changes)
         return changed
 
     def _put_off(self, rule: CompiledRule, pairs: Sequence[Pair]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.records import CrmRecord, Outcome, WantedLink
+from reverse_etl.records import CrmRecord, Outcome, SourceRecord, WantedFile, WantedLink
 from reverse_etl.values import Value
 
 
@@ -39,12 +39,11 @@ def merge(rule: CompiledRule, versions: Sequence[CrmRecord]) -> CrmRecord:
     if newest.leaving:
         return newest
 
+    speaking = [record for record in versions if not record.leaving]
     fields: dict[str, Value] = dict(newest.fields)
     links: dict[str, WantedLink] = {}
     seen: dict[str, int] = {}
-    for record in versions:
-        if record.leaving:
-            continue
+    for record in speaking:
         for name, value in record.fields.items():
             if value is not None or rule.clears(name):
                 fields[name] = value
@@ -57,13 +56,23 @@ def merge(rule: CompiledRule, versions: Sequence[CrmRecord]) -> CrmRecord:
     earlier = {name: at_us for name, at_us in seen.items() if at_us != newest.observed_us}
     if not earlier:
         return newest
-    files = [record.file for record in versions if record.file is not None]
-    sources = [source for record in versions for source in (*record.collapsed, record.source)]
     return replace(
         newest,
         fields=fields,
         links=tuple(links.values()),
-        file=files[-1] if files else None,
+        file=newest_file(versions),
         earlier=earlier,
-        collapsed=tuple(sources[:-1]),
+        collapsed=tuple(older_sources(versions)),
     )
+
+
+def newest_file(versions: Sequence[CrmRecord]) -> WantedFile | None:
+    """The file of the newest version that has one."""
+    files = [record.file for record in versions if record.file is not None]
+    return files[-1] if files else None
+
+
+def older_sources(versions: Sequence[CrmRecord]) -> list[SourceRecord]:
+    """The source records of all versions but the newest."""
+    sources = [source for record in versions for source in (*record.collapsed, record.source)]
+    return sources[:-1]

@@ -4,8 +4,8 @@ A STATE message is queued with the number of records before it and goes out once
 settled. SIGTERM lets the calls in flight finish and settle, and ends with 128 + its number; STATE
 never passes a record that is not settled.
 
-This module owns the SDK's protected hooks of a target; `tests/singer/test_sdk_hooks.py` fails if the
-SDK changes under them.
+This module owns the SDK's protected hooks of a target; `tests/singer/test_sdk_hooks.py` fails if
+the SDK changes under them.
 """
 
 from __future__ import annotations
