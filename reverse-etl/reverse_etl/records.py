@@ -102,7 +102,7 @@ class Write:
     kept_back: int = 0
     """Fields not sent because the CRM's own value stands."""
     recovered: bool = False
-    """True if it finishes a create that an earlier run did not live to record: it counts as created."""
+    """True if it finishes a create that an earlier run was killed before it could record: it counts as created."""
     cleared_first: tuple[str, ...] = ()
     """Fields that the CRM only takes back to an earlier value once they are empty."""
     whole: bool = True

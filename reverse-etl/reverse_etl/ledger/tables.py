@@ -63,7 +63,7 @@ class ClaimRow(Base):
 
 
 class WaitingLinkRow(Base):
-    """A link, or a write that cannot be made without its link, whose other end is not there yet."""
+    """A link, or a write that cannot be made without its link, whose other end has not arrived yet."""
 
     __tablename__ = "waiting_link"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -106,7 +106,7 @@ class DeadLetterRow(Base):
 
 
 class DoubtRow(Base):
-    """A key whose create was sent again after an answer was lost: there may be two records of it."""
+    """A key whose create was sent again after a response was lost: there may be two records of it."""
 
     __tablename__ = "doubt"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -1,4 +1,4 @@
-"""Whether the run may go on: a signal to stop and the budget of calls, in one object that stages ask.
+"""True if the run may go on: a signal to stop and the budget of calls, in one object that stages ask.
 
 A stage asks `may_call()` before it starts something that needs the CRM. A budget that is spent ends the calls, not the
 run: the rest of the input is read and counted as not attempted.

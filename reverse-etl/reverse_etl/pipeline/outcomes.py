@@ -31,7 +31,7 @@ class Count:
         self._planned += number
 
     def settled(self, outcome: str, number: int = 1) -> None:
-        """This became of so many."""
+        """This became of this many."""
         self._settled[outcome] += number
 
     def moved(self, outcome: str, to: str | None, number: int = 1) -> None:
@@ -75,7 +75,7 @@ class ObjectCount(Count):
     _work: Counter[str] = field(default_factory=Counter)
 
     def worked(self, what: str, number: int = 1) -> None:
-        """So many were looked up, read, sent, linked, …: see `least_calls`."""
+        """This many were looked up, read, sent, linked, …: see `least_calls`."""
         self._work[what] += number
 
     @property

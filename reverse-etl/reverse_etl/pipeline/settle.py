@@ -26,7 +26,7 @@ class Settlement:
 
     rule: CompiledRule
     entries: dict[str, Entry]
-    """The entries of the block as the ledger has them now, by key."""
+    """The entries of the block in their present state, by key."""
     outcomes: list[Outcome] = field(default_factory=list)
     """What is settled so far: the records whose links and files come next."""
 
