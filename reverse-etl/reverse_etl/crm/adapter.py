@@ -1,4 +1,4 @@
-"""The seam to a CRM. What differs between CRMs is data in `ObjectSpec`; the rest is these few calls.
+"""The seam to a CRM. What differs is data in `ObjectSpec`; the rest is these few calls.
 
 A target's package implements `Adapter`; the core calls nothing else in it.
 """
@@ -30,7 +30,7 @@ class Lookup:
     key: str
     match: Mapping[str, str]
     near: Mapping[str, str] = field(default_factory=dict)
-    """CRM ids of the records it refers to, by reference field: some objects are found by these alone."""
+    """CRM ids of the records it refers to, by field; some objects are found by these alone."""
     recent: bool = False
     """True if it was sent in the last minutes, so that older records can be left out."""
 
@@ -75,7 +75,7 @@ class JobResults(Protocol):
 
 @dataclass(slots=True)
 class CallCount:
-    """Calls made, by object and purpose (`find`, `read`, `write`, `link`), and those for setting up."""
+    """Calls made, by object and purpose: `find`, `read`, `write`, `link`, or `setup`."""
 
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
     limit: int | None = None

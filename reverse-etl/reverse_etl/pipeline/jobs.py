@@ -71,7 +71,10 @@ class Jobs:
             self._send_kind(again, kind, attempt + 1)
 
     def _run(self, jobs: JobAdapter, spool: Spool, kind: WriteKind) -> JobResults:
-        """The results of the jobs; none where the run has to end before they do. Raises: CrmError."""
+        """The results of the jobs; none where the run has to end before they do.
+
+        Raises: CrmError.
+        """
         rule = spool.rule
         try:
             with self.control.within_budget():

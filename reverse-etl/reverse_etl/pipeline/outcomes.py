@@ -1,7 +1,9 @@
 """Counting what became of every planned write. Nothing else in the package counts.
 
-The law, per object: planned = created + updated + unchanged + skipped{…} + waiting + rejected + not_attempted.
-Links: wanted = made + kept + waiting + dead. Attachments: wanted = made + kept + dead + not_attempted.
+The law, per object:
+planned = created + updated + unchanged + skipped{…} + waiting + rejected + not_attempted.
+Links: wanted = made + kept + waiting + dead.
+Attachments: wanted = made + kept + dead + not_attempted.
 After each block every planned write has its outcome, except those that are held back on purpose.
 """
 
@@ -63,7 +65,8 @@ class Count:
         """The law: only what is held back is open. Raises: LawBrokenError."""
         if self.open != held:
             raise LawBrokenError(
-                f"{what}: planned {self._planned}, outcomes {dict(self._settled)}, held back {held}.",
+                f"{what}: planned {self._planned}, outcomes {dict(self._settled)}, "
+                f"held back {held}.",
                 "This is a bug: please report it.",
             )
 

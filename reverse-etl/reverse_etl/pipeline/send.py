@@ -1,7 +1,7 @@
 """Stage 6, send: batches → one `Outcome` a write, with every batch in a thread of its own.
 
-A batch that is refused as a whole is searched for its bad rows (`bisect`). A write without a response
-is looked up before it is sent again. An error that would fail every row stops the run.
+A batch that is refused as a whole is searched for its bad rows (`bisect`). A write without a
+response is looked up before it is sent again. An error that would fail every row stops the run.
 """
 
 from __future__ import annotations
@@ -117,7 +117,10 @@ class Sender:
             )
 
     def _call(self, rule: CompiledRule, part: list[Write]) -> list[Outcome]:
-        """One call, and what it takes to know its outcomes. Raises: BatchRejectedError, CrmError."""
+        """One call, and what it takes to know its outcomes.
+
+        Raises: BatchRejectedError, CrmError.
+        """
         outcomes: list[Outcome] = []
         for attempt in range(1, LOCKED_ATTEMPTS + 1):
             try:
