@@ -1,4 +1,4 @@
-"""Tiny itself, as far as its target needs it: `python emulator.py PORT` serves an empty account on 127.0.0.1."""
+"""Tiny itself, as far as its target needs it: `python emulator.py PORT` serves an empty account."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tiny(BaseHTTPRequestHandler):
     """Every call."""
 
     def do_GET(self) -> None:
-        """Account, fields, and for tests what is there."""
+        """Account, fields, and the records, for tests."""
         parts = self.path.strip("/").split("/")
         if parts == ["me"]:
             self.answer(200, {"account": "tiny-1"})
@@ -85,7 +85,7 @@ class Tiny(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:
-        """No line a request."""
+        """Suppresses the log line of each request."""
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def open_engine(
 ) -> Engine:
     """An engine for the URL that a setting holds; close it with `dispose()`.
 
-    A SQLite file is created for its owner alone. `options` go to SQLAlchemy's `create_engine`.
+    A SQLite file is created that only its owner can read. `options` go to SQLAlchemy's
+    `create_engine`.
 
     Raises: an `error` that names the setting, never the URL, which may hold a password.
     """

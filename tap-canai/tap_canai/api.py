@@ -69,7 +69,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Pace:
-    """Keeps calls to so many a minute; safe to use from several threads."""
+    """Keeps calls to this many a minute; safe to use from several threads."""
 
     per_minute: int
     clock: Clock
@@ -210,7 +210,7 @@ class ExportApi:
 
 
 def is_passing(status: int) -> bool:
-    """Whether a later attempt may succeed."""
+    """Returns True if a later attempt may succeed."""
     return status == 429 or status >= 500
 
 

@@ -158,7 +158,7 @@ OPERATION = (
         th.BooleanType,
         default=False,
         title="Allow private download hosts",
-        description="Whether files may be downloaded from this machine or a private network.",
+        description="Allow downloads from this machine or a private network.",
     ),
     th.Property(
         "inbox_url",

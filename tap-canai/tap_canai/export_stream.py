@@ -1,7 +1,7 @@
 """A stream that is read from exports, window by window.
 
 The bookmark is the earlier of a window's end and its export's `export_created_at`; it never moves
-back. A run starts at the bookmark less the lookback and ends at the API's clock, never at this
+back. A run starts at the bookmark minus the lookback and ends at the API's clock, never at this
 machine's.
 """
 
@@ -70,9 +70,9 @@ class ExportStream(CanAIStream):
     record_set: ClassVar[str]
     default_lookback_s: ClassVar[int] = 300
     swept: ClassVar[bool] = False
-    """Whether rows change without their replication key, so that sweeps read all of them again."""
+    """True if rows change without their replication key, so that sweeps read all of them again."""
     of_users: ClassVar[bool] = True
-    """Whether a record belongs to a user, so that its exports are filtered."""
+    """True if a record belongs to a user, so that its exports are filtered."""
     optional_fields: ClassVar[frozenset[str]] = frozenset()
     """Properties that an older API may not have."""
     is_sorted = False
@@ -148,7 +148,7 @@ class ExportStream(CanAIStream):
         return ExportState(self.name, self.stream_state)
 
     def windows(self, *, sweep: bool) -> list[Window]:
-        """The windows of this run, from where the sweep or the bookmark is, less the lookback.
+        """The windows of this run, from where the sweep or the bookmark is, minus the lookback.
 
         Raises: FatalError.
         """

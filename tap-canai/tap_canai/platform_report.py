@@ -161,7 +161,7 @@ def feedback(rows: Rows) -> Table:
     ]
     note = (
         f"Net promoter score {net_promoter_score(scores)}, of {len(scores)} answers: "
-        "promoters less detractors."
+        "promoters minus detractors."
     )
     return Table("Feedback", ("Kind", "Given", "Average rating"), tuple(lines), note)
 

@@ -1,4 +1,4 @@
-"""A platform report as a file, HTML or PDF, for its owner alone."""
+"""A platform report as a file, HTML or PDF, that only its owner can read."""
 
 from __future__ import annotations
 

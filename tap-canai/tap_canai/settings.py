@@ -103,7 +103,7 @@ class Settings:
 
     @property
     def anonymize(self) -> bool:
-        """Whether exports are requested without personal data."""
+        """Returns True if exports are requested without personal data."""
         return bool(self.config.get("anonymize"))
 
     @property
@@ -123,7 +123,7 @@ class Settings:
 
     @property
     def allow_private_hosts(self) -> bool:
-        """Whether files may be downloaded from this machine or a private network."""
+        """Returns True if files may be downloaded from this machine or a private network."""
         return bool(self.config["allow_private_download_hosts"])
 
     @property

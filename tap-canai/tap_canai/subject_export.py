@@ -167,7 +167,7 @@ def checked_files(
 
 
 def save(path: Path, content: bytes) -> None:
-    """A file for its owner alone; an existing one is left as it is. Raises: FatalError."""
+    """A file that only its owner can read; an existing one is left as it is. Raises: FatalError."""
     try:
         write_private(path, content)
     except FileExistsError:

@@ -86,8 +86,7 @@ def stub() -> Iterator[Stub]:
 
 
 def write(kind: str = "create") -> Write:
-    rule: Any = None
-    record = CrmRecord(rule, "user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
+    record = CrmRecord("user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
     return Write(record, kind, {}, None if kind == "create" else "7")  # type: ignore[arg-type]
 
 

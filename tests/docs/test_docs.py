@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.rules import load_rules
+from reverse_etl.mapping.load import load_rules
 from support import BIN, ROOT, TARGETS, Box, deliver
 
 MARKDOWN = [
@@ -21,6 +21,7 @@ MARKDOWN = [
 ]
 
 
+@pytest.mark.process
 def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"],
@@ -39,7 +40,7 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
             assert (path.parent / link).exists(), link
 
 
-def test_the_readme_names_make_targets_that_are_there() -> None:
+def test_the_readme_names_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         assert set(re.findall(r"make ([a-z-]+)(?=[ \n`,;])", path.read_text())) - {"the"} <= targets
@@ -67,7 +68,7 @@ def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -
 
 
 def test_the_core_names_no_crm_and_no_source() -> None:
-    """What a CRM or the platform has of its own is told by adapters, rules and functions."""
+    """What is peculiar to a CRM or the platform belongs to adapters, rules and functions."""
     words = re.compile(r"salesforce|hubspot|pipedrive|canai|lifecycle", re.IGNORECASE)
     core = ROOT / "reverse-etl" / "reverse_etl"
     found = [
@@ -84,6 +85,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     assert found == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "path",
     [
@@ -92,7 +94,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
         "examples/webhooks/Dockerfile",
     ],
 )
-def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) -> None:
+def test_documents_about_the_receiver_name_options_that_exist(path: str) -> None:
     known = ""
     for command in (
         ["serve"],
@@ -118,7 +120,8 @@ def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) ->
     assert {one for one in said if one not in others and one not in known} == set()
 
 
-def test_the_example_image_is_in_order() -> None:
+@pytest.mark.process
+def test_the_example_image_lints() -> None:
     file = ROOT / "examples" / "webhooks" / "Dockerfile"
     done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -65,7 +65,7 @@ def log_into(writer: Writer) -> None:
 
 
 def unexpected(writer: Writer) -> ExceptHook:
-    """For an error that nobody foresaw: its class goes out, without the values it may quote."""
+    """For an unexpected error: its class goes out, without the values it may quote."""
 
     def write(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
         writer.error(
@@ -107,7 +107,7 @@ def spec(source: Source) -> int:
 @CONFIG
 @click.pass_obj
 def check(source: Source, config: str) -> int:
-    """Whether the settings are good."""
+    """Returns True if the settings are good."""
     return source.check(read_json(config, "config"))
 
 

@@ -45,7 +45,7 @@ class Writer(GenericSingerWriter[str, Message]):
     last_state: str = ""
 
     def serialize_message(self, message: Message) -> str:
-        """A RECORD as Airbyte has it; empty for other messages."""
+        """A RECORD in Airbyte's form; empty for other messages."""
         if not isinstance(message, RecordMessage):
             return ""
         self.records += 1

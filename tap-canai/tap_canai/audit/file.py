@@ -1,4 +1,4 @@
-"""The audit log as JSON lines in a file for its owner alone."""
+"""The audit log as JSON lines in a file that only its owner can read."""
 
 from __future__ import annotations
 

@@ -85,5 +85,5 @@ def verified(rows: Iterable[Row]) -> int:
 
 
 def is_checkpoint(event: Row) -> bool:
-    """Whether a row replaces older ones."""
+    """Returns True if a row replaces older ones."""
     return event.get("event") == "checkpoint"

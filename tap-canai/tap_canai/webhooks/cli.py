@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def inbox_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The inbox's URL, as the tap has it."""
+    """The inbox's URL, from the tap's setting."""
     text = (
         "sqlite:///FILE or postgresql+psycopg://…; by default "
         ".meltano/run/canai-webhooks/inbox.db of the Meltano project."
@@ -136,7 +136,7 @@ def serve_command(**options: Any) -> None:
     from tap_canai.webhooks.server import Listening, log_as_json, serve
     from tap_canai.webhooks.tokens import Tokens
 
-    # not an option: everybody on the machine can see a process's arguments
+    # not an option: every user of the machine can see a process's arguments
     tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))
     limits = Limits(options["max_body_bytes"], options["body_timeout_s"], options["sender_limit"])
     listening = Listening(

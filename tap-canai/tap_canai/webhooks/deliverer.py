@@ -43,9 +43,9 @@ class Deliverer:
     runs: Counter[str] = field(default_factory=Counter)
     """Runs by how they ended."""
     waiting: bool = False
-    """Whether events wait for a delivery that succeeds."""
+    """True if events wait for a delivery that succeeds."""
     _done: int = 0
-    """Events up to this sequence were there when a run began that succeeded."""
+    """Events up to this sequence existed when a run began that succeeded."""
     _stopping: bool = False
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 

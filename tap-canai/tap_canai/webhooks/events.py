@@ -58,7 +58,7 @@ def event_schema(kind: str) -> dict[str, Any]:
 
 
 def is_timestamp(text: str) -> bool:
-    """Whether text is an ISO 8601 timestamp."""
+    """Returns True if text is an ISO 8601 timestamp."""
     try:
         parse_utc(text)
     except ValueError:
@@ -138,7 +138,7 @@ def moment(timestamp: object) -> str:
 
 
 def is_too_deep(value: object) -> bool:
-    """Whether values are nested deeper than any event needs."""
+    """Returns True if values are nested deeper than any event needs."""
     level: list[object] = [value]
     for _ in range(DEEPEST):
         inner: list[object] = []

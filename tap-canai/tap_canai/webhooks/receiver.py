@@ -188,7 +188,7 @@ class Receiver:
         return JSONResponse({"alive": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Whether events can be written."""
+        """Returns True if events can be written."""
         problem = await self._problem()
         if problem:
             return JSONResponse({"ready": False, "problem": problem}, 503)

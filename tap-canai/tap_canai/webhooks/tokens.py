@@ -30,7 +30,7 @@ class Tokens:
         return cls(tuple(hashlib.sha256(token.encode()).digest() for token in tokens))
 
     def accept(self, authorization: bytes) -> bool:
-        """Whether an Authorization header holds a valid token.
+        """Returns True if an Authorization header holds a valid token.
 
         Every token is compared, so that the time taken does not say which one matched.
         """

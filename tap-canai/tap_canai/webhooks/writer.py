@@ -48,7 +48,7 @@ class Writer:
     commits: int = 0
     commit_s: float = 0.0
     failing: bool = False
-    """Whether the last commit failed."""
+    """True if the last commit failed."""
     _pending_bytes: int = 0
     _queue: queue.SimpleQueue[PendingEvent | None] = field(default_factory=queue.SimpleQueue)
     """Events to write; None for the end."""
