@@ -18,9 +18,9 @@ import canai_rules
 import yaml
 from reverse_etl.mapping.rules import FieldRule, Rule, load_rules, schema
 from reverse_etl.singer.target import CrmTarget
-from sandbox.hubspot.api import HubSpot
-from sandbox.pipedrive.api import Pipedrive
-from sandbox.salesforce.api import Salesforce
+from sandbox.hubspot.routes import HubSpot
+from sandbox.pipedrive.routes import Pipedrive
+from sandbox.salesforce.routes import Salesforce
 from tap_canai.streams import STREAMS
 from tap_canai.tap import TapCanAI
 from tap_canai.webhooks.stream import Events
