@@ -1,37 +1,52 @@
-# `make help` lists what there is. Every target first sets up what it needs.
+# `make help` lists the targets. Each one first installs what it needs.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export UV_COMPILE_BYTECODE := 1
+PYTEST := $(BIN)/python -m pytest
 export UV_LINK_MODE := copy
 export MELTANO_SEND_ANONYMOUS_USAGE_STATS := false
-PACKAGES := canai-rules reverse-etl sandbox tap-canai target-hubspot target-pipedrive target-salesforce
-PROJECTS := $(addsuffix /pyproject.toml,$(PACKAGES))
+PROJECTS := $(wildcard */pyproject.toml)
+PACKAGES := $(PROJECTS:/pyproject.toml=)
+SOURCES := $(foreach package,$(PACKAGES),$(package)/$(subst -,_,$(package)))
+PURE_FOLDERS := tests/unit tests/mappings tests/properties tests/docs
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --build-constraints requirements.lock
+FAST_READY := $(VENV)/.fast
 VENV_READY := $(VENV)/.ready
 PLUGINS_READY := .meltano/.ready
 PYTEST_WORKERS ?= 2
 
-.PHONY: bench bench-quick help demo sync forget sandbox stop test check generate lock clean setup
+.PHONY: bench bench-quick check clean demo dist forget generate help hooks lock sandbox setup stop \
+	sync test test-fast types version
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(PLUGINS_READY) ## Install everything
 
-$(VENV_READY): requirements.lock $(PROJECTS)
+$(BIN)/uv:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps $(foreach package,$(PACKAGES),-e ./$(package))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+
+# Seconds to install: no Meltano, none of the vendors' clients, no compiled bytecode.
+$(FAST_READY): requirements-fast.in requirements.lock $(PROJECTS) | $(BIN)/uv
+	$(INSTALL) -c requirements.lock -r requirements-fast.in
 	touch $@
 
+# Meltano starts in half the time from compiled bytecode.
+$(VENV_READY): export UV_COMPILE_BYTECODE := 1
+$(VENV_READY): requirements.lock $(PROJECTS) | $(BIN)/uv
+	$(INSTALL) -r requirements.lock
+	$(INSTALL) --no-deps $(foreach package,$(PACKAGES),-e ./$(package))
+	touch $(FAST_READY) $@
+
+$(PLUGINS_READY): export UV_COMPILE_BYTECODE := 1
 $(PLUGINS_READY): $(VENV_READY) meltano.yml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/meltano --log-level=warning install --clean
 	mkdir -p .meltano && touch $@
 
-demo: $(PLUGINS_READY) ## Start the sandbox afresh and sync 1,000 people into three CRMs (PORT=8765)
+demo: $(PLUGINS_READY) ## Start a new sandbox and sync 1,000 people into three CRMs (PORT=8765)
 	@$(BIN)/python scripts/demo.py demo
 
 sync: $(PLUGINS_READY) ## Run the three jobs on the running sandbox (FULL=1 reads everything again)
@@ -46,16 +61,43 @@ sandbox: $(VENV_READY) ## Run the sandbox in the foreground (PORT=8765)
 stop: $(VENV_READY) ## Stop the sandbox that make demo left running
 	@$(BIN)/python scripts/demo.py stop
 
-test: $(PLUGINS_READY) ## Run every test that needs no account
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+ifdef T
+# One test that is pure needs no more than the light set-up: pytest's exit code 5 says that
+# nothing is left of T without its pure tests.
+test: $(FAST_READY)
+	@file="$(T)"; test -e "$${file%%::*}" || { echo "T=$(T): there is no such file"; exit 2; }
+	@$(PYTEST) -m "not pure" --collect-only -q "$(T)" >/dev/null 2>&1; \
+		test $$? -eq 5 || $(MAKE) --no-print-directory $(PLUGINS_READY)
+	$(PYTEST) $(PYTEST_ARGS) "$(T)"
+else
+test: $(PLUGINS_READY) ## Run every test that needs no account (T=path::name: only that one)
+	$(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+endif
 
-check: $(VENV_READY) ## Lint, types, and whether generated files are up to date
+test-fast: $(FAST_READY) ## Run the tests that need no process, database or Meltano (T=path::name)
+	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) $(PURE_FOLDERS))
+
+check: types ## Lint, check types, versions, and that generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy canai-rules/canai_rules reverse-etl/reverse_etl sandbox/sandbox tap-canai/tap_canai target-hubspot/target_hubspot target-pipedrive/target_pipedrive target-salesforce/target_salesforce scripts
 	$(BIN)/python scripts/generate.py --check
+	$(BIN)/python scripts/release.py check
 
-generate: $(VENV_READY) ## Make generated files anew (meltano.yml, README tables, .env.example, docs/mapping.md)
+hooks: $(VENV_READY) ## Have git run the checks before each commit
+	$(BIN)/pre-commit install
+
+version: $(FAST_READY) ## Set the version of every package (V=1.2.0)
+	@$(BIN)/python scripts/release.py set "$(V)"
+
+dist: $(VENV_READY) ## Build every package's wheel and sdist into dist/ and check their metadata
+	rm -rf dist
+	$(foreach package,$(PACKAGES),$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python -o dist ./$(package) &&) true
+	$(BIN)/twine check --strict dist/*
+
+types: $(VENV_READY) ## Check types
+	$(BIN)/mypy $(SOURCES) scripts
+
+generate: $(VENV_READY) ## Write the generated files (meltano.yml, README tables, .env.example, docs/mapping.md)
 	$(BIN)/python scripts/generate.py
 
 lock: $(VENV_READY) ## Resolve requirements.in into requirements.lock

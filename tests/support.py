@@ -146,6 +146,7 @@ class Result:
         """Counts of an object that are not 0."""
         one = self.report["objects"][name]
         flat = {key: value for key, value in one.items() if isinstance(value, int)} | one["skipped"]
+        assert flat.pop("rejected") == flat["dead"]  # two names of one count, for one version
         return {key: value for key, value in flat.items() if value}
 
 

@@ -1,4 +1,4 @@
-"""Tiny itself, as far as its target needs it: `python emulator.py PORT` serves an empty account on 127.0.0.1."""
+"""Tiny itself, as far as its target needs it: `python emulator.py PORT` serves an empty account."""
 
 from __future__ import annotations
 

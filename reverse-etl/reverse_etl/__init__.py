@@ -1,5 +1,93 @@
-"""Singer records into CRM objects.
+"""Singer records into CRM objects. This module is what a target for another CRM imports.
 
-The stages, one module each, blocks of records between them: `receiving`, `mapping`, `planning` (with `identity`),
-`batching`, `sending`, `settling`, and `target`, which acknowledges by releasing STATE. `adapter` is the seam to a CRM.
+A target subclasses `CrmTarget`, describes its objects with `ObjectSpec`, and implements `Adapter` on
+`CrmHttp`; docs/adding-a-crm.md shows a whole one. Everything else in the package is internal.
 """
+
+from reverse_etl.crm.adapter import (
+    Account,
+    Adapter,
+    Attachment,
+    CallCount,
+    FileAdapter,
+    Hit,
+    JobAdapter,
+    JobResults,
+    Lookup,
+    MergeAdapter,
+    OwnerAdapter,
+    RowResult,
+)
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
+from reverse_etl.crm.notes import note_html, note_parts
+from reverse_etl.crm.oauth import OAuth
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    BudgetSpentError,
+    CrmError,
+    FatalError,
+    NoSuchObjectError,
+    NotRepresentableError,
+    RowError,
+    SettingError,
+    StoppedError,
+)
+from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
+from reverse_etl.pipeline.batch import parent_key
+from reverse_etl.records import CrmRecord, WantedLink, Write
+from reverse_etl.singer.cli import main
+from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.target import CrmTarget
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+
+__all__ = [
+    "COMMON",
+    "SETUP",
+    "Account",
+    "Adapter",
+    "AmbiguousAnswerError",
+    "Answer",
+    "Attachment",
+    "BatchRejectedError",
+    "BudgetSpentError",
+    "CallCount",
+    "CrmError",
+    "CrmHttp",
+    "CrmRecord",
+    "CrmTarget",
+    "FatalError",
+    "FieldInfo",
+    "FieldWanted",
+    "FileAdapter",
+    "Hit",
+    "JobAdapter",
+    "JobResults",
+    "Kind",
+    "Lane",
+    "LinkForm",
+    "Lookup",
+    "Meaning",
+    "MergeAdapter",
+    "NoSuchObjectError",
+    "NotRepresentableError",
+    "OAuth",
+    "ObjectSpec",
+    "OwnerAdapter",
+    "Purpose",
+    "RowError",
+    "RowResult",
+    "SettingError",
+    "StoppedError",
+    "Upload",
+    "Value",
+    "WantedLink",
+    "Write",
+    "canonical",
+    "checked_url",
+    "main",
+    "note_html",
+    "note_parts",
+    "parent_key",
+    "plain_number",
+]

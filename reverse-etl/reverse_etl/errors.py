@@ -1,43 +1,48 @@
-"""Errors by what can be done about them.
+"""Errors, by what can be done about them.
 
-    ReverseEtlError
-      FatalError            the run ends, exit code 1: somebody has to act
-        SettingError        a setting is missing or makes no sense
-        MappingError        a rule is wrong; knows file and line
-        CrmError            the CRM refuses for a cause that is not a row's, or cannot be reached
-          NoSuchObject      the account has no such object
-          BudgetSpent       the day's calls are used up: nothing more is written in this run
-        LedgerError         the ledger cannot be used
-      AmbiguousAnswer       a write may or may not have happened; look it up before sending it again
-      BatchRejected         a definite refusal of a whole batch; rows may be named
-      NotRepresentable      a value that a CRM field cannot hold: the row's own fault
-      Awaited               a record without its key, which another stream will bring
-      Stopped               a signal asked the run to end
+    FatalError                 the run ends, exit code 1, and you need to act
+      SettingError             a setting is missing or not valid
+      MappingError             a rule is wrong; names the file and the line
+      CrmError                 the CRM refuses the whole call, or cannot be reached
+        NoSuchObjectError      the account does not have the object
+        BudgetSpentError       no calls are left: nothing more is written in this run
+      LedgerError              the ledger cannot be used
+      LawBrokenError           a planned write without an outcome, or with two: a bug here
+    ReverseEtlError            what the pipeline handles itself
+      RowError                 why a rule or a CRM does not take one row
+        NotRepresentableError  a value that the CRM field cannot hold
+      BatchRejectedError       a whole batch was refused; rows may be named
+      AmbiguousAnswerError     a write may or may not have happened: look before sending it again
+      AwaitedError             a record without its key, which another stream will bring
+      StoppedError             a signal asked the run to end
 
-A message says what happened, to which record, and what to do; it never holds a value of a record or a secret.
+A message says what happened, to which record, and what to do. It never holds a secret or a value of
+a record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_kit.errors import FatalError, SettingError
 
-
-class ReverseEtlError(Exception):
-    """The root of this package's errors."""
-
-
-class FatalError(ReverseEtlError, FatalAPIError):
-    """The run ends; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".strip())
-        self.hint = hint
-
-
-class SettingError(FatalError):
-    """A setting is missing or makes no sense."""
+__all__ = [
+    "AmbiguousAnswerError",
+    "AwaitedError",
+    "BatchRejectedError",
+    "BudgetSpentError",
+    "CrmError",
+    "FatalError",
+    "LawBrokenError",
+    "LedgerError",
+    "MappingError",
+    "NoSuchObjectError",
+    "NotRepresentableError",
+    "ReverseEtlError",
+    "RowError",
+    "SettingError",
+    "StoppedError",
+]
 
 
 class MappingError(FatalError):
@@ -52,14 +57,14 @@ class MappingError(FatalError):
 
 
 class CrmError(FatalError):
-    """The CRM refuses for a cause that is not a row's, or cannot be reached."""
+    """The CRM refuses the whole call, or cannot be reached."""
 
 
-class NoSuchObject(CrmError):
-    """The account has no such object."""
+class NoSuchObjectError(CrmError):
+    """The account does not have the object."""
 
 
-class BudgetSpent(CrmError):
+class BudgetSpentError(CrmError):
     """The calls that the CRM, or the user, allows are used up."""
 
 
@@ -67,35 +72,46 @@ class LedgerError(FatalError):
     """The ledger cannot be used."""
 
 
-class AmbiguousAnswer(ReverseEtlError):
-    """A write that may or may not have happened."""
+class LawBrokenError(FatalError):
+    """A planned write has no outcome, or two: a bug in this package."""
 
 
-class Awaited(ReverseEtlError):
-    """A record without its key, which another stream will bring."""
+class ReverseEtlError(Exception):
+    """The root of the errors that the pipeline handles itself."""
 
 
-class RowFault(ReverseEtlError):
-    """Why a CRM, or a rule, does not take one row."""
+class RowError(ReverseEtlError):
+    """Why a rule or a CRM does not take one row."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.code, self.message, self.hint = code, message, hint
 
 
-class BatchRejected(ReverseEtlError):
-    """A whole batch was refused and nothing of it written; `named` are the rows the answer blames, by position."""
+class NotRepresentableError(RowError):
+    """A value that the CRM field cannot hold."""
 
-    def __init__(self, fault: RowFault, named: Mapping[int, RowFault] | None = None) -> None:
+
+class BatchRejectedError(ReverseEtlError):
+    """A whole batch was refused and nothing of it was written.
+
+    `named` are the rows that the answer blames, by position.
+    """
+
+    def __init__(self, fault: RowError, named: Mapping[int, RowError] | None = None) -> None:
         super().__init__(fault.message)
         self.fault, self.named = fault, dict(named or {})
 
 
-class NotRepresentable(RowFault):
-    """A value that the CRM field cannot hold."""
+class AmbiguousAnswerError(ReverseEtlError):
+    """A write that may or may not have happened."""
 
 
-class Stopped(ReverseEtlError):
+class AwaitedError(ReverseEtlError):
+    """A record without its key, which another stream will bring."""
+
+
+class StoppedError(ReverseEtlError):
     """A signal asked the run to end; `signal_number` is which."""
 
     def __init__(self, signal_number: int) -> None:

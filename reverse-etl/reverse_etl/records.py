@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
+from reverse_etl.objects import LinkForm
 from reverse_etl.values import Value
 
-if TYPE_CHECKING:
-    from reverse_etl.mapping.compiler import CompiledRule
-    from reverse_etl.objects import LinkForm
-
+WriteKind = Literal["create", "update"]
+KINDS: tuple[WriteKind, ...] = ("create", "update")
 Skip = Literal["filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm"]
-FateName = Literal["created", "updated", "unchanged", "waiting", "dead", "not_attempted"] | Skip
 SKIPS: tuple[Skip, ...] = (
-    "filtered",
-    "mode",
-    "collapsed",
-    "superseded",
-    "erased",
-    "no_object",
-    "kept_by_crm",
+    "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm",
+)  # fmt: skip
+OutcomeName = (
+    Literal["created", "updated", "unchanged", "waiting", "rejected", "not_attempted"] | Skip
 )
+OUTCOMES: tuple[OutcomeName, ...] = (
+    "created", "updated", "unchanged", *SKIPS, "waiting", "rejected", "not_attempted",
+)  # fmt: skip
+HOLDS: tuple[OutcomeName, ...] = ("created", "updated", "unchanged", "kept_by_crm", "superseded")
+"""Outcomes after which the CRM is known to hold the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class WantedLink:
-    """A link to another object by the other's key."""
+    """A link to another object, by that object's key."""
 
     form: LinkForm
     to_key: str
 
     @property
     def name(self) -> str:
-        """How the ledger knows it beside the fields."""
+        """The name under which the ledger marks it, beside the fields."""
         return f"-> {self.form.to}"
 
 
@@ -63,7 +63,6 @@ class WantedFile:
 class CrmRecord:
     """A record as a rule maps it: canonical values by CRM field."""
 
-    rule: CompiledRule
     key: str
     """The value of the upsert key."""
     fields: Mapping[str, Value]
@@ -71,12 +70,12 @@ class CrmRecord:
     source: SourceRecord
     fingerprint: bytes
     leaving: bool = False
-    """The row does not pass `where`; `fields` are those of `on_leave`."""
+    """True if the row does not pass `where`; `fields` are then those of `on_leave`."""
     file: WantedFile | None = None
     earlier: Mapping[str, int] = field(default_factory=dict)
     """When fields were observed that come from earlier records of the same key, by name."""
     collapsed: tuple[SourceRecord, ...] = ()
-    """The earlier records of the same key whose fields it carries along."""
+    """The earlier records of the same key whose fields it carries."""
 
     @property
     def observed_us(self) -> int:
@@ -88,26 +87,26 @@ class CrmRecord:
         return self.earlier.get(name, self.source.observed_us)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Write:
-    """What is to be sent for one record: on creation everything, else only what changed."""
+    """What to send for one record: everything on creation, else only what changed."""
 
     record: CrmRecord
-    kind: Literal["create", "update"]
-    fields: dict[str, Value]
+    kind: WriteKind
+    fields: Mapping[str, Value]
     crm_id: str | None = None
-    accepted: dict[str, Value] = field(default_factory=dict)
+    accepted: Mapping[str, Value] = field(default_factory=dict)
     """Values that the CRM was seen to hold already."""
     current: Mapping[str, Any] | None = None
     """The record as the CRM showed it, in the CRM's own form, where it was read."""
     kept_back: int = 0
     """Fields not sent because the CRM's own value stands."""
     recovered: bool = False
-    """It finishes a create that an earlier run did not live to record, so it counts as created."""
+    """True if it finishes a create that an earlier run did not live to record: it counts as created."""
     cleared_first: tuple[str, ...] = ()
     """Fields that the CRM only takes back to an earlier value once they are empty."""
     whole: bool = True
-    """Whether nothing of the record was superseded: only then the ledger may know it by its fingerprint."""
+    """False if part of the record was superseded: the ledger must not know it by its fingerprint."""
 
     @property
     def key(self) -> str:
@@ -116,19 +115,60 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class Outcome:
     """What became of one planned write."""
 
-    record: CrmRecord
-    name: FateName
+    name: OutcomeName
+    source: SourceRecord
+    record: CrmRecord | None = None
+    """None if the rule could not map the source record."""
     crm_id: str | None = None
     accepted: Mapping[str, Value] = field(default_factory=dict)
     """Values whose hashes the ledger may store."""
-    fault: RowFault | None = None
+    error: RowError | None = None
     stage: str = ""
+    """The stage that rejected it."""
     missing: WantedLink | None = None
     """What a waiting write waits for."""
     linked: bool = False
-    """Whether its reference links were sent with it."""
+    """True if its reference links were sent with it."""
     whole: bool = True
-    """Whether nothing of the record was superseded."""
+    """False if part of the record was superseded."""
+
+    @classmethod
+    def of(cls, name: OutcomeName, record: CrmRecord, crm_id: str | None = None) -> Outcome:
+        """An outcome that needs no more than its name."""
+        return cls(name, record.source, record, crm_id)
+
+    @classmethod
+    def known(cls, record: CrmRecord, crm_id: str | None) -> Outcome:
+        """The outcome of a record that the CRM holds as it is."""
+        return cls.of("filtered" if record.leaving else "unchanged", record, crm_id)
+
+    @classmethod
+    def rejection(cls, record: CrmRecord, stage: str, error: RowError) -> Outcome:
+        """A record that a stage, or the CRM, does not take."""
+        return cls("rejected", record.source, record, error=error, stage=stage)
+
+    @property
+    def holds(self) -> bool:
+        """True if the CRM is known to hold the record."""
+        return self.name in HOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A block of a stream after validation."""
+
+    records: list[SourceRecord]
+    rejected: list[Outcome]
+    """Invalid records; each counts once for every rule of the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A block as a rule maps it."""
+
+    records: list[CrmRecord]
+    outcomes: list[Outcome]
+    """Records that end here: invalid, not mappable, filtered, or awaited."""

@@ -1,4 +1,4 @@
-"""The Singer target for HubSpot."""
+"""The Singer target for HubSpot: its settings and its entry point."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Pace, Paths, meanin
 from target_hubspot.objects import OBJECTS
 
 TIMEOUT_S = 30.0
-
-
 HINT = (
     "Check `client_id`, `client_secret` and `refresh_token`, and that the app is still installed."
 )
@@ -42,7 +40,7 @@ class TargetHubSpot(CrmTarget):
             th.StringType,
             default=DEFAULT_URL,
             title="API URL",
-            description="Host of HubSpot's API, without version.",
+            description="Host of HubSpot's API, without a version.",
         ),
         th.Property(
             "access_token",
@@ -54,65 +52,75 @@ class TargetHubSpot(CrmTarget):
         th.Property(
             "client_id",
             th.StringType,
-            title="Client id",
-            description="Of an OAuth app, with client_secret and refresh_token.",
+            title="Client ID",
+            description="Client ID of an OAuth app; requires client_secret and refresh_token.",
         ),
         th.Property(
             "client_secret",
             th.StringType,
             secret=True,
             title="Client secret",
-            description="Of that app.",
+            description="Client secret of the OAuth app.",
         ),
         th.Property(
             "refresh_token",
             th.StringType,
             secret=True,
             title="Refresh token",
-            description="Of that app's installation.",
+            description="Refresh token of the OAuth app's installation.",
         ),
         th.Property(
             "pipeline",
             th.StringType,
             title="Pipeline",
-            description="Name or id of the pipeline that deals are made in; by default HubSpot's first. Stages may be named, too.",
+            description="Name or ID of the pipeline for new deals; HubSpot's first by default. "
+            "Rules may use the names of its stages.",
         ),
         th.Property(
             "lifecycle_regress",
             th.BooleanType,
             default=False,
             title="Lifecycle regress",
-            description="Let the lifecycle stage go back when the source's does: it is cleared, then set. Otherwise it only moves forward.",
+            description="Let the lifecycle stage move back when it does so at the source: it is "
+            "cleared, then set. By default it only moves forward.",
         ),
         *COMMON,
     ).to_dict()
 
     def build_adapter(self) -> Adapter:
-        """HubSpot behind these settings. Raises: SettingError."""
+        """HubSpot as these settings reach it. Raises: SettingError."""
         url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
-        own = {
-            name: str(self.config.get(name) or "")
-            for name in ("client_id", "client_secret", "refresh_token")
-        }
-        oauth = OAuth(
-            "HubSpot",
-            url + Paths(version).token(),
-            lambda: {"grant_type": "refresh_token", **own},
-            HINT,
-        )
-        given = self.setting("access_token")
-        if not given and not all(own.values()):
+        http = self._http(url, self._oauth(url + Paths(version).token()))
+        return HubSpotAdapter(http, version, str(self.config.get("pipeline") or ""))
+
+    def _oauth(self, token_url: str) -> OAuth | None:
+        """The sign-in; None if `access_token` is set. Raises: SettingError if nothing is."""
+        if self.setting("access_token"):
+            return None
+
+        names = ("client_id", "client_secret", "refresh_token")
+        credentials = {name: str(self.config.get(name) or "") for name in names}
+        if not all(credentials.values()):
             raise SettingError(
                 "The setting 'access_token' is missing.",
-                "Set it, or HUBSPOT_API_KEY, to a service key or private-app token; or client_id, client_secret and refresh_token.",
+                "Set it, or HUBSPOT_API_KEY, to a service key or private-app token; "
+                "or set client_id, client_secret and refresh_token.",
             )
-        pace = Pace()
-        http = CrmHttp(
+        form = {"grant_type": "refresh_token", **credentials}
+        return OAuth("HubSpot", token_url, lambda: form, HINT)
+
+    def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
+        pace, fixed_token = Pace(), self.setting("access_token")
+
+        def headers() -> dict[str, str]:
+            return {"Authorization": f"Bearer {oauth.token() if oauth else fixed_token}"}
+
+        return CrmHttp(
             url,
             "HubSpot",
-            headers=lambda: {"Authorization": f"Bearer {given or oauth.token()}"},
-            renew=None if given else oauth.renew,
+            headers=headers,
+            renew=oauth.renew if oauth else None,
             pace_s=pace.pace_s,
             window_s=pace.window_s,
             meaning=meaning,
@@ -120,7 +128,6 @@ class TargetHubSpot(CrmTarget):
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
-        return HubSpotAdapter(http, version, str(self.config.get("pipeline") or ""))
 
 
 def main() -> int:

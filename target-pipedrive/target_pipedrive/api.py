@@ -1,22 +1,24 @@
-"""Pipedrive over HTTP: pace by its headers, and errors told apart."""
+"""Pipedrive over HTTP: calls, pages of both versions of its API, pace, and cost in tokens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.crm.http import Answer, Meaning
-from reverse_etl.errors import CrmError, RowFault
+from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose
+from reverse_etl.errors import CrmError
+
+from target_pipedrive.errors import check
+from target_pipedrive.objects import PAGE_LIMIT, V1_PAGE_LIMIT
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
 OAUTH_URL = "https://oauth.pipedrive.com/oauth/token"
 """Source: Pipedrive, OAuth authorization, read 2026-11-23."""
 RESERVE = 5
-"""Calls of a burst that are left unused, for those in flight."""
-
-
+"""Calls of a burst that stay unused, for those in flight."""
 TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("GET", re.compile(r"^/api/v2/(persons|deals|personFields|dealFields)$"), 10),
     ("GET", re.compile(r"^/api/v2/deals/archived$"), 20),
@@ -32,81 +34,86 @@ TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("PATCH", re.compile(r"^/api/v2/"), 5),
     ("GET", re.compile(r""), 1),
 )
-"""Tokens of a call, the first that fits. Source: `x-token-cost` in Pipedrive openapi-v1 and openapi-v2 (2026-08)."""
+"""Tokens of a call: the first line that fits.
+Source: `x-token-cost` in Pipedrive openapi-v1 and openapi-v2 (2026-08)."""
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PipedriveApi:
+    """Calls to one company."""
+
+    http: CrmHttp
+
+    def get(
+        self, path: str, purpose: Purpose = SETUP, params: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        """The JSON object that a GET returned. Raises: CrmError."""
+        answer = check(self.http.call("GET", path, purpose, params=params))
+        if not answer.ok or not isinstance(answer.body, dict):
+            raise CrmError(
+                f"Pipedrive returned {answer.status} for GET {path.partition('?')[0]}.",
+                "Check `api_url` and the token's permissions.",
+            )
+        return answer.body
+
+    def pages(self, path: str, purpose: Purpose = SETUP, query: str = "") -> Iterator[Record]:
+        """The records of a v2 listing; `query` starts with an ampersand. Raises: CrmError."""
+        first = f"/api/v2/{path}?limit={PAGE_LIMIT}{query}"
+        cursor = ""
+        while True:
+            body = self.get(f"{first}&cursor={cursor}" if cursor else first, purpose)
+            yield from body.get("data") or []
+            cursor = (body.get("additional_data") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+    def pages_v1(self, path: str, purpose: Purpose, query: str = "") -> Iterator[Record]:
+        """The records of a v1 listing; `query` starts with an ampersand. Raises: CrmError."""
+        start = 0
+        while True:
+            page = f"/api/v1/{path}?start={start}&limit={V1_PAGE_LIMIT}{query}"
+            body = self.get(page, purpose)
+            yield from body.get("data") or []
+            pagination = (body.get("additional_data") or {}).get("pagination") or {}
+            if not pagination.get("more_items_in_collection"):
+                return
+            start = int(pagination["next_start"])
+
+    def create(self, path: str, purpose: Purpose, body: object) -> Answer:
+        """The answer to a POST, which is sent only once: Pipedrive would create a second record.
+
+        Raises: AmbiguousAnswerError, CrmError.
+        """
+        return check(self.http.call("POST", path, purpose, json=body, repeatable=False))
+
+    def update(self, method: str, path: str, purpose: Purpose, body: object) -> Answer:
+        """The answer to a PUT or PATCH, which may be repeated. Raises: CrmError."""
+        return check(self.http.call(method, path, purpose, json=body))
 
 
 def tokens(method: str, path: str) -> int:
-    """What a call takes of the company's tokens of the day."""
+    """What a call takes of the company's daily tokens."""
     plain = path.partition("?")[0]
-    return next(
-        (cost for name, pattern, cost in TOKENS if name == method and pattern.search(plain)), 0
-    )
+    for name, pattern, cost in TOKENS:
+        if name == method and pattern.search(plain):
+            return cost
+    return 0
 
 
 def pace_s(headers: Mapping[str, str]) -> float:
-    """Seconds until the burst's window ends, when it is nearly used up."""
+    """Seconds until the window of the burst ends, if the burst is nearly used up."""
     try:
-        left, reset_s = int(headers["x-ratelimit-remaining"]), float(headers["x-ratelimit-reset"])
+        remaining = int(headers["x-ratelimit-remaining"])
+        reset_s = float(headers["x-ratelimit-reset"])
     except (KeyError, ValueError):
         return 0.0
-    return reset_s if left < RESERVE else 0.0
+    return reset_s if remaining < RESERVE else 0.0
 
 
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
-    """Whether a 429 says that the company's tokens of the day are used up, rather than a burst's calls."""
-    left = {
-        headers.get(name) for name in ("x-daily-requests-left", "x-daily-ratelimit-token-remaining")
-    }
-    return "spent" if status == 429 and "0" in left else ""
-
-
-def message_of(body: Any) -> str:
-    """What an error says."""
-    if not isinstance(body, dict):
-        return ""
-    return " ".join(
-        str(body[name]) for name in ("error", "error_info") if isinstance(body.get(name), str)
-    )
-
-
-def check(answer: Answer) -> Answer:
-    """The answer, unless it says that every call will fail. Raises: CrmError."""
-    if answer.status == 401:
-        raise CrmError(
-            "Pipedrive does not accept the API token (401).", "Set `api_token` to a valid token."
-        )
-    if answer.status in (402, 403):
-        if answer.body is None:
-            raise CrmError(
-                "Pipedrive's edge blocks these calls (403 without JSON).",
-                "Too many calls were refused for pace: wait some minutes, then run again.",
-            )
-        raise CrmError(
-            f"Pipedrive refuses permission ({answer.status}).",
-            "Check the token's permissions and the plan's limits on records.",
-        )
-    if answer.status in (404, 405, 501) and not isinstance(answer.body, dict):
-        raise CrmError(f"Pipedrive knows no such call ({answer.status}).", "Check `api_url`.")
-    return answer
-
-
-def row_fault(answer: Answer) -> RowFault:
-    """A row's fault. Raises: CrmError for a cause that is every row's."""
-    message = message_of(answer.body)
-    if "does not exist" in message and "field" in message:
-        raise CrmError(
-            "Pipedrive knows no such field.",
-            "A field of the mapping was deleted meanwhile: run again, with `provision: true` if need be.",
-        )
-    if "archived" in message.casefold():
-        return RowFault(
-            "archived",
-            message,
-            "take the deal out of the archive in Pipedrive, or leave it: nobody can edit it there",
-        )
-    code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
-    return RowFault(
-        code,
-        message or f"Pipedrive answered {answer.status}",
-        "mend the field that the message names at the source or in the rule",
-    )
+    """`spent` if the company's tokens of the day are used up, and not just a burst's calls."""
+    names = ("x-daily-requests-left", "x-daily-ratelimit-token-remaining")
+    remaining = {headers.get(name) for name in names}
+    return "spent" if status == 429 and "0" in remaining else ""

@@ -1,159 +1,83 @@
-"""Notes and files, which only API v1 has. A note's key is its marker, the visible last line; a file is known by its name.
+"""Notes, which only API v1 has.
 
-`marker` is a field of this package, not Pipedrive's.
+A note has no key field: its marker, the visible last line of its content, is its key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.crm.adapter import Attachment, Hit, Lookup, RowResult
-from reverse_etl.crm.http import Answer, CrmHttp, Purpose, Upload
+from reverse_etl.crm.adapter import Hit, Lookup, RowResult
+from reverse_etl.crm.http import Purpose
 from reverse_etl.crm.notes import note_html, note_parts
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
 from reverse_etl.records import Write
-from reverse_etl.values import FieldInfo, canonical
+from reverse_etl.values import canonical
 
-from target_pipedrive.api import check, row_fault
+from target_pipedrive.api import PipedriveApi, Record
+from target_pipedrive.errors import check, created_id
+from target_pipedrive.objects import NOTE_FIELDS, NOTES
 
-NOTES = "notes"
-PAGE = 500
-"""Rows of a v1 listing's page. Source: Pipedrive openapi-v1 (2026-08)."""
-OWNERS_ONE_BY_ONE = 20
-"""Up to so many persons their notes are listed person by person, else all notes are."""
-INFOS = {
-    "marker": FieldInfo("marker", "text", max_length=200, unique=True, trims=True),
-    "content": FieldInfo("content", "text", max_length=60_000),
-    "person_id": FieldInfo("person_id", "integer"),
-}
-"""A note holds 65,535 characters of HTML; the text is kept below, since escaping makes it longer."""
+PERSONS_LISTED_SINGLY = 20
+"""Up to this many persons, their notes are listed person by person; beyond, all notes are."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Notes:
-    """Notes and files of one company."""
+    """Notes of one company."""
 
-    http: CrmHttp
+    api: PipedriveApi
 
-    def find(self, lookups: Sequence[Lookup], fields: Sequence[str]) -> dict[str, list[Hit]]:
-        """Notes by marker; listings do not lag. Raises: CrmError."""
-        persons = {one.near["person_id"] for one in lookups if "person_id" in one.near}
-        wanted = {one.key for one in lookups}
+    def find(self, lookups: Sequence[Lookup], names: Sequence[str]) -> dict[str, list[Hit]]:
+        """Notes by marker, among those of the persons; listings do not lag. Raises: CrmError."""
+        persons = {lookup.near["person_id"] for lookup in lookups if "person_id" in lookup.near}
+        wanted = {lookup.key for lookup in lookups}
         hits: dict[str, list[Hit]] = {}
-        for note in self._listed(persons) if persons else ():
-            hit = self._hit(note, fields)
+        for note in self._listed(persons):
+            hit = hit_of(note, names)
             marker = str(hit.current["marker"])
             if marker in wanted and str(note.get("person_id")) in persons:
                 hits.setdefault(marker, []).append(hit)
         return hits
 
-    def _listed(self, persons: set[str]) -> Iterator[Mapping[str, Any]]:
-        if len(persons) > OWNERS_ONE_BY_ONE:
-            yield from self._pages(NOTES, "", "find")
+    def _listed(self, persons: set[str]) -> Iterator[Record]:
+        purpose = Purpose(NOTES, "find")
+        if len(persons) > PERSONS_LISTED_SINGLY:
+            yield from self.api.pages_v1(NOTES, purpose)
             return
         for person in sorted(persons):
-            yield from self._pages(NOTES, f"&person_id={person}", "find")
+            yield from self.api.pages_v1(NOTES, purpose, f"&person_id={person}")
 
-    def _pages(self, path: str, more: str, purpose: str) -> Iterator[Mapping[str, Any]]:
-        start = 0
-        while True:
-            answer = check(
-                self.http.call(
-                    "GET",
-                    f"/api/v1/{path}?start={start}&limit={PAGE}{more}",
-                    Purpose(NOTES, purpose),
-                )
-            )
-            if not answer.ok or not isinstance(answer.body, dict):
-                raise CrmError(
-                    f"Pipedrive answered {answer.status} to a listing of {path}.",
-                    "Check the token's permissions.",
-                )
-            yield from answer.body.get("data") or []
-            pages = (answer.body.get("additional_data") or {}).get("pagination") or {}
-            if not pages.get("more_items_in_collection"):
-                return
-            start = int(pages["next_start"])
+    def read(self, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
+        """Notes by id; ids that do not exist are left out. Raises: CrmError."""
+        notes = {note_id: self.note(note_id, Purpose(NOTES, "read")) for note_id in ids}
+        return {note_id: hit_of(note, names) for note_id, note in notes.items() if note is not None}
 
-    @staticmethod
-    def _hit(note: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-        content, marker = note_parts(note.get("content") or "")
-        own = {"content": content, "marker": marker, "person_id": note.get("person_id")}
-        return Hit(
-            str(note["id"]), {name: canonical(INFOS[name], own[name]) for name in fields}, own
-        )
-
-    def read(self, crm_ids: Sequence[str], fields: Sequence[str]) -> dict[str, Hit]:
-        """Notes by id."""
-        found = {}
-        for crm_id in crm_ids:
-            note = self._note(crm_id, "read")
-            if note is not None:
-                found[crm_id] = self._hit(note, fields)
-        return found
-
-    def _note(self, crm_id: str, purpose: str) -> Mapping[str, Any] | None:
-        answer = check(self.http.call("GET", f"/api/v1/notes/{crm_id}", Purpose(NOTES, purpose)))
+    def note(self, note_id: str, purpose: Purpose) -> Record | None:
+        """A note; None if it does not exist. Raises: CrmError."""
+        answer = check(self.api.http.call("GET", f"/api/v1/notes/{note_id}", purpose))
         data = answer.body.get("data") if answer.ok and isinstance(answer.body, dict) else None
         return data if isinstance(data, dict) else None
 
     def write(self, write: Write) -> RowResult:
-        """One note. Raises: AmbiguousAnswer for a create without an answer, BatchRejected."""
-        creating = write.kind == "create"
+        """The result. Raises: AmbiguousAnswerError, BatchRejectedError, CrmError."""
+        creating, purpose = write.kind == "create", Purpose(NOTES, "write")
         body: dict[str, Any] = {}
         if creating or "content" in write.fields:
             body["content"] = note_html(str(write.fields.get("content") or ""), write.key)
+
         if creating:
             body["person_id"] = write.fields["person_id"]
-        method, path = (
-            ("POST", "/api/v1/notes") if creating else ("PUT", f"/api/v1/notes/{write.crm_id}")
-        )
-        answer = check(
-            self.http.call(
-                method, path, Purpose(NOTES, "write"), json=body, repeatable=not creating
-            )
-        )
-        return RowResult(self._id_of(answer, "note"))
+            answer = self.api.create("/api/v1/notes", purpose, body)
+        else:
+            answer = self.api.update("PUT", f"/api/v1/notes/{write.crm_id}", purpose, body)
+        return RowResult(created_id(answer, "note"))
 
-    def attach(self, crm_id: str, file: Attachment) -> bool:
-        """A file of the note's person, unless it has one of that name. Raises: AmbiguousAnswer, BatchRejected, RowFault."""
-        note = self._note(crm_id, "attach")
-        if note is None or not note.get("person_id"):
-            raise RowFault(
-                "note_gone", "the note is not there any more", "sync it again with a full refresh"
-            )
-        person = str(note["person_id"])
-        if any(
-            one.get("name") == file.name
-            for one in self._pages(f"persons/{person}/files", "", "attach")
-        ):
-            return False
-        with file.open() as content:
-            body = content.read()
-        parts = {"file": (file.name, body, file.media_type), "person_id": (None, person)}
-        upload = Upload(files=lambda: parts)
-        self._id_of(
-            check(
-                self.http.call(
-                    "POST",
-                    "/api/v1/files",
-                    Purpose(NOTES, "attach"),
-                    upload=upload,
-                    repeatable=False,
-                )
-            ),
-            "file",
-        )
-        return True
 
-    @staticmethod
-    def _id_of(answer: Answer, what: str) -> str:
-        """The id of what was made. Raises: AmbiguousAnswer, BatchRejected."""
-        if not answer.ok:
-            raise BatchRejected(row_fault(answer))
-        data = answer.body.get("data") if isinstance(answer.body, dict) else None
-        if not isinstance(data, dict) or "id" not in data:
-            raise AmbiguousAnswer(f"Pipedrive answered with success and no {what}")
-        return str(data["id"])
+def hit_of(note: Record, names: Sequence[str]) -> Hit:
+    """A note with the canonical values of these fields."""
+    content, marker = note_parts(note.get("content") or "")
+    shown = {"content": content, "marker": marker, "person_id": note.get("person_id")}
+    values = {name: canonical(NOTE_FIELDS[name], shown[name]) for name in names}
+    return Hit(str(note["id"]), values, shown)

@@ -1,4 +1,7 @@
-"""Pipedrive's objects, as data for the core, and the standard fields that its field lists do not type."""
+"""Pipedrive's objects, as data for the core, with the standard fields its field lists do not type.
+
+`marker` is a field of this package, not Pipedrive's.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,25 @@ from reverse_etl.objects import Lane, LinkForm, ObjectSpec
 from reverse_etl.values import FieldInfo
 
 PAGE_LIMIT = 500
-"""Records of a listing's page. Source: Pipedrive openapi-v2 (2026-08), `limit`."""
+"""Records in a page of a listing. Source: Pipedrive openapi-v2 (2026-08), `limit`."""
+V1_PAGE_LIMIT = 500
+"""Rows in a page of a v1 listing. Source: Pipedrive openapi-v1 (2026-08)."""
 IDS_LIMIT = 100
-"""Ids of a listing by ids. Source: Pipedrive openapi-v2 (2026-08), `ids`."""
+"""Ids in a listing by ids. Source: Pipedrive openapi-v2 (2026-08), `ids`."""
 LIST_TOKENS, SEARCH_TOKENS = 10, 20
-"""Cost of a listing's page and of a search. Source: `x-token-cost` in Pipedrive openapi-v2 (2026-08)."""
+"""Cost of a page of a listing, and of a search.
+Source: `x-token-cost` in Pipedrive openapi-v2 (2026-08)."""
 VARCHAR_LENGTH = 255
+NOTE_LENGTH = 60_000
+"""A note holds 65,535 characters of HTML. Its text is kept shorter: escaping makes it longer."""
 LISTING_FINDS = 1_000_000
-"""Look-ups that one listing answers: all of them, so the least is one call however many records there are."""
-ONE_BY_ONE = (Lane("single", 1, 1),)
+"""Lookups that one listing answers: all of them, so that the least is one call."""
+SINGLE = (Lane("single", 1, 1),)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Names that Pipedrive uses for one object."""
+    """The names that Pipedrive uses for one object."""
 
     path: str
     entity: str
@@ -62,14 +70,20 @@ KINDS = {
 }
 LISTS = ("emails", "phones")
 """Fields that hold several entries; ours is the primary one."""
-
-LISTINGS = {"deals": ("deals", "deals/archived")}
-"""Listings that together hold every record: archived deals are kept apart. Source: Pipedrive openapi-v2 (2026-08)."""
+NOTES = "notes"
+NOTE_FIELDS = {
+    "marker": FieldInfo("marker", "text", max_length=200, unique=True, trims=True),
+    "content": FieldInfo("content", "text", max_length=NOTE_LENGTH),
+    "person_id": FieldInfo("person_id", "integer"),
+}
+LISTINGS = {"persons": ("persons",), "deals": ("deals", "deals/archived")}
+"""Listings that together hold every record: Pipedrive keeps archived deals apart.
+Source: Pipedrive openapi-v2 (2026-08)."""
 
 OBJECTS = {
     "persons": ObjectSpec(
         "persons",
-        ONE_BY_ONE,
+        SINGLE,
         upserts=False,
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
@@ -78,7 +92,7 @@ OBJECTS = {
     ),
     "deals": ObjectSpec(
         "deals",
-        ONE_BY_ONE,
+        SINGLE,
         upserts=False,
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
@@ -87,9 +101,9 @@ OBJECTS = {
         owner_field="owner_id",
         required={"title": "Pipedrive requires it"},
     ),
-    "notes": ObjectSpec(
-        "notes",
-        ONE_BY_ONE,
+    NOTES: ObjectSpec(
+        NOTES,
+        SINGLE,
         upserts=False,
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,

@@ -1,4 +1,4 @@
-"""The Singer target for Pipedrive."""
+"""The Singer target for Pipedrive: its settings and its entry point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, OAUTH_URL, meanin
 from target_pipedrive.objects import OBJECTS
 
 TIMEOUT_S = 30.0
-HINT = "Check `client_id`, `client_secret` and `refresh_token`: a refresh token dies after 60 idle days."
+HINT = (
+    "Check `client_id`, `client_secret` and `refresh_token`: "
+    "a refresh token expires after 60 days without use."
+)
 
 
 class TargetPipedrive(CrmTarget):
@@ -37,7 +40,7 @@ class TargetPipedrive(CrmTarget):
             th.StringType,
             default=DEFAULT_URL,
             title="API URL",
-            description="Host of Pipedrive's API, without version.",
+            description="Host of Pipedrive's API, without a version.",
         ),
         th.Property(
             "api_token",
@@ -49,89 +52,104 @@ class TargetPipedrive(CrmTarget):
         th.Property(
             "client_id",
             th.StringType,
-            title="Client id",
-            description="Of an OAuth app, with client_secret and refresh_token.",
+            title="Client ID",
+            description="Client ID of an OAuth app; requires client_secret and refresh_token.",
         ),
         th.Property(
             "client_secret",
             th.StringType,
             secret=True,
             title="Client secret",
-            description="Of that app.",
+            description="Client secret of the OAuth app.",
         ),
         th.Property(
             "refresh_token",
             th.StringType,
             secret=True,
             title="Refresh token",
-            description="Of that app's installation.",
+            description="Refresh token of the OAuth app's installation.",
         ),
         th.Property(
             "stage_ids",
             th.ArrayType(th.IntegerType),
-            title="Stage ids",
-            description="Stages that journey stages F3 to F9 are spread over; by default those of the first pipeline, in order.",
+            title="Stage IDs",
+            description="IDs of the stages that journey stages F3 to F9 are spread over; "
+            "by default the stages of the pipeline, in order.",
         ),
         th.Property(
             "pipeline",
             th.StringType,
             title="Pipeline",
-            description="Name or id of the pipeline whose stages deals are spread over; by default the first.",
+            description="Name or ID of the pipeline whose stages deals are spread over; "
+            "by default the first.",
         ),
         th.Property(
             "merge_duplicates",
             th.BooleanType,
             default=False,
             title="Merge duplicates",
-            description="Merge persons and deals that were made twice because an answer was lost; otherwise they are dead letters.",
+            description="Merge persons and deals that were created twice because a response was "
+            "lost. Otherwise they become dead letters.",
         ),
         *COMMON,
     ).to_dict()
 
     def build_adapter(self) -> Adapter:
-        """Pipedrive behind these settings. Raises: SettingError."""
-        url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
-        token = self.setting("api_token")
-        own = {
-            name: str(self.config.get(name) or "")
-            for name in ("client_id", "client_secret", "refresh_token")
-        }
-        if not token and not all(own.values()):
-            raise SettingError(
-                "The setting 'api_token' is missing.",
-                "Set it, or PIPEDRIVE_API_TOKEN, to an API token; or client_id, client_secret and refresh_token.",
-            )
-        form = {"grant_type": "refresh_token", "refresh_token": own["refresh_token"]}
-        sign_in = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
-        oauth = OAuth(
-            "Pipedrive", sign_in, lambda: form, HINT, basic=(own["client_id"], own["client_secret"])
-        )
-        if not token:
-            oauth.token()
-            url = str(oauth.answer.get("api_domain") or url).rstrip("/")
+        """Pipedrive as these settings reach it. Raises: SettingError, CrmError."""
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
         if version != DEFAULT_VERSION:
             raise SettingError(
-                f"api_version {version} is not supported.", "Pipedrive is spoken in v2."
+                f"api_version {version} is not supported.",
+                f"Use {DEFAULT_VERSION}, or leave it unset.",
             )
-        http = CrmHttp(
+        url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
+        stage_ids = self.config.get("stage_ids") or ()
+        pipeline = str(self.config.get("pipeline") or "")
+        return PipedriveAdapter(self._http(url, self._oauth(url)), stage_ids, pipeline)
+
+    def _oauth(self, url: str) -> OAuth | None:
+        """The sign-in; None if `api_token` is set. Raises: SettingError if nothing is."""
+        if self.setting("api_token"):
+            return None
+
+        names = ("client_id", "client_secret", "refresh_token")
+        client_id, client_secret, refresh_token = (
+            str(self.config.get(name) or "") for name in names
+        )
+        if not (client_id and client_secret and refresh_token):
+            raise SettingError(
+                "The setting 'api_token' is missing.",
+                "Set it, or PIPEDRIVE_API_TOKEN, to an API token; "
+                "or set client_id, client_secret and refresh_token.",
+            )
+        token_url = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        basic = (client_id, client_secret)
+        return OAuth("Pipedrive", token_url, lambda: form, HINT, basic=basic)
+
+    def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
+        """Raises: CrmError."""
+        api_token = self.setting("api_token")
+        if oauth is not None:
+            oauth.token()  # signs in: the answer names the company's own host
+            url = str(oauth.answer.get("api_domain") or url).rstrip("/")
+
+        def headers() -> dict[str, str]:
+            if oauth is None:
+                return {"x-api-token": str(api_token)}
+            return {"Authorization": f"Bearer {oauth.token()}"}
+
+        return CrmHttp(
             url,
             "Pipedrive",
-            headers=lambda: (
-                {"x-api-token": str(token)}
-                if token
-                else {"Authorization": f"Bearer {oauth.token()}"}
-            ),
-            renew=None if token else oauth.renew,
+            headers=headers,
+            renew=oauth.renew if oauth else None,
             pace_s=pace_s,
             meaning=meaning,
             cost=tokens,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             user_agent=f"{self.name}/{self.plugin_version}",
-        )
-        return PipedriveAdapter(
-            http, self.config.get("stage_ids") or (), str(self.config.get("pipeline") or "")
         )
 
 

@@ -1,6 +1,8 @@
-"""The Singer target for Salesforce."""
+"""The Singer target for Salesforce: its settings and its entry point."""
 
 from __future__ import annotations
+
+from dataclasses import fields
 
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
@@ -12,13 +14,13 @@ from singer_sdk import typing as th
 from target_salesforce.adapter import SalesforceAdapter
 from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, LimitWatch, meaning
 from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, OBJECTS
-from target_salesforce.session import open_session
+from target_salesforce.session import Credentials, Session, open_session
 
 TIMEOUT_S = 60.0
 
 
 class TargetSalesforce(CrmTarget):
-    """Contacts and Opportunities in Salesforce."""
+    """Contacts and opportunities in Salesforce."""
 
     name = "target-salesforce"
     package_name = "target-salesforce"
@@ -32,18 +34,19 @@ class TargetSalesforce(CrmTarget):
             th.StringType,
             default=DEFAULT_LOGIN_URL,
             title="Login URL",
-            description="Where to sign in: the org's My Domain, or login.salesforce.com.",
+            description="Where to sign in: your org's My Domain, or login.salesforce.com.",
         ),
         th.Property(
             "instance_url",
             th.StringType,
             title="Instance URL",
-            description="The org's own URL; needed with access_token, else the sign-in tells it.",
+            description="Your org's own URL. Required with access_token; "
+            "otherwise the sign-in returns it.",
         ),
         th.Property(
             "client_id",
             th.StringType,
-            title="Client id",
+            title="Client ID",
             description="Consumer key of an External Client App.",
         ),
         th.Property(
@@ -51,7 +54,7 @@ class TargetSalesforce(CrmTarget):
             th.StringType,
             secret=True,
             title="Client secret",
-            description="Consumer secret, for client credentials.",
+            description="Consumer secret of the app, for the client credentials flow.",
         ),
         th.Property(
             "username",
@@ -64,70 +67,75 @@ class TargetSalesforce(CrmTarget):
             th.StringType,
             secret=True,
             title="Private key",
-            description="PEM text of the RSA key whose certificate the app has, for the JWT bearer flow.",
+            description="PEM text of the RSA key whose certificate the app has, "
+            "for the JWT bearer flow.",
         ),
         th.Property(
             "refresh_token",
             th.StringType,
             secret=True,
             title="Refresh token",
-            description="A refresh token of the app.",
+            description="A refresh token issued to the app.",
         ),
         th.Property(
             "access_token",
             th.StringType,
             secret=True,
             title="Access token",
-            description="A session's token instead of signing in.",
+            description="A session's access token, to use instead of signing in.",
         ),
         th.Property(
             "bulk_threshold",
             th.IntegerType(minimum=1),
             default=DEFAULT_BULK_THRESHOLD,
             title="Bulk threshold",
-            description="Writes, or look-ups, of one object from which Bulk API 2.0 is used.",
+            description="Number of writes, or lookups, of one object from which Bulk API 2.0 "
+            "is used.",
         ),
         th.Property(
             "allow_duplicates_save",
             th.BooleanType,
             default=False,
             title="Allow duplicates save",
-            description="Save rows that a duplicate rule of the org only warns of (not by Bulk API 2.0); otherwise they are dead letters.",
+            description="Save rows that a duplicate rule of your org warns about. Otherwise they "
+            "become dead letters, as they always do with Bulk API 2.0.",
         ),
         *COMMON,
     ).to_dict()
 
     def build_adapter(self) -> Adapter:
-        """Salesforce behind these settings. Raises: SettingError."""
+        """Salesforce as these settings reach it. Raises: SettingError."""
         login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
-        names = (
-            "client_id",
-            "client_secret",
-            "username",
-            "private_key",
-            "refresh_token",
-            "access_token",
-            "instance_url",
+        credentials = self._credentials()
+        session = open_session(credentials, login_url)
+        return SalesforceAdapter(
+            self._http(credentials.instance_url or login_url, session),
+            session,
+            str(self.config.get("api_version") or DEFAULT_VERSION),
+            int(self.config["bulk_threshold"]),
+            allow_duplicates=bool(self.config.get("allow_duplicates_save")),
         )
-        given = {name: str(self.config.get(name) or "") for name in names}
-        if given["instance_url"]:
-            given["instance_url"] = checked_url(given["instance_url"], "instance_url")
-        session = open_session(given, login_url)
-        http = CrmHttp(
-            given["instance_url"] or login_url,
+
+    def _credentials(self) -> Credentials:
+        """Raises: SettingError if the instance's URL is not valid."""
+        settings = {
+            field.name: str(self.config.get(field.name) or "") for field in fields(Credentials)
+        }
+        if settings["instance_url"]:
+            settings["instance_url"] = checked_url(settings["instance_url"], "instance_url")
+        return Credentials(**settings)
+
+    def _http(self, url: str, session: Session) -> CrmHttp:
+        return CrmHttp(
+            url,
             "Salesforce",
             headers=session.headers,
+            renew=session.renew,
             pace_s=LimitWatch().pace_s,
+            meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
-            meaning=meaning,
-            renew=session.renew,
             user_agent=f"{self.name}/{self.plugin_version}",
-        )
-        version = str(self.config.get("api_version") or DEFAULT_VERSION)
-        allow = bool(self.config.get("allow_duplicates_save"))
-        return SalesforceAdapter(
-            http, session, version, int(self.config["bulk_threshold"]), allow_duplicates=allow
         )
 
 

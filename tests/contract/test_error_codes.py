@@ -22,7 +22,13 @@ from typing import Any
 import pytest
 from reverse_etl.crm.adapter import CallCount
 from reverse_etl.crm.http import CrmHttp
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, BudgetSpent, CrmError, RowFault
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    BudgetSpentError,
+    CrmError,
+    RowError,
+)
 from reverse_etl.records import CrmRecord, SourceRecord, Write
 from target_hubspot import api as hubspot
 from target_hubspot.adapter import HubSpotAdapter
@@ -80,8 +86,7 @@ def stub() -> Iterator[Stub]:
 
 
 def write(kind: str = "create") -> Write:
-    rule: Any = None
-    record = CrmRecord(rule, "user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
+    record = CrmRecord("user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
     return Write(record, kind, {}, None if kind == "create" else "7")  # type: ignore[arg-type]
 
 
@@ -122,13 +127,13 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
         )
     try:
         (result,) = adapter.write(name, key, [write(kind)])
-    except BatchRejected as rejected:
+    except BatchRejectedError as rejected:
         return "batch" if rejected.fault.hint else "batch without a hint"
-    except BudgetSpent:
+    except BudgetSpentError:
         return "budget"
-    except AmbiguousAnswer:
+    except AmbiguousAnswerError:
         return "lookup"
-    except RowFault:
+    except RowError:
         return "row"
     except CrmError as error:
         return "run" if error.hint else "run without a hint"

@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from openapi_schema_validator import OAS31Validator
 from receiver import TOKEN, receiver
 from support import BIN
@@ -15,6 +16,7 @@ from tap_canai.webhooks.inbox import Inbox
 from tap_canai.webhooks.openapi import envelope
 
 
+@pytest.mark.process
 def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/inbox.db"
     with receiver(tmp_path, url, "--sender-limit", "100000") as one:

@@ -41,6 +41,7 @@ def get(port: int, path: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.process
 def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Path) -> None:
     folder = tmp_path / "site"
     install = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.rules import load_rules
+from reverse_etl.mapping.load import load_rules
 from support import BIN, ROOT, TARGETS, Box, deliver
 
 MARKDOWN = [
@@ -21,6 +21,7 @@ MARKDOWN = [
 ]
 
 
+@pytest.mark.process
 def test_generated_files_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/generate.py", "--check"],
@@ -84,6 +85,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
     assert found == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "path",
     [
@@ -118,6 +120,7 @@ def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) ->
     assert {one for one in said if one not in others and one not in known} == set()
 
 
+@pytest.mark.process
 def test_the_example_image_is_in_order() -> None:
     file = ROOT / "examples" / "webhooks" / "Dockerfile"
     done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)

@@ -136,8 +136,8 @@ def test_wrong_credentials_are_one_line_without_a_secret(
         word in errors[0]
         for word in (
             "refuses the sign-in",
-            "private_key is no RSA key",
-            "refuses the call",
+            "private_key is not a valid RSA key",
+            "refused the call",
             "does not accept",
         )
     )

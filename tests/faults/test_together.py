@@ -207,11 +207,11 @@ def test_a_job_that_another_run_waits_for_is_left_alone_and_one_that_salesforce_
     account = report_of(tmp_path, "salesforce")["account"]
     holder = Ledger(Ledger.open(url), Scope("salesforce", account, "another-run"))
     holder.claims.take("Contact", ["user-9"])
-    holder.begin_job("Contact", "750000000000001")
+    holder.jobs.begin("Contact", "750000000000001")
     assert deliver(box, "salesforce", people, tmp_path, ledger_url=url).code == 0
     assert not [line for line in box.log("salesforce") if "750000000000001" in line["path"]]
-    assert [job for _, job, _ in holder.open_jobs()] == ["750000000000001"]
+    assert [job.job_id for job in holder.jobs.open()] == ["750000000000001"]
     holder.claims.end()
     assert deliver(box, "salesforce", people, tmp_path, ledger_url=url).code == 0
     assert [line for line in box.log("salesforce") if "750000000000001" in line["path"]]
-    assert holder.open_jobs() == []
+    assert holder.jobs.open() == []

@@ -153,6 +153,7 @@ def test_a_broken_or_hostile_file_is_one_clear_error(file_format: str, file: byt
     assert error.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file_format", "head"),
     [

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support import Box, catalog, sandbox, tap_config, written
 
+pytestmark = pytest.mark.process
 MEGABYTES = int(os.environ.get("BIG_FILE_MB", "24"))
 LIMIT_MB = 150
 OVER_HTTP_MB = int(os.environ.get("BIG_FILE_MB", "8"))

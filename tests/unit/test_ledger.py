@@ -11,8 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
-from reverse_etl.ledger.store import Changes
+from reverse_etl.ledger import Changes, DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
 from reverse_etl.ledger.tables import Base
 from support import Box, contents, deliver, extract
 
@@ -71,23 +70,23 @@ def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_ur
     one = ledger(ledger_url)
     one.apply(Changes("person", dead=[letter("a"), letter("b")]))
     one.apply(Changes("person", dead=[letter("a", "worse")]))
-    letters = {one.key: one for one in one.open_letters()}
+    letters = {one.key: one for one in one.letters.open()}
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert one.dead_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    assert one.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
     one.apply(Changes("person", closed=[("rule", "a")]))
-    assert [two.key for two in one.open_letters()] == ["b"]
+    assert [two.key for two in one.letters.open()] == ["b"]
 
 
 def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
     one = ledger(ledger_url)
     waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
     one.apply(Changes("deal", waiting=[waiting]))
-    (found,) = one.waiting("rule")
+    (found,) = one.waiting.of("rule")
     assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, one.scope.run_id)
     one.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
-    assert one.waiting() == []
+    assert one.waiting.of("rule") == []
 
 
 def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
@@ -98,7 +97,7 @@ def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
             Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")])
         )
     assert set(one.entries("person", ["a", "new"])) == {"a"}
-    assert one.open_letters() == []
+    assert one.letters.open() == []
 
 
 def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:

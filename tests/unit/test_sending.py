@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from reverse_etl.crm.adapter import RowResult
-from reverse_etl.errors import BatchRejected, RowFault
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.errors import BatchRejectedError, RowError
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import Lane, ObjectSpec
 from reverse_etl.pipeline.batch import batches, choose_lane
+from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.records import CrmRecord, SourceRecord, Write
 
@@ -29,7 +29,7 @@ RULE = CompiledRule(
 
 
 def write(number: int, kind: str = "create") -> Write:
-    record = CrmRecord(RULE, f"k{number}", {}, (), SourceRecord("s", f"k{number}", {}, 0), b"")
+    record = CrmRecord(f"k{number}", {}, (), SourceRecord("s", f"k{number}", {}, 0), b"")
     return Write(record, kind, {"k": f"k{number}"}, None if kind == "create" else "id")  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ class Picky:
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         self.calls += 1
         if any(one.key in self.bad for one in writes):
-            raise BatchRejected(RowFault("bad", "something is wrong"))
+            raise BatchRejectedError(RowError("bad", "something is wrong"))
         return [RowResult(f"id-{one.key}") for one in writes]
 
 
@@ -53,31 +53,29 @@ def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14
     bad: set[int],
 ) -> None:
     adapter: Any = Picky(bad)
-    fates = Sender(adapter, 1, threading.Event()).send_batch(
-        RULE, [write(number) for number in range(100)]
-    )
-    assert {fate.record.key for fate in fates if fate.name == "dead"} == {
+    batch = [write(number) for number in range(100)]
+    (outcomes,) = Sender(adapter, RunControl()).send(RULE, iter([batch]))
+    assert {outcome.source.key for outcome in outcomes if outcome.name == "rejected"} == {
         f"k{number}" for number in bad
     }
-    assert {fate.record.key for fate in fates if fate.name == "created"} == {
+    assert {outcome.source.key for outcome in outcomes if outcome.name == "created"} == {
         f"k{number}" for number in range(100) if number not in bad
     }
-    assert len(fates) == 100
+    assert len(outcomes) == 100
     assert adapter.calls <= 107
     if len(bad) == 1:
         assert adapter.calls <= 15
 
 
 def test_after_a_stop_nothing_is_sent() -> None:
-    stopping = threading.Event()
-    stopping.set()
+    control = RunControl()
+    control.stop(15)
     adapter: Any = Picky(set())
-    fates = [
-        fate
-        for part in Sender(adapter, 2, stopping).send(RULE, iter([[write(1)], [write(2)]]))
-        for fate in part
+    sent = list(Sender(adapter, control, 2).send(RULE, iter([[write(1)], [write(2)]])))
+    assert [outcome.name for outcomes in sent for outcome in outcomes] == [
+        "not_attempted",
+        "not_attempted",
     ]
-    assert [fate.name for fate in fates] == ["not_attempted", "not_attempted"]
     assert adapter.calls == 0
 
 

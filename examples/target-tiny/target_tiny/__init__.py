@@ -1,150 +1,129 @@
-"""Singer target for Tiny, a CRM that is not there: the fourth CRM of docs/adding-a-crm.md."""
+"""Singer target for Tiny, an imaginary CRM: the fourth CRM of docs/adding-a-crm.md."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from reverse_etl.crm.adapter import Account, CallCount, Hit, Lookup, RowResult
-from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Purpose
-from reverse_etl.errors import BatchRejected, CrmError, RowFault
-from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
-from reverse_etl.records import Write
-from reverse_etl.singer import cli as commands
-from reverse_etl.singer.settings import COMMON, checked_url
-from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Value, canonical
+import reverse_etl as etl
 from singer_sdk import typing as th
 
 ROWS = 50
 """Rows of a call."""
-LANES = (Lane("batch", 1, ROWS),)
-OBJECTS = {
-    "people": ObjectSpec("people", LANES, upserts=True, unique_keys=True, find_rows_a_call=ROWS),
-    "visits": ObjectSpec(
-        "visits",
-        LANES,
-        upserts=True,
-        unique_keys=True,
-        find_rows_a_call=ROWS,
-        links={"people": LinkForm("people", "reference", field="person")},
-    ),
-}
+LANES = (etl.Lane("batch", 1, ROWS),)
+spec = partial(etl.ObjectSpec, lanes=LANES, upserts=True, unique_keys=True, find_rows_a_call=ROWS)
+TO_PERSON = etl.LinkForm("people", "reference", field="person")
+OBJECTS = {"people": spec("people"), "visits": spec("visits", links={"people": TO_PERSON})}
 
 
-class TinyAdapter:
+def good(answer: etl.Answer) -> Any:
+    """The body of a success. Raises: CrmError."""
+    if not answer.ok:
+        raise etl.CrmError(f"Tiny answered {answer.status}.", "Check `api_url` and `token`.")
+    return answer.body
+
+
+class TinyAdapter(etl.Adapter):
     """One account of Tiny."""
 
     crm = "tiny"
     objects = OBJECTS
 
-    def __init__(self, http: CrmHttp) -> None:
+    def __init__(self, http: etl.CrmHttp) -> None:
         self.http = http
-        self.calls: CallCount = http.calls
-        self._infos: dict[str, dict[str, FieldInfo]] = {}
+        self.calls = http.calls
+        self._infos: dict[str, dict[str, etl.FieldInfo]] = {}
 
-    def _good(self, answer: Answer) -> Any:
-        """What a call answered. Raises: CrmError."""
-        if not answer.ok:
-            raise CrmError(f"Tiny answered {answer.status}.", "Check `api_url` and `token`.")
-        return answer.body
-
-    def account(self) -> Account:
+    def account(self) -> etl.Account:
         """The account of the token."""
-        return Account(str(self._good(self.http.call("GET", "/me", SETUP))["account"]))
+        return etl.Account(str(good(self.http.call("GET", "/me", etl.SETUP))["account"]))
 
     def facts(self) -> Mapping[str, object]:
-        """Functions need to know nothing of Tiny."""
+        """Functions need to know nothing about Tiny."""
         return {}
 
-    def describe(self, object_name: str) -> dict[str, FieldInfo]:
-        """Fields as Tiny has them."""
-        found = self._good(self.http.call("GET", f"/fields/{object_name}", SETUP))
+    def describe(self, object_name: str) -> dict[str, etl.FieldInfo]:
+        """The fields that Tiny has."""
+        fields = good(self.http.call("GET", f"/fields/{object_name}", etl.SETUP))
         self._infos[object_name] = {
-            one["name"]: FieldInfo(one["name"], one["kind"], unique=one["unique"]) for one in found
+            field["name"]: etl.FieldInfo(field["name"], field["kind"], unique=field["unique"])
+            for field in fields
         }
         return self._infos[object_name]
 
-    def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+    def provision(self, object_name: str, wanted: Sequence[etl.FieldWanted]) -> None:
         """Create fields."""
-        for one in wanted:
-            body = {"name": one.name, "kind": one.kind, "unique": one.unique}
-            self._good(self.http.call("POST", f"/fields/{object_name}", SETUP, json=body))
+        for field in wanted:
+            body = {"name": field.name, "kind": field.kind, "unique": field.unique}
+            good(self.http.call("POST", f"/fields/{object_name}", etl.SETUP, json=body))
 
     def find(
         self,
         object_name: str,
         key_field: str,
-        lookups: Sequence[Lookup],
+        lookups: Sequence[etl.Lookup],
         fields: Sequence[str],
         *,
         exact: bool = False,
         known: int = 0,
-    ) -> dict[str, list[Hit]]:
-        """By key or match field, many a call."""
-        hits: dict[str, list[Hit]] = {}
+    ) -> dict[str, list[etl.Hit]]:
+        """By key or match field, many a call; Tiny's answers never lag, so `exact` is no matter."""
+        hits: dict[str, list[etl.Hit]] = {}
         for start in range(0, len(lookups), ROWS):
             part = lookups[start : start + ROWS]
-            body = {"any": [{key_field: one.key, **one.match} for one in part]}
-            for row in self._good(
-                self.http.call(
-                    "POST", f"/{object_name}/find", Purpose(object_name, "find"), json=body
-                )
-            ):
-                for one in part:
-                    if row.get(key_field) == one.key or any(
-                        row.get(name) == value for name, value in one.match.items()
-                    ):
-                        hits.setdefault(one.key, []).append(
-                            self._hit(object_name, row, [key_field, *fields])
-                        )
+            wanted = [{key_field: lookup.key, **lookup.match} for lookup in part]
+            for row in self._rows(object_name, "find", wanted):
+                hit = self._hit(object_name, row, [key_field, *fields])
+                for lookup, values in zip(part, wanted, strict=True):
+                    if any(row.get(name) == value for name, value in values.items()):
+                        hits.setdefault(lookup.key, []).append(hit)
         return hits
 
     def read(
         self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
-    ) -> dict[str, Hit]:
+    ) -> dict[str, etl.Hit]:
         """By id."""
-        body = {"any": [{"id": one} for one in crm_ids]}
-        rows = self._good(
-            self.http.call("POST", f"/{object_name}/find", Purpose(object_name, "read"), json=body)
-        )
+        rows = self._rows(object_name, "read", [{"id": crm_id} for crm_id in crm_ids])
         return {row["id"]: self._hit(object_name, row, fields) for row in rows}
 
-    def _hit(self, object_name: str, row: Mapping[str, Any], fields: Sequence[str]) -> Hit:
-        values: dict[str, Value] = {
-            name: canonical(self._infos[object_name][name], row.get(name)) for name in fields
-        }
-        return Hit(str(row["id"]), values, row)
+    def _rows(self, object_name: str, purpose: str, wanted: Sequence[Mapping[str, str]]) -> Any:
+        to_find = etl.Purpose(object_name, purpose)
+        return good(self.http.call("POST", f"/{object_name}/find", to_find, json={"any": wanted}))
 
-    def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
+    def _hit(self, object_name: str, row: Mapping[str, Any], fields: Sequence[str]) -> etl.Hit:
+        infos = self._infos[object_name]
+        values = {name: etl.canonical(infos[name], row.get(name)) for name in fields}
+        return etl.Hit(str(row["id"]), values, row)
+
+    def write(
+        self, object_name: str, key_field: str, writes: Sequence[etl.Write]
+    ) -> list[etl.RowResult]:
         """One call; Tiny answers row by row, or refuses the call as a whole."""
-        rows = [
-            {**one.fields, **({"id": one.crm_id} if one.kind == "update" else {})} for one in writes
-        ]
-        answer = self.http.call(
-            "POST",
-            f"/{object_name}/upsert",
-            Purpose(object_name, "write"),
-            json={"key": key_field, "rows": rows},
-        )
+        to_write = etl.Purpose(object_name, "write")
+        rows = [{"id": write.crm_id, **write.fields} for write in writes]
+        body = {"key": key_field, "rows": rows}
+        answer = self.http.call("POST", f"/{object_name}/upsert", to_write, json=body)
         if answer.status == 400:
-            raise BatchRejected(RowFault("rejected", "Tiny refuses the call", "look at the record"))
-        hint = "mend the record at the source"
-        return [
-            RowResult(fault=RowFault(one["error"], one["message"], hint))
-            if "error" in one
-            else RowResult(one["id"])
-            for one in self._good(answer)
-        ]
+            raise etl.BatchRejectedError(etl.RowError("rejected", "Tiny refuses the call"))
+        return [row_result(row) for row in good(answer)]
 
     def link(
-        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
-    ) -> list[RowResult]:
+        self, object_name: str, form: etl.LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> list[etl.RowResult]:
         """Every link is a field."""
-        raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
+        raise etl.CrmError(f"{object_name} has no association to {form.to}.", "Report this bug.")
 
 
-class TargetTiny(CrmTarget):
+def row_result(row: Mapping[str, str]) -> etl.RowResult:
+    """What Tiny says of one row."""
+    if "error" not in row:
+        return etl.RowResult(row["id"])
+    hint = "fix the record at the source"
+    return etl.RowResult(fault=etl.RowError(row["error"], row["message"], hint))
+
+
+class TargetTiny(etl.CrmTarget):
     """People in Tiny."""
 
     name = "target-tiny"
@@ -152,40 +131,20 @@ class TargetTiny(CrmTarget):
     crm = "tiny"
     objects = OBJECTS
     config_jsonschema = th.PropertiesList(
+        th.Property("api_url", th.StringType, required=True, description="Host of Tiny's API."),
         th.Property(
-            "api_url",
-            th.StringType,
-            required=True,
-            title="API URL",
-            description="Host of Tiny's API.",
+            "token", th.StringType, secret=True, required=True, description="Tiny's token."
         ),
-        th.Property(
-            "token",
-            th.StringType,
-            secret=True,
-            required=True,
-            title="Token",
-            description="Tiny's token.",
-        ),
-        *COMMON,
+        *etl.COMMON,
     ).to_dict()
 
     def build_adapter(self) -> TinyAdapter:
         """Tiny behind these settings."""
         headers = {"Authorization": f"Bearer {self.config['token']}"}
-        url = checked_url(str(self.config["api_url"]), "api_url")
-        return TinyAdapter(
-            CrmHttp(
-                url,
-                "Tiny",
-                headers=lambda: headers,
-                pace_s=lambda _: 0.0,
-                calls=CallCount(),
-                timeout_s=30.0,
-            )
-        )
+        url = etl.checked_url(str(self.config["api_url"]), "api_url")
+        return TinyAdapter(etl.CrmHttp(url, "Tiny", headers=lambda: headers))
 
 
 def main() -> int:
     """Entry point of `target-tiny`."""
-    return commands.main(TargetTiny)
+    return etl.main(TargetTiny)

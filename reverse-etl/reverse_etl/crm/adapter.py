@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from reverse_etl.errors import BudgetSpent, RowFault
+from reverse_etl.errors import BudgetSpentError, RowError
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Value
@@ -37,7 +37,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file to be attached; `open` fetches it, at its beginning. Raises: RowFault."""
+    """A file to be attached; `open` fetches it, at its beginning. Raises: RowError."""
 
     name: str
     open: Callable[[], IO[bytes]]
@@ -60,7 +60,7 @@ class RowResult:
     """The CRM's verdict on one row of a call: an id, or a fault."""
 
     crm_id: str | None = None
-    fault: RowFault | None = None
+    fault: RowError | None = None
     again: bool = False
     """The fault is passing (a lock): the row may be sent again."""
 
@@ -89,28 +89,88 @@ class CallCount:
         return sum(self.by_purpose.values())
 
     def add(self, object_name: str, purpose: str) -> None:
-        """Count one call. Raises: BudgetSpent instead of one beyond the limit."""
+        """Count one call. Raises: BudgetSpentError instead of one beyond the limit."""
         if self.limit is not None and self.total >= self.limit:
-            raise BudgetSpent(
+            raise BudgetSpentError(
                 f"The {self.limit} calls of max_api_calls are used up.", "Run again, or raise it."
             )
         key = (object_name, purpose)
         self.by_purpose[key] = self.by_purpose.get(key, 0) + 1
 
 
+class FileAdapter(Protocol):
+    """A CRM that takes files."""
+
+    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
+        """Attach a file to a record unless it holds one of that name; whether it was made.
+
+        `new`: the record was made a moment ago, so that it can hold none yet.
+        Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError.
+        """
+        ...
+
+
+class OwnerAdapter(Protocol):
+    """A CRM whose records have owners."""
+
+    def owners(self) -> Mapping[str, str]:
+        """CRM ids of those who may own records, by e-mail in lower case. Raises: CrmError."""
+        ...
+
+
+class MergeAdapter(Protocol):
+    """A CRM that can make one record of two."""
+
+    def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
+        """Merge a record into another, whose values stand; False where the CRM cannot merge these. Raises: CrmError."""
+        ...
+
+
+class JobAdapter(Protocol):
+    """A CRM that takes many rows as a job, which works on its own and outlives the run that started it."""
+
+    def run_jobs(
+        self,
+        object_name: str,
+        key_field: str,
+        blocks: Callable[[], Iterator[Sequence[Write]]],
+        began: Callable[[str], None],
+        ended: Callable[[str], None],
+        stopping: Callable[[], bool],
+    ) -> JobResults:
+        """Writes of one kind as one job or more, until all have ended; `blocks` gives them again each time it is called.
+
+        `began` is told a job's id before anything is uploaded, `ended` when its results are known. Raises: CrmError,
+        StoppedError where `stopping` says so while a job works.
+        """
+        ...
+
+    def finish_job(self, object_name: str, job_id: str) -> None:
+        """Wait until a job of an earlier run has ended; one that was never started is called off. Raises: CrmError."""
+        ...
+
+
 class Adapter(Protocol):
-    """A CRM."""
+    """A CRM: what it must be able to do, and what it may be able to do besides."""
 
     crm: str
     objects: Mapping[str, ObjectSpec]
     calls: CallCount
+    jobs: JobAdapter | None = None
+    """Takes many rows as a job; needed by objects with a lane that is one."""
+    files: FileAdapter | None = None
+    """Takes files; needed where a rule attaches them."""
+    owning: OwnerAdapter | None = None
+    """Knows who may own records; needed where a rule names an owner."""
+    merging: MergeAdapter | None = None
+    """Merges two records that a lost response left behind."""
 
     def account(self) -> Account:
         """The account behind the credentials. Raises: CrmError."""
         ...
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
-        """The fields of an object, by name. Raises: NoSuchObject, CrmError."""
+        """The fields of an object, by name. Raises: NoSuchObjectError, CrmError."""
         ...
 
     def facts(self) -> Mapping[str, object]:
@@ -118,7 +178,7 @@ class Adapter(Protocol):
         ...
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create fields that are missing, and the object where it is. Raises: NoSuchObject where it cannot be, CrmError."""
+        """Create fields that are missing, and the object where it is. Raises: NoSuchObjectError where it cannot be, CrmError."""
         ...
 
     def find(
@@ -148,7 +208,7 @@ class Adapter(Protocol):
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One call for writes of one kind; a result for each, in order.
 
-        Raises: AmbiguousAnswer, BatchRejected, CrmError.
+        Raises: AmbiguousAnswerError, BatchRejectedError, CrmError.
         """
         ...
 
@@ -156,56 +216,4 @@ class Adapter(Protocol):
         self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
     ) -> list[RowResult]:
         """Make links between CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
-        ...
-
-
-class FileAdapter(Adapter, Protocol):
-    """A CRM that takes files."""
-
-    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """Attach a file to a record unless it holds one of that name; whether it was made.
-
-        `new`: the record was made a moment ago, so that it can hold none yet.
-        Raises: AmbiguousAnswer, BatchRejected, RowFault, CrmError.
-        """
-        ...
-
-
-class OwnerAdapter(Adapter, Protocol):
-    """A CRM whose records have owners."""
-
-    def owners(self) -> Mapping[str, str]:
-        """CRM ids of those who may own records, by e-mail in lower case. Raises: CrmError."""
-        ...
-
-
-class MergeAdapter(Adapter, Protocol):
-    """A CRM that can make one record of two."""
-
-    def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
-        """Merge a record into another, whose values stand; False where the CRM cannot merge these. Raises: CrmError."""
-        ...
-
-
-class JobAdapter(Adapter, Protocol):
-    """A CRM that takes many rows as a job, which works on its own and outlives the run that started it."""
-
-    def run_jobs(
-        self,
-        object_name: str,
-        key_field: str,
-        blocks: Callable[[], Iterator[Sequence[Write]]],
-        began: Callable[[str], None],
-        ended: Callable[[str], None],
-        stopping: Callable[[], bool],
-    ) -> JobResults:
-        """Writes of one kind as one job or more, until all have ended; `blocks` gives them again each time it is called.
-
-        `began` is told a job's id before anything is uploaded, `ended` when its results are known. Raises: CrmError,
-        Stopped where `stopping` says so while a job works.
-        """
-        ...
-
-    def finish_job(self, object_name: str, job_id: str) -> None:
-        """Wait until a job of an earlier run has ended; one that was never started is called off. Raises: CrmError."""
         ...

@@ -1,5 +1,25 @@
-"""The sync ledger: what was delivered, what waits, what died, and what each run did."""
+"""The sync ledger: what was delivered, what waits, what was rejected, and what each run did."""
 
-from reverse_etl.ledger.store import DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
+from reverse_etl.ledger.entries import (
+    FILE_MARK,
+    Changes,
+    DeadLetter,
+    Doubt,
+    Entry,
+    FieldMark,
+    Scope,
+    Waiting,
+)
+from reverse_etl.ledger.store import Ledger
 
-__all__ = ["DeadLetter", "Entry", "FieldMark", "Ledger", "Scope", "Waiting"]
+__all__ = [
+    "FILE_MARK",
+    "Changes",
+    "DeadLetter",
+    "Doubt",
+    "Entry",
+    "FieldMark",
+    "Ledger",
+    "Scope",
+    "Waiting",
+]

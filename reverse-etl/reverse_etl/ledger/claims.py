@@ -1,7 +1,8 @@
-"""Who writes which key: several processes may work on one account, and a key is one process's at a time.
+"""Claims: several processes may work on one account, but only one at a time writes a key.
 
-A claim is a lease that its owner renews while it lives. One whose owner is gone ends with its lease, and at once where the
-owner was a process of this machine. A key that another process holds is left to the end of the run.
+A claim is a lease that its owner renews while it lives. The claim of a dead owner ends with its
+lease, or at once if the owner was a process of this machine. Keys held by another process are
+retried at the end of the run.
 """
 
 from __future__ import annotations
@@ -10,36 +11,35 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from singer_kit.times import utc_text
+from sqlalchemy import delete, select, update
 
 from reverse_etl.errors import LedgerError
+from reverse_etl.ledger.database import write_errors
+from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import ClaimRow
-from reverse_etl.values import utc_text
 
 LEASE_S = 60.0
 """How long a claim stands without being renewed; it is renewed three times as often."""
-KEYS_A_QUERY = 500
+KEY = ["crm", "account", "object", "key"]
 
 
 def place() -> str:
-    """This machine, or this container of it: where a process id means one process."""
+    """This machine, or this container of it: the place where a process id means one process."""
     with suppress(OSError):
-        return hashlib.sha256(
-            f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}".encode()
-        ).hexdigest()[:12]
+        namespace = os.readlink("/proc/self/ns/pid")
+        return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:12]
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
 
 def is_gone(owner: str) -> bool:
-    """Whether the owner of a claim is known to live no more."""
+    """Returns True if the owner of a claim is known to be dead."""
     where, pid, *_ = [*owner.split("/"), "", ""]
     if where != place() or not pid.isdigit():
         return False
@@ -56,12 +56,7 @@ def is_gone(owner: str) -> bool:
 class Claims:
     """The claims of one run."""
 
-    engine: Engine
-    insert: Any
-    crm: str
-    account: str
-    run_id: str
-    now: Callable[[], datetime]
+    rows: Rows
     _held: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
     _renewing: threading.Thread | None = None
@@ -69,116 +64,93 @@ class Claims:
     @property
     def owner(self) -> str:
         """This run, in this process, in this place."""
-        return f"{place()}/{os.getpid()}/{self.run_id}"
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        try:
-            with Session(self.engine) as session, session.begin():
-                yield session
-        except SQLAlchemyError as error:
-            reason = type(getattr(error, "orig", error)).__name__
-            raise LedgerError(
-                f"The ledger could not be written ({reason}).",
-                "Run again: what is unsettled is sent again.",
-            ) from None
-
-    def _of(self, object_name: str) -> tuple[Any, ...]:
-        return (
-            ClaimRow.crm == self.crm,
-            ClaimRow.account == self.account,
-            ClaimRow.object == object_name,
-        )
+        return f"{place()}/{os.getpid()}/{self.rows.scope.run_id}"
 
     def take(self, object_name: str, keys: Iterable[str]) -> set[str]:
-        """Claim keys; those that are this run's now. Raises: LedgerError."""
-        wanted = sorted(set(keys))  # in one order, so that two processes do not wait for each other
+        """Claim keys; returns those that belong to this run now. Raises: LedgerError."""
+        # Sorted, so that two processes lock rows in one order and never wait for each other.
+        wanted = sorted(set(keys))
         if not wanted:
             return set()
         taken = self._take(object_name, wanted)
-        if len(taken) < len(wanted) and self._bury(
-            object_name, [key for key in wanted if key not in taken]
-        ):
+        refused = [key for key in wanted if key not in taken]
+        if refused and self._bury(object_name, refused):
             taken = self._take(object_name, wanted)
         self._held += len(taken)
         self._keep_renewing()
         return taken
 
     def _take(self, object_name: str, wanted: Sequence[str]) -> set[str]:
-        now = self.now()
+        """Claim what is free, was this run's already, or whose lease has ended."""
+        now = self.rows.clock()
         until = utc_text(now + timedelta(seconds=LEASE_S))
-        rows = [
-            {
-                "crm": self.crm,
-                "account": self.account,
-                "object": object_name,
-                "key": key,
-                "owner": self.owner,
-                "until": until,
-            }
+        claims = [
+            self.rows.owned(object=object_name, key=key, owner=self.owner, until=until)
             for key in wanted
         ]
-        insert = self.insert(ClaimRow)
-        free = (ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner)
-        changed = {name: insert.excluded[name] for name in ("owner", "until")}
-        claim = insert.on_conflict_do_update(
-            index_elements=["crm", "account", "object", "key"], set_=changed, where=free
+        insert = self.rows.insert(ClaimRow)
+        columns = {name: insert.excluded[name] for name in ("owner", "until")}
+        statement = insert.on_conflict_do_update(
+            index_elements=KEY,
+            set_=columns,
+            where=(ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner),
         )
         taken: set[str] = set()
-        with self._session() as session:
-            session.execute(claim, rows)
-            for start in range(0, len(wanted), KEYS_A_QUERY):
-                part = wanted[start : start + KEYS_A_QUERY]
-                query = select(ClaimRow.key).where(
-                    *self._of(object_name), ClaimRow.owner == self.owner, ClaimRow.key.in_(part)
+        with write_errors(), self.rows.engine.begin() as connection:
+            connection.execute(statement, claims)
+            for part in parts(wanted):
+                mine = (*self._of(object_name), ClaimRow.owner == self.owner)
+                taken |= set(
+                    connection.scalars(select(ClaimRow.key).where(*mine, ClaimRow.key.in_(part)))
                 )
-                taken |= set(session.scalars(query))
         return taken
 
     def _bury(self, object_name: str, keys: Sequence[str]) -> bool:
-        """End the claims on these keys whose owners are gone; whether there were any."""
-        with self._session() as session:
-            holding = (
-                select(ClaimRow.owner)
-                .where(*self._of(object_name), ClaimRow.key.in_(keys[:KEYS_A_QUERY]))
-                .distinct()
-            )
-            owners = set(session.scalars(holding))
-            gone = [owner for owner in owners if is_gone(owner)]
-            if gone:
-                session.execute(delete(ClaimRow).where(ClaimRow.owner.in_(gone)))
-        return bool(gone)
+        """End the claims on these keys whose owners are dead; returns True if there were any."""
+        with write_errors(), self.rows.engine.begin() as connection:
+            owners: set[str] = set()
+            for part in parts(keys):
+                holding = select(ClaimRow.owner).where(
+                    *self._of(object_name), ClaimRow.key.in_(part)
+                )
+                owners |= set(connection.scalars(holding.distinct()))
+            dead = [owner for owner in owners if is_gone(owner)]
+            if dead:
+                connection.execute(delete(ClaimRow).where(ClaimRow.owner.in_(dead)))
+        return bool(dead)
 
     def release(self, object_name: str, keys: Iterable[str]) -> None:
         """Give keys back. Raises: LedgerError."""
-        given = list(keys)
-        if not given or not self._held:
+        released = list(keys)
+        if not released or not self._held:
             return
-        with self._session() as session:
-            for start in range(0, len(given), KEYS_A_QUERY):
-                part = given[start : start + KEYS_A_QUERY]
-                own = (*self._of(object_name), ClaimRow.owner == self.owner, ClaimRow.key.in_(part))
-                session.execute(delete(ClaimRow).where(*own))
-        self._held = max(0, self._held - len(given))
+        with write_errors(), self.rows.engine.begin() as connection:
+            for part in parts(released):
+                mine = (*self._of(object_name), ClaimRow.owner == self.owner)
+                connection.execute(delete(ClaimRow).where(*mine, ClaimRow.key.in_(part)))
+        self._held = max(0, self._held - len(released))
 
     def works(self, run_id: str) -> bool:
-        """Whether a run holds claims and its process lives. Raises: LedgerError."""
+        """Returns True if a run holds claims and its process lives. Raises: LedgerError."""
         query = (
             select(ClaimRow.owner)
-            .where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= utc_text(self.now()))
+            .where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= self.rows.now())
             .limit(1)
         )
-        with self._session() as session:
-            owner = session.scalar(query)
+        with write_errors(), self.rows.engine.connect() as connection:
+            owner = connection.scalar(query)
         return owner is not None and not is_gone(owner)
 
     def end(self) -> None:
-        """The run ends: nothing is claimed any more. Raises: LedgerError."""
+        """End all claims of the run. Raises: LedgerError."""
         self._ended.set()
         if self._renewing is not None:
             self._renewing.join()
-            with self._session() as session:
-                session.execute(delete(ClaimRow).where(ClaimRow.owner == self.owner))
+            with write_errors(), self.rows.engine.begin() as connection:
+                connection.execute(delete(ClaimRow).where(ClaimRow.owner == self.owner))
+
+    def _of(self, object_name: str) -> tuple[Any, ...]:
+        return (*self.rows.where(ClaimRow), ClaimRow.object == object_name)
 
     def _keep_renewing(self) -> None:
         if self._renewing is None:
@@ -187,11 +159,9 @@ class Claims:
 
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
-            with (
-                suppress(LedgerError),
-                self._session() as session,
-            ):  # the next time comes before the lease ends
-                until = utc_text(self.now() + timedelta(seconds=LEASE_S))
-                session.execute(
+            # A renewal that fails is not the end: the next comes before the lease ends.
+            with suppress(LedgerError), write_errors(), self.rows.engine.begin() as connection:
+                until = utc_text(self.rows.clock() + timedelta(seconds=LEASE_S))
+                connection.execute(
                     update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until)
                 )

@@ -1,114 +1,146 @@
-"""Files of records that the CRM holds: each is attached once, and has a fate of its own.
+"""Files of records that the CRM holds: each is attached once, and has an outcome of its own.
 
-A file is known by its name. The ledger remembers that it was attached; where it does not, the CRM is asked before
-anything is sent. Invariant: attachments wanted = made + kept + dead + not_attempted.
+A file is known by its name. The ledger remembers that it was attached; if it does not, the CRM is
+asked before anything is sent. Invariant: attachments wanted = made + kept + dead + not_attempted.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from reverse_etl.crm.adapter import Attachment, FileAdapter
 from reverse_etl.crm.download import Fetcher
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, BudgetSpent, CrmError, RowFault
-from reverse_etl.ledger import Entry, FieldMark, Ledger
-from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
-from reverse_etl.pipeline.outcomes import Tally
-from reverse_etl.pipeline.plan import FILE_MARK
-from reverse_etl.pipeline.settle import HOLDS, letter
-from reverse_etl.records import Fate, WantedFile
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    BudgetSpentError,
+    CrmError,
+    RowError,
+)
+from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.letters import letter
+from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.settle import Settlement, with_marks
+from reverse_etl.records import Outcome, SourceRecord, WantedFile
 from reverse_etl.values import hash_value
 
 AMBIGUOUS_ATTEMPTS = 3
 LATE_S = 5.0
-"""How long an upload whose answer is lost is given to appear, before the file is looked for and sent again."""
-Verdict = Literal["made", "kept", "not_attempted"] | RowFault
+"""Time that an upload with a lost answer gets to appear, before the file is looked for again."""
+
+Result = Literal["made", "kept", "not_attempted"] | RowError | CrmError
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to attach to a record that the CRM holds."""
+
+    file: WantedFile
+    entry: Entry
+    source: SourceRecord
+    new: bool
+    """True if the record was created a moment ago, so that it can hold no file yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attacher:
-    """Attaches the files of a rule's records."""
+    """Attaches the files of settled records."""
 
-    adapter: FileAdapter
+    files: FileAdapter
     ledger: Ledger
-    tally: Tally
+    outcomes: Outcomes
+    control: RunControl
     fetcher: Fetcher
-    max_concurrency: int
-    stopping: threading.Event
+    max_concurrency: int = 1
 
-    def attach_block(
-        self, rule: CompiledRule, fates: Sequence[Fate], entries: Mapping[str, Entry]
-    ) -> None:
-        """Files of a block whose records the CRM now holds. Raises: CrmError, after all that were sent are settled."""
-        wanted: list[tuple[Fate, Entry, WantedFile]] = []
-        for fate in fates:
-            entry, file = entries.get(fate.record.key), fate.record.file
-            if file is None or fate.name not in HOLDS or entry is None or entry.crm_id is None:
-                continue
-            self.tally.attachments["wanted"] += 1
-            if (mark := entry.marks.get(FILE_MARK)) is not None and mark.hash == hash_value(
-                file.name
-            ):
-                self.tally.attachments["kept"] += 1
-            else:
-                wanted.append((fate, entry, file))
-        if not wanted:
+    def attach(self, settlement: Settlement) -> None:
+        """Attach the files of a block. Raises: CrmError, once all that were sent are settled."""
+        if not self.control.may_call():
             return
-        with ThreadPoolExecutor(
-            max_workers=self.max_concurrency, thread_name_prefix="attach"
-        ) as pool:
-            verdicts = list(pool.map(lambda one: self._attach(rule, *one), wanted))
-        changes = Changes(rule.object)
-        failure: CrmError | None = None
-        for (fate, entry, file), verdict in zip(wanted, verdicts, strict=True):
-            if isinstance(verdict, CrmError):
-                failure = failure or verdict
-                self.tally.attachments["not_attempted"] += 1
-            elif isinstance(verdict, RowFault):
-                self.tally.attachments["dead"] += 1
-                changes.dead.append(letter(rule, fate.record.source, "attach", verdict))
-            else:
-                self.tally.attachments[verdict] += 1
-                self.tally.of(rule.object).attached += verdict == "made"
-                if verdict != "not_attempted":
-                    entry.marks[FILE_MARK] = FieldMark(
-                        hash_value(file.name), fate.record.observed_us
-                    )
-                    changes.entries.append(entry)
-        self.ledger.apply(changes)
-        if failure is not None:
-            raise failure
+        uploads = self._uploads(settlement)
+        if not uploads:
+            return
+        with ThreadPoolExecutor(self.max_concurrency, thread_name_prefix="attach") as pool:
+            results = list(pool.map(partial(self._upload, settlement.rule), uploads))
+        self._settle(settlement, uploads, results)
+        for error in (result for result in results if isinstance(result, CrmError)):
+            if not isinstance(error, BudgetSpentError):
+                raise error
+            self.control.spend(str(error))
 
-    def _attach(
-        self, rule: CompiledRule, fate: Fate, entry: Entry, file: WantedFile
-    ) -> Verdict | CrmError:
-        """One file, and what it takes to know that it is there once."""
-        if self.stopping.is_set():
+    def _uploads(self, settlement: Settlement) -> list[Upload]:
+        """The files of a block that the ledger does not know to be in place."""
+        uploads: list[Upload] = []
+        for outcome in settlement.outcomes:
+            upload = upload_of(settlement, outcome)
+            if upload is None:
+                continue
+            self.outcomes.attachments.planned()
+            mark = upload.entry.marks.get(FILE_MARK)
+            if mark is not None and mark.hash == hash_value(upload.file.name):
+                self.outcomes.attachments.settled("kept")
+            else:
+                uploads.append(upload)
+        return uploads
+
+    def _settle(
+        self, settlement: Settlement, uploads: Sequence[Upload], results: Sequence[Result]
+    ) -> None:
+        """Record what became of the files, in one transaction."""
+        rule = settlement.rule
+        changes = Changes(rule.object)
+        for upload, result in zip(uploads, results, strict=True):
+            if isinstance(result, RowError):
+                self.outcomes.attachments.settled("dead")
+                changes.dead.append(letter(rule, upload.source, "attach", result))
+            elif isinstance(result, CrmError) or result == "not_attempted":
+                self.outcomes.attachments.settled("not_attempted")
+            else:
+                self.outcomes.attachments.settled(result)
+                self.outcomes.of(rule.object).worked("attached", int(result == "made"))
+                mark = FieldMark(hash_value(upload.file.name), upload.source.observed_us)
+                changes.entries.append(with_marks(upload.entry, {FILE_MARK: mark}))
+        self.ledger.apply(changes)
+        settlement.entries |= {entry.key: entry for entry in changes.entries}
+
+    def _upload(self, rule: CompiledRule, upload: Upload) -> Result:
+        """One file, and what it takes to know that the CRM holds it once."""
+        if not self.control.may_call():
             return "not_attempted"
-        attachment = Attachment(file.name, lambda: self.fetcher.fetch(file.url))
+        attachment = Attachment(upload.file.name, lambda: self.fetcher.fetch(upload.file.url))
+        crm_id = str(upload.entry.crm_id)
         try:
             for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
                 try:
-                    new = fate.name == "created" and attempt == 1
-                    return (
-                        "made"
-                        if self.adapter.attach(rule.object, str(entry.crm_id), attachment, new=new)
-                        else "kept"
-                    )
-                except (
-                    AmbiguousAnswer
-                ):  # attach looks for the file first, so to call it again makes no second one
+                    new = upload.new and attempt == 1
+                    made = self.files.attach(rule.object, crm_id, attachment, new=new)
+                except AmbiguousAnswerError:
+                    # `attach` looks for the file first, so calling it again makes no second one.
                     self.fetcher.sleep(LATE_S * attempt)
-        except BatchRejected as rejected:
+                else:
+                    return "made" if made else "kept"
+        except BatchRejectedError as rejected:
             return rejected.fault
-        except (RowFault, BudgetSpent, CrmError) as fault:
-            return fault
+        except (RowError, BudgetSpentError, CrmError) as error:
+            return error
         return CrmError(
-            f"The fate of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
+            f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
             "Run again: it will be looked for first.",
         )
+
+
+def upload_of(settlement: Settlement, outcome: Outcome) -> Upload | None:
+    """The file that goes with an outcome's record; None if there is none, or no record for it."""
+    record = outcome.record
+    if record is None or record.file is None or not outcome.holds:
+        return None
+    entry = settlement.entries.get(record.key)
+    if entry is None or entry.crm_id is None:
+        return None
+    return Upload(record.file, entry, record.source, outcome.name == "created")

@@ -1,7 +1,8 @@
 """Creates that were sent twice because an answer was lost: are there two records now?
 
-The CRM is asked at the end of the run, and once more at the next one's opening, since a write may be carried out long after
-the connection is gone. Two records are merged where that is asked for and the CRM can, else they are a dead letter.
+The CRM is asked at the end of the run and again at the start of the next one, since a write may be
+carried out long after the connection is gone. Two records are merged if that is wanted and the CRM
+can, else they become a dead letter.
 """
 
 from __future__ import annotations
@@ -9,22 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from reverse_etl.crm.adapter import Adapter, Lookup, MergeAdapter
-from reverse_etl.errors import RowFault
-from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.store import Changes, Doubt
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.crm.adapter import Adapter, Lookup
+from reverse_etl.errors import RowError
+from reverse_etl.ledger import Changes, Doubt, Ledger
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.letters import letter
 from reverse_etl.pipeline.send import near
-from reverse_etl.pipeline.settle import letter
 from reverse_etl.records import SourceRecord, Write
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Doubts:
+@dataclass(frozen=True, slots=True)
+class Duplicates:
     """Keys of which there may be two records."""
 
     adapter: Adapter
@@ -32,53 +31,64 @@ class Doubts:
     merge: bool
 
     def note(self, rule: CompiledRule, writes: Sequence[Write]) -> None:
-        """Creates that are about to be sent again."""
-        creates = [write for write in writes if write.kind == "create"]
-        self.ledger.doubt(
-            rule.name,
-            [Doubt(write.key, write.record.source.key, near(rule, write)) for write in creates],
-        )
+        """Called before creates are retried."""
+        doubts = [
+            Doubt(write.key, write.record.source.key, near(rule, write))
+            for write in writes
+            if write.kind == "create"
+        ]
+        self.ledger.doubts.note(rule.name, doubts)
 
     def settle(self, rule: CompiledRule) -> None:
-        """Look what there is of each key; one record, seen in a later run than that of the writes, ends the doubt. Raises: CrmError."""
-        doubts = self.ledger.doubts(rule.name)
+        """Look what the CRM holds of each doubtful key. Raises: CrmError.
+
+        One record, seen in a later run than that of the writes, ends the doubt.
+        """
+        doubts = self.ledger.doubts.of(rule.name)
         if not doubts:
             return
-        key_field = rule.rule.upsert_key
-        lookups = [Lookup(one.key, {}, one.near) for one in doubts]
-        found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
-        known = self.ledger.crm_ids(rule.object, (one.key for one in doubts))
-        done, changes = [], Changes(rule.object)
-        for one in doubts:
-            ids = [hit.crm_id for hit in found.get(one.key, [])]
-            keep = known.get(one.key) or (ids[0] if ids else "")
-            others = [crm_id for crm_id in ids if crm_id != keep]
-            left = [other for other in others if not self._merged(rule.object, keep, other)]
-            if left:
-                source = SourceRecord(rule.rule.stream, one.source_key, {}, 0)
-                changes.dead.append(letter(rule, source, "send", duplicate(rule, keep, left)))
-            elif one.run_id != self.ledger.scope.run_id:
-                done.append(one.key)
-        self.ledger.apply(changes)
-        self.ledger.end_doubts(rule.name, done)
-
-    def _merged(self, object_name: str, keep: str, other: str) -> bool:
-        if not self.merge or not cast(MergeAdapter, self.adapter).merge(object_name, keep, other):
-            return False
-        logger.info(
-            "%s %s, made twice by an answer that was lost, is merged into %s",
-            object_name,
-            other,
-            keep,
+        lookups = [Lookup(doubt.key, {}, doubt.near) for doubt in doubts]
+        hits = self.adapter.find(
+            rule.object, rule.upsert_key, lookups, [rule.upsert_key], exact=True
         )
-        return True
+        known = self.ledger.crm_ids(rule.object, (doubt.key for doubt in doubts))
+        certain: list[str] = []
+        changes = Changes(rule.object)
+        for doubt in doubts:
+            crm_ids = [hit.crm_id for hit in hits.get(doubt.key, [])]
+            keep = known.get(doubt.key) or (crm_ids[0] if crm_ids else "")
+            left = self._left_after_merging(rule, keep, crm_ids)
+            if left:
+                source = SourceRecord(rule.stream, doubt.source_key, {}, 0)
+                changes.dead.append(letter(rule, source, "send", duplicate(rule, keep, left)))
+            elif doubt.run_id != self.ledger.scope.run_id:
+                certain.append(doubt.key)
+        self.ledger.apply(changes)
+        self.ledger.doubts.end(rule.name, certain)
+
+    def _left_after_merging(
+        self, rule: CompiledRule, keep: str, crm_ids: Sequence[str]
+    ) -> list[str]:
+        """The records besides `keep` that could not be merged into it. Raises: CrmError."""
+        merging = self.adapter.merging if self.merge else None
+        left: list[str] = []
+        for crm_id in crm_ids:
+            if crm_id == keep:
+                continue
+            if merging is None or not merging.merge(rule.object, keep, crm_id):
+                left.append(crm_id)
+                continue
+            logger.info(
+                "%s %s, a duplicate from a lost answer, is merged into %s",
+                rule.object, crm_id, keep,
+            )  # fmt: skip
+        return left
 
 
-def duplicate(rule: CompiledRule, keep: str, others: Sequence[str]) -> RowFault:
+def duplicate(rule: CompiledRule, keep: str, others: Sequence[str]) -> RowError:
     """Why a record that arrived is a dead letter all the same."""
-    hint = f"merge {', '.join(others)} into {keep} in the CRM"
-    return RowFault(
+    return RowError(
         "duplicate",
-        f"an answer was lost, and there are {len(others) + 1} {rule.object} of it now",
-        hint,
+        f"a response was lost; the retry left {len(others) + 1} {rule.object} with this key",
+        f"merge {', '.join(others)} into {keep} in the CRM",
     )

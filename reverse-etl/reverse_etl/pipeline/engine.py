@@ -1,37 +1,60 @@
-"""The stages joined: a block of raw records in, every planned write with its fate in the ledger.
+"""The stages joined: a block of raw records in, every planned write with its outcome in the ledger.
 
-`run_block` reads as the table in docs/architecture.md; nothing else joins the stages.
+`run_block` reads as the table in docs/architecture.md; nothing else joins the stages. What was put
+off (a waiting write whose link can be made now, a key that another process was writing) goes through
+it again with an empty block.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
-from reverse_etl.crm.adapter import Adapter, OwnerAdapter
-from reverse_etl.errors import Awaited, BudgetSpent, CrmError, NoSuchObject, RowFault, Stopped
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.download import Fetcher
 from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule, RuleCompiler
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
-from reverse_etl.objects import FieldWanted
-from reverse_etl.pipeline.deliver import Delivery, DeliverySettings
-from reverse_etl.pipeline.links import waiting_source
-from reverse_etl.pipeline.outcomes import Tally
+from reverse_etl.pipeline.attachments import Attacher
+from reverse_etl.pipeline.batch import batches
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.duplicates import Duplicates
+from reverse_etl.pipeline.jobs import Jobs
+from reverse_etl.pipeline.links import Linker
+from reverse_etl.pipeline.map import map_block
+from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Planner
-from reverse_etl.pipeline.receive import Invalid, Receiver
-from reverse_etl.records import CrmRecord, Fate, SourceRecord
-from reverse_etl.values import FieldInfo
-
-logger = logging.getLogger(__name__)
+from reverse_etl.pipeline.prepare import Preparation
+from reverse_etl.pipeline.receive import Receiver
+from reverse_etl.pipeline.send import Sender
+from reverse_etl.pipeline.settle import Settlement, Settler
+from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
+from reverse_etl.pipeline.unchanged import Unchanged
+from reverse_etl.pipeline.waiting import WaitingRoom
+from reverse_etl.records import Mapped, Outcome, Received, SourceRecord, Write
 
 DEFERRED_PAUSE_S = 0.3
-"""Between two looks at keys that another process holds."""
+"""Time between two looks at keys that another process holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What a user may set of the engine."""
+
+    provision: bool = False
+    force: bool = False
+    max_concurrency: int = 1
+    link_wait_days: float = 7
+    attach: bool = False
+    merge_duplicates: bool = False
+    regress: bool = False
+    """True if `forward_only` fields may go back."""
+    allow_private_hosts: bool = False
+    gather: bool = True
+    """False if the user has set the size of a block: its writes are then not gathered with others."""
 
 
 @dataclass
@@ -42,251 +65,240 @@ class Engine:
     ledger: Ledger
     rules: Sequence[Rule]
     functions: Mapping[str, Function]
-    settings: DeliverySettings
-    tally: Tally = field(default_factory=Tally)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    stop_signal: int = 0
-    compiled: dict[str, list[CompiledRule]] = field(default_factory=dict)
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    control: RunControl = field(default_factory=RunControl)
+    spools: Spools = field(default_factory=Spools)
     receivers: dict[str, Receiver] = field(default_factory=dict)
-    deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
-    """By rule: records whose keys another process was writing when they came."""
+    compiled: dict[str, list[CompiledRule]] = field(default_factory=dict)
     absent: dict[str, list[Rule]] = field(default_factory=dict)
     """By stream: rules whose object the account does not have."""
+    retried: dict[str, list[SourceRecord]] = field(default_factory=dict)
+    """By rule: waiting records that the next block takes up."""
 
-    @cached_property
-    def delivery(self) -> Delivery:
-        """Stages 5 to 7."""
-        return Delivery(self.adapter, self.ledger, self.settings, self.tally, self.stopping)
+    # The way of a block
 
-    def maps(self, stream: str) -> bool:
-        """Whether any rule maps the stream."""
-        return any(rule.stream == stream for rule in self.rules)
+    def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Take a block of a stream through the stages. Raises: CrmError, LedgerError."""
+        received = self.receive(stream, raw)
+        for rule in self.compiled.get(stream, ()):
+            mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
+            self.make_room(rule, mapped)
+            changed = self.unchanged.settle(rule, mapped)
+            if not changed and rule.name not in self.planner.deferred:
+                continue  # the common case: there is nothing to write
+            plan = self.planner.plan(rule, changed)
+            ready = self.spools.batches(rule, plan.writes)
+            settlement = self.settler.open(rule, plan)
+            for outcomes in self.sender.send(rule, ready):
+                self.settler.settle(settlement, outcomes)
+            self.finish(settlement, plan.claimed)
+        self.check()
 
-    def parents_of(self, stream: str) -> set[str]:
-        """Streams that feed the other ends of this stream's links."""
-        ends = {link.to for rule in self.rules if rule.stream == stream for link in rule.links}
-        return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
+    def receive(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> Received:
+        """Stage 2, and the planned writes: one per record and rule."""
+        if (
+            stream not in self.receivers
+        ):  # the budget was spent before its rules could be made ready
+            for rule in self.rules_of(stream):
+                self.outcomes.never(rule.object, "not_attempted", len(raw))
+            return Received([], [])
+        for absent in self.absent[stream]:
+            self.outcomes.never(absent.object, "no_object", len(raw))
+        for compiled in self.compiled[stream]:
+            self.outcomes.of(compiled.object).planned(len(raw))
+        return self.receivers[stream].receive(raw)
+
+    def make_room(self, rule: CompiledRule, mapped: Mapped) -> None:
+        """Send what is gathered of these records' parents and keys. Raises: CrmError."""
+        for spool in self.spools.in_the_way(rule, (record.key for record in mapped.records)):
+            self.drain(spool.rule.name)
+
+    def finish(self, settlement: Settlement, claimed: frozenset[str] = frozenset()) -> None:
+        """The end of stage 7: links, files, and the claims on what is not gathered."""
+        rule = settlement.rule
+        self.linker.link(settlement)
+        if self.attacher is not None:
+            self.attacher.attach(settlement)
+        gathered = self.spools.keys(rule)
+        self.ledger.claims.release(rule.object, claimed - gathered)
+        if gathered and (len(gathered) >= SPOOL_ROWS or not self.settings.gather):
+            self.drain(rule.name)
+
+    def check(self) -> None:
+        """The law: only what is held back has no outcome. Raises: LawBrokenError."""
+        held = self.spools.held()
+        for rule in self._all_rules():
+            deferred = len(self.planner.deferred.get(rule.name, ()))
+            held[rule.object] = held.get(rule.object, 0) + deferred
+        self.outcomes.check(held)
+
+    # What is gathered for a job
+
+    def drain(self, rule_name: str) -> None:
+        """Send the gathered writes of a rule. Raises: CrmError."""
+        spool = self.spools.by_rule.pop(rule_name, None)
+        if spool is not None:
+            self.jobs.send(spool)
+
+    def drain_all(self) -> None:
+        """Send everything that is gathered; parents first, as the rules are ordered.
+
+        Raises: CrmError.
+        """
+        for name in list(self.spools.by_rule):
+            self.drain(name)
+        self.check()
+
+    def deliver(
+        self, rule: CompiledRule, writes: Sequence[Write], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Stages 6 and 7 for gathered writes: by calls, or by a job's outcomes. Raises: CrmError."""
+        keys = [write.key for write in writes]
+        keys += [outcome.record.key for outcome in outcomes if outcome.record is not None]
+        settlement = Settlement(rule, self.ledger.entries(rule.object, keys))
+        self.settler.settle(settlement, outcomes)
+        for sent in self.sender.send(rule, batches(rule.spec, writes)):
+            self.settler.settle(settlement, sent)
+        self.finish(settlement)
+
+    # The beginning and the end of a stream
 
     def open_stream(
         self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
     ) -> None:
-        """Compile the stream's rules against its schema and the CRM, before its first record.
+        """Make the rules of a stream ready, before its first record, and try what waits for it.
 
-        Creates missing fields where `provision` is on. Raises: MappingError, CrmError.
+        Raises: MappingError, CrmError.
         """
-        try:
-            self._open_stream(stream, schema, key_properties)
-        except BudgetSpent as error:
-            self.delivery.note_spent(error)
-
-    def _open_stream(
-        self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
-    ) -> None:
-        properties = schema.get("properties", {})
-        compiler = RuleCompiler(self.functions, self.adapter.facts())
-        own = [rule for rule in self.rules if rule.stream == stream]
-        for rule in own:
-            compiler.check_properties(rule, properties)
-        compiled = []
-        for rule in own:
-            infos = self._fields_of(
-                rule, compiler.wanted_fields(rule, self.adapter.objects[rule.object], properties)
-            )
-            if infos is None:
-                self.absent.setdefault(stream, []).append(rule)
-                logger.info(
-                    "the account has no %s: records of %s are skipped", rule.object, rule.name
-                )
-                continue
-            compiled.append(
-                compiler.compile(
-                    rule, self.adapter.objects[rule.object], properties, infos, self._owners(rule)
-                )
-            )
-        self.receivers[stream] = Receiver.for_schema(stream, schema, key_properties)
-        self.compiled[stream] = compiled
-        for compiled_rule in compiled:
-            self.delivery.doubts.settle(compiled_rule)
-            self.retry_waiting(compiled_rule)
-
-    def _owners(self, rule: Rule) -> Mapping[str, str]:
-        """Who may own records, where the rule asks for owners. Raises: CrmError."""
-        return cast(OwnerAdapter, self.adapter).owners() if rule.owner else {}
-
-    def _fields_of(
-        self, rule: Rule, wanted: Sequence[FieldWanted]
-    ) -> Mapping[str, FieldInfo] | None:
-        """The fields of a rule's object, the missing ones created where that is wanted; None where the account may lack it.
-
-        Raises: CrmError.
-        """
-        try:
-            try:
-                infos = self.adapter.describe(rule.object)
-            except NoSuchObject:
-                if not self.settings.provision:
-                    raise
-                infos = {}
-            missing = [one for one in wanted if one.name not in infos]
-            if missing and self.settings.provision:
-                self.adapter.provision(rule.object, missing)
-                infos = self.adapter.describe(rule.object)
-        except NoSuchObject:
-            if not self.adapter.objects[rule.object].optional:
-                raise
-            return None
-        return infos
-
-    def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> None:
-        """A block of a stream through all stages. Raises: CrmError, LedgerError, Stopped."""
-        if stream not in self.compiled:
-            self.not_attempted(stream, len(raw))
-            return
-        received = [self.receivers[stream].receive(one) for one in raw]
-        valid = [one for one in received if isinstance(one, SourceRecord)]
-        invalid = [one for one in received if isinstance(one, Invalid)]
-        for absent in self.absent.get(stream, []):
-            self.tally.of(absent.object).planned += len(raw)
-            self.tally.of(absent.object).fates["no_object"] += len(raw)
-        for rule in self.compiled[stream]:
-            self.tally.of(rule.object).planned += len(raw)
-            if invalid:
-                self.delivery.settler.settle_invalid(rule, invalid)
-            self.deliver(rule, self.map_block(rule, valid))
-        self.tally.check()
-        if self.stopping.is_set():
-            raise Stopped(self.stop_signal)
-
-    def not_attempted(self, stream: str, records: int) -> None:
-        """Count records of a stream whose rules could not be made ready, since the budget was spent before."""
-        for rule in self.rules:
-            if rule.stream == stream:
-                tally = self.tally.of(rule.object)
-                tally.planned += records
-                tally.fates["not_attempted"] += records
-
-    def map_block(self, rule: CompiledRule, sources: Iterable[SourceRecord]) -> list[CrmRecord]:
-        """Stage 3 over a block; what cannot be mapped is settled here."""
-        mapped: list[CrmRecord] = []
-        failed: list[tuple[SourceRecord, RowFault]] = []
-        filtered = awaited = 0
-        for source in sources:
-            try:
-                record = rule.map(source)
-            except Awaited:
-                awaited += 1
-                continue
-            except RowFault as fault:
-                failed.append((source, fault))
-                continue
-            if record is None:
-                filtered += 1
-            else:
-                mapped.append(record)
-        if failed or filtered or awaited:
-            self.delivery.settler.settle_unmappable(rule, failed, filtered, awaited)
-        return mapped
-
-    def deliver(self, rule: CompiledRule, mapped: Sequence[CrmRecord]) -> None:
-        """Stages 4 to 7 over a block of one rule. Raises: CrmError."""
-        if not mapped:
-            return
-        if self.stopping.is_set() or self.delivery.budget_spent:
-            self.delivery.settler.settle(
-                rule, [Fate(record, "not_attempted") for record in mapped], {}
-            )
-            return
-        try:
-            self.delivery.make_room(rule, (record.key for record in mapped))
-            planner = Planner(
-                self.adapter,
-                self.ledger,
-                self.settings.force,
-                self.settings.regress,
-                self.settings.attach,
-            )
-            plan = planner.plan(rule, mapped, self.tally.of(rule.object))
-        except CrmError as error:
-            self.delivery.settler.settle(
-                rule, [Fate(record, "not_attempted") for record in mapped], {}
-            )
-            self.delivery.note_spent(error)
-            return
-        self._defer(rule, plan.deferred)
-        self.delivery.take(rule, plan)
-
-    # What another process is writing
-
-    def _defer(self, rule: CompiledRule, records: Sequence[CrmRecord]) -> None:
-        if records:
-            logger.info(
-                "%s: %d records are being written by another process; taken at the end",
-                rule.name,
-                len(records),
-            )
-            self.deferred.setdefault(rule.name, []).extend(records)
-            self.tally.of(rule.object).spooled += len(records)
-
-    def unfinished(self, stream: str) -> bool:
-        """Whether records of a stream have no fate yet."""
-        return self.delivery.spooled(stream) or any(
-            records[0].rule.rule.stream == stream for records in self.deferred.values()
-        )
-
-    def deliver_deferred(self) -> None:
-        """Deliver what other processes were writing, once they have done so. Raises: CrmError."""
-        while self.deferred and not self.stopping.is_set():
-            for name in list(self.deferred):
-                records = self.deferred.pop(name)
-                rule = records[0].rule
-                self.tally.of(rule.object).spooled -= len(records)
-                self.deliver(rule, records)
-                self.delivery.drain(name)
-            if self.deferred:
-                self.stopping.wait(DEFERRED_PAUSE_S)
-
-    # What waits
-
-    def retry_waiting(self, rule: CompiledRule) -> None:
-        """Try what waits for a link's other end; expire what waited too long."""
-        if self.delivery.budget_spent:
-            return
-        run_id = self.ledger.scope.run_id
-        waiting = [one for one in self.ledger.waiting(rule.name) if one.record is not None]
-        parents = {
-            to: self.ledger.crm_ids(to, (one.to_key for one in waiting if one.to_object == to))
-            for to in {one.to_object for one in waiting}
-        }
-        ready = [one for one in waiting if one.to_key in parents[one.to_object]]
-        if ready:
-            tally = self.tally.of(rule.object)
-            for one in ready:
-                if one.run_id == run_id:
-                    tally.fates["waiting"] -= 1
-                    self.tally.links.update(wanted=-1, waiting=-1)
-                else:
-                    tally.planned += 1
-            self.deliver(rule, self.map_block(rule, (waiting_source(rule, one) for one in ready)))
-            self.delivery.drain(rule.name)
-            if not self.stopping.is_set() and not self.delivery.budget_spent:
-                later = {record.key for record in self.deferred.get(rule.name, ())}
-                done = [
-                    (rule.name, one.key, one.to_object) for one in ready if one.key not in later
-                ]
-                self.ledger.apply(Changes(rule.object, done_waiting=done))
-        self.delivery.linker.retry_links(rule, run_id)
-        self.delivery.linker.expire(rule, self.settings.link_wait_days, run_id)
-        self.tally.check()
+        with self.control.within_budget():
+            properties = schema.get("properties", {})
+            preparation = Preparation(self.adapter, self.functions, self.settings.provision)
+            compiled, absent = preparation.compile(self.rules_of(stream), properties)
+            receiver = Receiver.for_schema(stream, schema, key_properties)
+            self.compiled[stream], self.absent[stream] = compiled, absent
+            self.receivers[stream] = receiver
+            for rule in compiled:
+                self.duplicates.settle(rule)
+                self.retry_waiting(rule)
 
     def close(self) -> None:
-        """The end of the input: send what is spooled, and try once more what waits."""
-        self.delivery.drain_all()
-        self.deliver_deferred()
-        for stream in self.compiled:
-            for rule in self.compiled[stream]:
-                self.retry_waiting(rule)
-                self.deliver_deferred()
-                try:
-                    self.delivery.doubts.settle(rule)
-                except CrmError as error:
-                    self.delivery.note_spent(error)
+        """The end of the input: send what is gathered, and retry what was put off."""
+        self.drain_all()
+        self.run_deferred()
+        for rule in self._all_rules():
+            self.retry_waiting(rule)
+            self.run_deferred()
+            with self.control.within_budget():
+                self.duplicates.settle(rule)
+
+    def retry_waiting(self, rule: CompiledRule) -> None:
+        """Try what waits for a link's other end; expire what waited too long. Raises: CrmError."""
+        if not self.control.may_call():
+            return
+        ready = self.waiting.ready_writes(rule)
+        if ready:
+            self.retried[rule.name] = self.waiting.sources(rule, ready)
+            self.run_block(rule.stream)
+            self.drain(rule.name)
+        if ready and self.control.may_call():
+            later = {record.key for record in self.planner.deferred.get(rule.name, ())}
+            self.waiting.forget(rule, [row for row in ready if row.key not in later])
+        self.waiting.retry_links(rule)
+        self.waiting.expire(rule)
+        self.check()
+
+    def run_deferred(self) -> None:
+        """Retry keys held by another process, until it has released them. Raises: CrmError."""
+        while self.planner.deferred and self.control.may_call():
+            for rule in self._all_rules():
+                if rule.name in self.planner.deferred:
+                    self.run_block(rule.stream)
+                    self.drain(rule.name)
+            if self.planner.deferred:
+                self.control.wait(DEFERRED_PAUSE_S)
+
+    def abandon(self) -> None:
+        """The run ends: whatever has no outcome yet was not attempted."""
+        self.spools.close()
+        self.outcomes.abandon()
+
+    # Streams and rules
+
+    def rules_of(self, stream: str) -> list[Rule]:
+        """The rules of a stream, as written."""
+        return [rule for rule in self.rules if rule.stream == stream]
+
+    def parents_of(self, stream: str) -> set[str]:
+        """Streams that feed the other ends of this stream's links."""
+        ends = {link.to for rule in self.rules_of(stream) for link in rule.links}
+        return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
+
+    def unfinished(self, stream: str) -> bool:
+        """Returns True if records of a stream have no outcome yet, so that its STATE must wait."""
+        deferred = any(rule.name in self.planner.deferred for rule in self.compiled.get(stream, ()))
+        return deferred or self.spools.holds(stream)
+
+    def _all_rules(self) -> Iterator[CompiledRule]:
+        for rules in self.compiled.values():
+            yield from rules
+
+    # The stages
+
+    @cached_property
+    def unchanged(self) -> Unchanged:
+        """Ends what a block has no news of."""
+        return Unchanged(
+            self.ledger, self.settler, self.outcomes, self.settings.force, self.settings.attach
+        )
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Stage 4."""
+        return Planner(
+            self.adapter, self.ledger, self.outcomes, self.control,
+            force=self.settings.force, regress=self.settings.regress,
+        )  # fmt: skip
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Stage 6."""
+        concurrency = self.settings.max_concurrency
+        return Sender(self.adapter, self.control, concurrency, doubt=self.duplicates.note)
+
+    @cached_property
+    def settler(self) -> Settler:
+        """Stage 7."""
+        return Settler(self.ledger, self.outcomes)
+
+    @cached_property
+    def linker(self) -> Linker:
+        """Stage 7: links that are calls of their own."""
+        return Linker(self.adapter, self.ledger, self.outcomes, self.control)
+
+    @cached_property
+    def attacher(self) -> Attacher | None:
+        """Stage 7: files; None if none are wanted, or the CRM takes none."""
+        if not self.settings.attach or self.adapter.files is None:
+            return None
+        fetcher = Fetcher(self.settings.allow_private_hosts)
+        return Attacher(
+            self.adapter.files, self.ledger, self.outcomes, self.control, fetcher,
+            self.settings.max_concurrency,
+        )  # fmt: skip
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Stages 5 to 7 for what is gathered."""
+        return Jobs(self.adapter, self.ledger, self.control, self.deliver)
+
+    @cached_property
+    def waiting(self) -> WaitingRoom:
+        """What waits for the other end of a link."""
+        days = self.settings.link_wait_days
+        return WaitingRoom(self.ledger, self.linker, self.outcomes, days)
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Creates that were sent twice."""
+        return Duplicates(self.adapter, self.ledger, self.settings.merge_duplicates)

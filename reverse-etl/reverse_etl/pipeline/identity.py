@@ -1,135 +1,153 @@
-"""Who is who on a ledger miss: the CRM is asked by key and by match fields, in batches, and one rule decides.
+"""Who is who on a ledger miss: the CRM is asked by key and by match fields, in batches.
 
-Our key found: settle. One hit without a key: adopt it. A hit that carries another key, or several hits: a conflict.
-No hit: create.
+Our key found: settle. One hit without a key: adopt it. A hit that carries another key, or several
+hits: a conflict. No hit: create.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter, Hit, Lookup
-from reverse_etl.errors import RowFault
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.records import CrmRecord
-from reverse_etl.values import same
+from reverse_etl.values import Value, same
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Identified:
     """The CRM's record of a key: ours already, or one to adopt."""
 
     hit: Hit
     adopt: bool
 
 
-def resolve(
-    rule: CompiledRule,
-    records: Sequence[CrmRecord],
-    adapter: Adapter,
-    ledger: Ledger,
-    *,
-    exact: bool,
-    near: Callable[[CrmRecord], Mapping[str, str]] = lambda record: {},
-) -> dict[str, Found | RowFault | None]:
-    """By key: what was found, a conflict, or None for a record to be created."""
-    match_by = rule.rule.match_by
-    lookups = [
-        Lookup(
-            record.key,
-            {
-                name: str(record.fields[name])
-                for name in match_by
-                if record.fields.get(name) is not None
-            },
-            near(record),
+Identity = Identified | RowError | None
+"""What was found, a conflict, or None for a record to be created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Finds out who the records of a block are."""
+
+    adapter: Adapter
+    ledger: Ledger
+    outcomes: Outcomes
+
+    def resolve(
+        self,
+        rule: CompiledRule,
+        records: Sequence[CrmRecord],
+        references: Mapping[str, Mapping[str, Value]],
+        pending: set[str],
+    ) -> dict[str, Identity]:
+        """The identity of each record, by key. Raises: CrmError.
+
+        A key in `pending` was meant to be created by a run that did not live to record it: then the
+        answer must not come from an index that lags behind.
+        """
+        lookups = [lookup(rule, record, references.get(record.key, {})) for record in records]
+        hits = self.adapter.find(
+            rule.object,
+            rule.upsert_key,
+            lookups,
+            [*rule.fields, *rule.reference_infos],
+            exact=any(record.key in pending for record in records),
+            known=self.ledger.count(rule.object),
         )
-        for record in records
-    ]
-    fields = [*rule.fields, *rule.reference_infos]
-    hits = adapter.find(
-        rule.object,
-        rule.rule.upsert_key,
-        lookups,
-        fields,
-        exact=exact,
-        known=ledger.count(rule.object),
-    )
-    candidates = [hit.crm_id for found in hits.values() for hit in found]
-    holders = ledger.holders(rule.object, candidates)
-    claimed: dict[tuple[str, str], str] = {}
-    decided: dict[str, Found | RowFault | None] = {}
-    for record in records:
-        verdict = decide(rule, record, hits.get(record.key, []), holders)
-        if not isinstance(verdict, RowFault):
-            verdict = first_claim(rule, record, verdict, claimed)
-        decided[record.key] = verdict
-    return decided
+        crm_ids = [hit.crm_id for found in hits.values() for hit in found]
+        holders = self.ledger.holders(rule.object, crm_ids)
+        claimed: dict[tuple[str, str], str] = {}
+        identities: dict[str, Identity] = {}
+        for record in records:
+            identity = identify(rule, record, hits.get(record.key, []), holders)
+            identities[record.key] = first_claim(rule, record, identity, claimed)
+        self._count(rule, lookups, identities)
+        return identities
+
+    def _count(
+        self, rule: CompiledRule, lookups: Sequence[Lookup], identities: Mapping[str, Identity]
+    ) -> None:
+        """The look-ups, and of those the ones that took match fields besides the key."""
+        work = self.outcomes.of(rule.object)
+        work.worked("looked_up", len(lookups))
+        for asked in lookups:
+            identity = identities[asked.key]
+            by_key = isinstance(identity, Identified) and not identity.adopt
+            if asked.match and not by_key:
+                work.worked("matched")
 
 
-def decide(
+def lookup(rule: CompiledRule, record: CrmRecord, references: Mapping[str, Value]) -> Lookup:
+    """What to ask the CRM about a record."""
+    match = {
+        name: str(record.fields[name])
+        for name in rule.match_by
+        if record.fields.get(name) is not None
+    }
+    return Lookup(record.key, match, {name: str(value) for name, value in references.items()})
+
+
+def identify(
     rule: CompiledRule, record: CrmRecord, hits: Sequence[Hit], holders: Mapping[str, str]
-) -> Found | RowFault | None:
-    """The verdict on one record."""
-    key_field = rule.rule.upsert_key
-    info = rule.fields[key_field].info
-    own = [
-        hit
-        for hit in hits
-        if hit.values.get(key_field) is not None
-        and same(info, str(hit.values[key_field]), record.key)
-    ]
-    if len(own) > 1:
-        return conflict(
-            rule, f"{len(own)} {rule.object} carry its {key_field}", "merge them in the CRM"
-        )
-    if own:
-        return Found(own[0], adopt=False)
+) -> Identity:
+    """The identity of one record. `holders`: which key the ledger knows a CRM record by."""
+    key_field = rule.upsert_key
+    ours = [hit for hit in hits if carries_key(rule, hit, record.key)]
+    if len(ours) > 1:
+        return conflict(f"{len(ours)} {rule.object} carry its {key_field}", "merge them in the CRM")
+    if ours:
+        return Identified(ours[0], adopt=False)
     if not hits:
         return None
-    names = ", ".join(rule.rule.match_by)
+
+    names = ", ".join(rule.match_by)
     if len(hits) > 1:
         return conflict(
-            rule, f"its {names} is held by {len(hits)} {rule.object}", "merge them in the CRM"
+            f"its {names} is held by {len(hits)} {rule.object}", "merge them in the CRM"
         )
     hit = hits[0]
     if hit.values.get(key_field) is not None or holders.get(hit.crm_id, record.key) != record.key:
-        message = (
-            f"its {names} is held by {rule.object} {hit.crm_id}, which carries another {key_field}"
-        )
         return conflict(
-            rule,
-            message,
-            f"decide whose {names} it is: change it at the source, or clear {key_field} in the CRM",
+            f"its {names} is held by {rule.object} {hit.crm_id}, which carries another {key_field}",
+            f"decide which record the {names} belongs to: "
+            f"change it at the source, or clear {key_field} in the CRM",
         )
-    return Found(hit, adopt=True)
+    return Identified(hit, adopt=True)
+
+
+def carries_key(rule: CompiledRule, hit: Hit, key: str) -> bool:
+    """Returns True if a CRM record holds this key in its key field."""
+    held = hit.values.get(rule.upsert_key)
+    return held is not None and same(rule.info(rule.upsert_key), str(held), key)
 
 
 def first_claim(
     rule: CompiledRule,
     record: CrmRecord,
-    verdict: Found | None,
+    identity: Identity,
     claimed: dict[tuple[str, str], str],
-) -> Found | RowFault | None:
-    """A record whose match value an earlier one of the block claims is a conflict, too."""
-    if verdict is not None and not verdict.adopt:
-        return verdict
-    for name in rule.rule.match_by:
+) -> Identity:
+    """A conflict as well if an earlier record of the block claims the same match value."""
+    if isinstance(identity, RowError) or (identity is not None and not identity.adopt):
+        return identity
+    for name in rule.match_by:
         value = record.fields.get(name)
         if value is None:
             continue
         holder = claimed.setdefault((name, str(value).casefold()), record.key)
         if holder != record.key:
             return conflict(
-                rule,
                 f"another record of the source has the same {name}",
-                f"give each its own {name} at the source",
+                f"give each record its own {name} at the source",
             )
-    return verdict
+    return identity
 
 
-def conflict(rule: CompiledRule, message: str, hint: str) -> RowFault:
-    """A dead letter's fault."""
-    return RowFault("identity_conflict", message, hint)
+def conflict(message: str, hint: str) -> RowError:
+    """Why a record cannot be told apart from others."""
+    return RowError("identity_conflict", message, hint)

@@ -1,23 +1,19 @@
-"""Links that are calls of their own, and everything that waits for the other end of a link.
-
-A link is made once both ends are in the ledger; until then it waits there, is tried at the start and the end of each
-run, and becomes a dead letter after `link_wait_days`.
-"""
+"""Links that are calls of their own. One whose other end is not in the ledger yet waits there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import BudgetSpent, RowFault
-from reverse_etl.ledger import Entry, FieldMark, Ledger, Waiting
-from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
+from reverse_etl.crm.adapter import Adapter, RowResult
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
+from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
-from reverse_etl.pipeline.outcomes import Tally
-from reverse_etl.pipeline.settle import HOLDS, letter
-from reverse_etl.records import Fate, SourceRecord, WantedLink
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.letters import letter, waiting_link
+from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.settle import Settlement, with_marks
+from reverse_etl.records import Outcome, SourceRecord, WantedLink
 from reverse_etl.values import canonical, hash_value
 
 
@@ -32,69 +28,36 @@ class Pair:
     source: SourceRecord
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Linker:
-    """Makes association links and keeps what waits."""
+    """Makes the links of settled records."""
 
     adapter: Adapter
     ledger: Ledger
-    tally: Tally
+    outcomes: Outcomes
+    control: RunControl
 
-    def link_block(
-        self, rule: CompiledRule, fates: Sequence[Fate], entries: dict[str, Entry]
-    ) -> None:
-        """Links of a block whose records the CRM now holds."""
-        wanted: dict[LinkForm, list[tuple[Fate, WantedLink]]] = {}
-        for fate in fates:
-            for link in fate.record.links:
-                apart = link.form.form == "association" or (
-                    link.form.later and fate.name != "created"
-                )
-                if apart and fate.name in HOLDS:
-                    wanted.setdefault(link.form, []).append((fate, link))
-        for form, both in wanted.items():
-            self.tally.links["wanted"] += len(both)
-            parents = self.ledger.crm_ids(form.to, (link.to_key for _, link in both))
-            pairs, changes = [], Changes(rule.object)
-            for fate, link in both:
-                entry = entries[fate.record.key]
-                mark = entry.marks.get(link.name)
-                if (mark is not None and mark.hash == hash_value(link.to_key)) or self._refers(
-                    rule, form, entry, parents.get(link.to_key)
-                ):
-                    self.tally.links["kept"] += 1
-                elif link.to_key in parents and entry.crm_id is not None:
-                    pairs.append(
-                        Pair(
-                            entry.key, link, entry.crm_id, parents[link.to_key], fate.record.source
-                        )
-                    )
+    def link(self, settlement: Settlement) -> None:
+        """Make the links of a block whose records the CRM holds. Raises: CrmError."""
+        for form, wanted in wanted_links(settlement.outcomes).items():
+            self.outcomes.links.planned(len(wanted))
+            parents = self.ledger.crm_ids(form.to, (link.to_key for _, link in wanted))
+            pairs: list[Pair] = []
+            changes = Changes(settlement.rule.object)
+            for outcome, link in wanted:
+                entry = settlement.entries[key_of(outcome)]
+                parent_id = parents.get(link.to_key)
+                if is_linked(settlement.rule, entry, link, parent_id):
+                    self.outcomes.links.settled("kept")
+                elif parent_id is not None and entry.crm_id is not None:
+                    pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, outcome.source))
                 else:
-                    self.tally.links["waiting"] += 1
-                    source = fate.record.source
+                    self.outcomes.links.settled("waiting")
                     changes.waiting.append(
-                        Waiting(
-                            rule.name,
-                            entry.key,
-                            rule.object,
-                            form.to,
-                            link.to_key,
-                            source.key,
-                            source.observed_us,
-                        )
+                        waiting_link(settlement.rule, entry.key, link, outcome.source)
                     )
             self.ledger.apply(changes)
-            self.make(rule, form, pairs, entries)
-
-    @staticmethod
-    def _refers(rule: CompiledRule, form: LinkForm, entry: Entry, parent_id: str | None) -> bool:
-        """Whether the record's own field is known to hold the other's id."""
-        held = entry.marks.get(form.field) if form.later else None
-        return (
-            held is not None
-            and parent_id is not None
-            and held.hash == hash_value(canonical(rule.reference_infos[form.field], parent_id))
-        )
+            settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
 
     def make(
         self,
@@ -102,123 +65,92 @@ class Linker:
         form: LinkForm,
         pairs: Sequence[Pair],
         entries: Mapping[str, Entry],
-    ) -> None:
-        """Make links, a call's worth at a time, and settle each call."""
-        for start in range(0, len(pairs), form.rows_a_call):
-            part = pairs[start : start + form.rows_a_call]
-            try:
-                results = self.adapter.link(
-                    rule.object, form, [(pair.from_id, pair.to_id) for pair in part]
-                )
-            except BudgetSpent:
-                self._put_off(rule, form, pairs[start:])
-                return
-            self.tally.of(rule.object).linked += len(part)
-            changes = Changes(rule.object)
-            for pair, result in zip(part, results, strict=True):
-                if result.fault is None:
-                    self.tally.links["made"] += 1
-                    entry = entries[pair.key]
-                    entry.marks[pair.link.name] = FieldMark(
-                        hash_value(pair.link.to_key), pair.source.observed_us
-                    )
-                    changes.entries.append(entry)
-                else:
-                    self.tally.links["dead"] += 1
-                    changes.dead.append(letter(rule, pair.source, "link", result.fault))
-                changes.done_waiting.append((rule.name, pair.key, form.to))
-            self.ledger.apply(changes)
+    ) -> dict[str, Entry]:
+        """Make links, a call's worth at a time, and settle each call; returns changed entries.
 
-    def _put_off(self, rule: CompiledRule, form: LinkForm, pairs: Sequence[Pair]) -> None:
+        Raises: CrmError.
+        """
+        changed: dict[str, Entry] = {}
+        for start in range(0, len(pairs), form.rows_a_call):
+            results = self._call(rule, form, pairs[start : start + form.rows_a_call])
+            if results is None:
+                self._put_off(rule, pairs[start:])
+                break
+            changed |= self._settle(rule, form, results, {**entries, **changed})
+        return changed
+
+    def _call(
+        self, rule: CompiledRule, form: LinkForm, pairs: Sequence[Pair]
+    ) -> list[tuple[Pair, RowResult]] | None:
+        """The CRM's result for each link of one call; None if no call is left. Raises: CrmError."""
+        if not self.control.may_call():
+            return None
+        ids = [(pair.from_id, pair.to_id) for pair in pairs]
+        with self.control.within_budget():
+            results = self.adapter.link(rule.object, form, ids)
+            self.outcomes.of(rule.object).worked("linked", len(pairs))
+            return list(zip(pairs, results, strict=True))
+        return None
+
+    def _settle(
+        self,
+        rule: CompiledRule,
+        form: LinkForm,
+        results: Sequence[tuple[Pair, RowResult]],
+        entries: Mapping[str, Entry],
+    ) -> dict[str, Entry]:
+        """Record what became of the links of one call; returns changed entries."""
+        changed: dict[str, Entry] = {}
+        changes = Changes(rule.object)
+        for pair, result in results:
+            changes.done_waiting.append((rule.name, pair.key, form.to))
+            if result.fault is not None:
+                self.outcomes.links.settled("dead")
+                changes.dead.append(letter(rule, pair.source, "link", result.fault))
+                continue
+            self.outcomes.links.settled("made")
+            mark = FieldMark(hash_value(pair.link.to_key), pair.source.observed_us)
+            entry = changed.get(pair.key, entries[pair.key])
+            changed[pair.key] = with_marks(entry, {pair.link.name: mark})
+        changes.entries += changed.values()
+        self.ledger.apply(changes)
+        return changed
+
+    def _put_off(self, rule: CompiledRule, pairs: Sequence[Pair]) -> None:
         """Links for which no call is left wait for the next run."""
         changes = Changes(rule.object)
-        for pair in pairs:
-            waiting = Waiting(
-                rule.name,
-                pair.key,
-                rule.object,
-                form.to,
-                pair.link.to_key,
-                pair.source.key,
-                pair.source.observed_us,
-            )
-            changes.waiting.append(waiting)
-        self.tally.links["waiting"] += len(pairs)
+        changes.waiting += [waiting_link(rule, pair.key, pair.link, pair.source) for pair in pairs]
+        self.outcomes.links.settled("waiting", len(pairs))
         self.ledger.apply(changes)
 
-    def retry_links(self, rule: CompiledRule, run_id: str) -> None:
-        """Waiting links of a rule whose other end has come."""
-        for _, form in rule.forms:
-            if form.form != "association" and not form.later:
-                continue
-            waiting = [
-                one
-                for one in self.ledger.waiting(rule.name)
-                if one.record is None and one.to_object == form.to
-            ]
-            parents = self.ledger.crm_ids(form.to, (one.to_key for one in waiting))
-            mine = self.ledger.claims.take(
-                rule.object, (one.key for one in waiting if one.to_key in parents)
-            )
-            waiting = [one for one in waiting if one.key in mine or one.to_key not in parents]
-            entries = self.ledger.entries(rule.object, mine)
-            pairs = []
-            for one in waiting:
-                entry = entries.get(one.key)
-                if one.to_key not in parents or entry is None or entry.crm_id is None:
-                    continue
-                if one.run_id == run_id:
-                    self.tally.links["waiting"] -= 1
-                else:
-                    self.tally.links["wanted"] += 1
-                source = SourceRecord(rule.rule.stream, one.source_key, {}, one.observed_us)
-                pairs.append(
-                    Pair(
-                        one.key,
-                        WantedLink(form, one.to_key),
-                        entry.crm_id,
-                        parents[one.to_key],
-                        source,
-                    )
-                )
-            self.make(rule, form, pairs, entries)
-            self.ledger.claims.release(rule.object, mine)
 
-    def expire(self, rule: CompiledRule, wait_days: float, run_id: str) -> None:
-        """What has waited too long becomes a dead letter."""
-        limit = self.ledger.cutoff(wait_days)
-        changes = Changes(rule.object)
-        for one in self.ledger.waiting(rule.name):
-            if one.since >= limit:
-                continue
-            hint = f"look why its {one.to_object} never came, mend that, and sync again with a full refresh"
-            fault = RowFault(
-                "link_expired", f"it waited {wait_days:g} days for its {one.to_object}", hint
-            )
-            source = SourceRecord(
-                rule.rule.stream, one.source_key, one.record or {}, one.observed_us
-            )
-            changes.dead.append(letter(rule, source, "link", fault))
-            changes.done_waiting.append((rule.name, one.key, one.to_object))
-            self._count_expired(rule, one, run_id)
-        self.ledger.apply(changes)
-
-    def _count_expired(self, rule: CompiledRule, one: Waiting, run_id: str) -> None:
-        of_this_run = one.run_id == run_id
-        if one.record is not None:
-            tally = self.tally.of(rule.object)
-            tally.fates["dead"] += 1
-            if of_this_run:
-                tally.fates["waiting"] -= 1
-            else:
-                tally.planned += 1
-        if of_this_run:
-            self.tally.links["waiting"] -= 1
-        else:
-            self.tally.links["wanted"] += 1
-        self.tally.links["dead"] += 1
+def wanted_links(
+    outcomes: Sequence[Outcome],
+) -> dict[LinkForm, list[tuple[Outcome, WantedLink]]]:
+    """Links that may need a call, of records that the CRM holds, by form."""
+    wanted: dict[LinkForm, list[tuple[Outcome, WantedLink]]] = {}
+    for outcome in outcomes:
+        if outcome.record is None or not outcome.holds:
+            continue
+        for link in outcome.record.links:
+            # A record that was just created carried its references with it.
+            later = link.form.later and outcome.name != "created"
+            if link.form.form == "association" or later:
+                wanted.setdefault(link.form, []).append((outcome, link))
+    return wanted
 
 
-def waiting_source(rule: CompiledRule, one: Waiting) -> SourceRecord:
-    """The source record of a waiting write."""
-    return SourceRecord(rule.rule.stream, one.source_key, one.record or {}, one.observed_us)
+def key_of(outcome: Outcome) -> str:
+    """The key of an outcome's record."""
+    return outcome.record.key if outcome.record is not None else ""
+
+
+def is_linked(rule: CompiledRule, entry: Entry, link: WantedLink, parent_id: str | None) -> bool:
+    """Returns True if the ledger knows that a link is in place."""
+    mark = entry.marks.get(link.name)
+    if mark is not None and mark.hash == hash_value(link.to_key):
+        return True
+    held = entry.marks.get(link.form.field) if link.form.later else None
+    if held is None or parent_id is None:
+        return False
+    return held.hash == hash_value(canonical(rule.info(link.form.field), parent_id))

@@ -1,133 +1,158 @@
-"""Counting fates, and the law that must hold after every block.
+"""Counting what became of every planned write. Nothing else in the package counts.
 
-Per object: planned = created + updated + unchanged + skipped{…} + waiting + dead + not_attempted.
-Links apart: wanted = made + kept + waiting + dead. Attachments apart: wanted = made + kept + dead + not_attempted.
+The law, per object: planned = created + updated + unchanged + skipped{…} + waiting + rejected + not_attempted.
+Links: wanted = made + kept + waiting + dead. Attachments: wanted = made + kept + dead + not_attempted.
+After each block every planned write has its outcome, except those that are held back on purpose.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reverse_etl.errors import ReverseEtlError
-from reverse_etl.objects import ObjectSpec
-from reverse_etl.records import SKIPS, FateName
+from reverse_etl.errors import LawBrokenError
+from reverse_etl.records import OUTCOMES, SKIPS
 
-OUTCOMES: tuple[FateName, ...] = (
-    "created",
-    "updated",
-    "unchanged",
-    *SKIPS,
-    "waiting",
-    "dead",
-    "not_attempted",
-)
-
-
-class LawBroken(ReverseEtlError):
-    """A planned write has no fate, or two: a bug in this package."""
+LINK_OUTCOMES = ("made", "kept", "waiting", "dead")
+ATTACHMENT_OUTCOMES = ("made", "kept", "dead", "not_attempted")
 
 
 @dataclass(slots=True)
-class ObjectTally:
-    """Counts of one object."""
+class Count:
+    """How many were planned, and what became of them."""
 
-    planned: int = 0
-    fates: Counter[str] = field(default_factory=Counter)
-    fields_kept_back: int = 0
-    looked_up: int = 0
-    matched: int = 0
-    """Of those looked up, how many were not there by key and had match values to try."""
-    read: int = 0
-    sent: Counter[str] = field(default_factory=Counter)
-    """Rows sent, by kind of write."""
-    linked: int = 0
-    attached: int = 0
-    spooled: int = 0
-    """Writes that are planned and have no fate yet."""
+    _planned: int = 0
+    _settled: Counter[str] = field(default_factory=Counter)
+
+    def planned(self, number: int = 1) -> None:
+        """These need an outcome."""
+        self._planned += number
+
+    def settled(self, outcome: str, number: int = 1) -> None:
+        """This became of so many."""
+        self._settled[outcome] += number
+
+    def moved(self, outcome: str, to: str | None, number: int = 1) -> None:
+        """What was settled is not final: it became `to` after all, or is open again (None)."""
+        self._settled[outcome] -= number
+        if to is not None:
+            self._settled[to] += number
+
+    def withdrawn(self, outcome: str, number: int = 1) -> None:
+        """These were planned and settled; both are taken back, and they will be counted again."""
+        self._planned -= number
+        self._settled[outcome] -= number
+
+    def of(self, outcome: str) -> int:
+        """How many had this outcome."""
+        return self._settled[outcome]
+
+    @property
+    def wanted(self) -> int:
+        """How many were planned."""
+        return self._planned
+
+    @property
+    def open(self) -> int:
+        """How many have no outcome yet."""
+        return self._planned - self._settled.total()
+
+    def check(self, what: str, held: int = 0) -> None:
+        """The law: only what is held back is open. Raises: LawBrokenError."""
+        if self.open != held:
+            raise LawBrokenError(
+                f"{what}: planned {self._planned}, outcomes {dict(self._settled)}, held back {held}.",
+                "This is a bug: please report it.",
+            )
+
+
+@dataclass(slots=True)
+class ObjectCount(Count):
+    """The outcomes of one object's writes, and the work that they took."""
+
+    _work: Counter[str] = field(default_factory=Counter)
+
+    def worked(self, what: str, number: int = 1) -> None:
+        """So many were looked up, read, sent, linked, …: see `least_calls`."""
+        self._work[what] += number
+
+    @property
+    def work(self) -> Mapping[str, int]:
+        """Rows by what was done to them."""
+        return self._work
 
     def report(self) -> dict[str, Any]:
-        """As the run report shows it."""
+        """The counts as the run report shows them; `dead` is the former name of `rejected`."""
         return {
-            "planned": self.planned,
-            "created": self.fates["created"],
-            "updated": self.fates["updated"],
-            "unchanged": self.fates["unchanged"],
-            "skipped": {name: self.fates[name] for name in SKIPS},
-            "waiting": self.fates["waiting"],
-            "dead": self.fates["dead"],
-            "not_attempted": self.fates["not_attempted"],
-            "fields_kept_back": self.fields_kept_back,
+            "planned": self.wanted,
+            "created": self.of("created"),
+            "updated": self.of("updated"),
+            "unchanged": self.of("unchanged"),
+            "skipped": {skip: self.of(skip) for skip in SKIPS},
+            "waiting": self.of("waiting"),
+            "rejected": self.of("rejected"),
+            "dead": self.of("rejected"),
+            "not_attempted": self.of("not_attempted"),
+            "fields_kept_back": self._work["kept_back"],
         }
-
-    def least_calls(self, spec: ObjectSpec) -> int:
-        """Calls that the least would have taken for what was looked up, sent, linked and attached."""
-        calls = math.ceil(self.looked_up / spec.find_rows_a_call) * spec.find_calls
-        if spec.find_job and self.looked_up >= spec.find_job[0]:
-            calls = min(calls, spec.find_job[1])
-        calls += math.ceil(self.read / spec.find_rows_a_call)
-        if spec.finds_match_apart:
-            calls += math.ceil(self.matched / spec.find_rows_a_call)
-        for rows in self.sent.values():
-            reached = [one for one in spec.lanes if one.rows_from <= rows]
-            lane = max(reached, key=lambda one: (one.rows_from, one.job), default=spec.lanes[0])
-            calls += math.ceil(rows / lane.rows_a_call) * lane.calls
-        link_rows = max((form.rows_a_call for form in spec.links.values()), default=1)
-        calls += math.ceil(self.linked / link_rows)
-        return calls + sum(math.ceil(self.attached / rows) for rows in spec.file_rows)
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of a run."""
+class Outcomes:
+    """The counts of a run."""
 
-    received: Counter[str] = field(default_factory=Counter)
-    """Records by stream."""
-    objects: dict[str, ObjectTally] = field(default_factory=dict)
-    links: Counter[str] = field(default_factory=Counter)
-    attachments: Counter[str] = field(default_factory=Counter)
+    objects: dict[str, ObjectCount] = field(default_factory=dict)
+    links: Count = field(default_factory=Count)
+    attachments: Count = field(default_factory=Count)
+    _received: Counter[str] = field(default_factory=Counter)
 
-    def of(self, object_name: str) -> ObjectTally:
+    def received(self, stream: str) -> None:
+        """A record of a stream came in."""
+        self._received[stream] += 1
+
+    def of(self, object_name: str) -> ObjectCount:
         """The counts of an object."""
-        return self.objects.setdefault(object_name, ObjectTally())
+        return self.objects.setdefault(object_name, ObjectCount())
 
-    def check(self) -> None:
-        """The law. Raises: LawBroken."""
-        for name, one in self.objects.items():
-            if one.planned != sum(one.fates.values()) + one.spooled:
-                raise LawBroken(
-                    f"{name}: planned {one.planned}, but fates are {dict(one.fates)}, spooled {one.spooled}; please report this bug."
-                )
-        attached = sum(self.attachments[name] for name in ("made", "kept", "dead", "not_attempted"))
-        if self.attachments["wanted"] != attached:
-            raise LawBroken(
-                f"attachments: fates are {dict(self.attachments)}; please report this bug."
-            )
-        wanted = self.links["wanted"]
-        found = sum(self.links[name] for name in ("made", "kept", "waiting", "dead"))
-        if wanted != found:
-            raise LawBroken(
-                f"links: wanted {wanted}, but fates are {dict(self.links)}; please report this bug."
-            )
+    def never(self, object_name: str, outcome: str, number: int) -> None:
+        """Writes that are planned and settled at once, since nothing can be tried."""
+        self.of(object_name).planned(number)
+        self.of(object_name).settled(outcome, number)
+
+    def check(self, held: Mapping[str, int]) -> None:
+        """The law, with the writes that are held back, by object. Raises: LawBrokenError."""
+        for name, count in self.objects.items():
+            count.check(name, held.get(name, 0))
+        self.links.check("links")
+        self.attachments.check("attachments")
+
+    def abandon(self) -> None:
+        """The run ends: whatever has no outcome yet was not attempted."""
+        for count in (*self.objects.values(), self.attachments):
+            count.settled("not_attempted", count.open)
+
+    def received_by_stream(self) -> dict[str, int]:
+        """Records received, by stream."""
+        return dict(self._received)
 
     def link_report(self) -> dict[str, int]:
-        """As the run report shows links."""
-        return {name: self.links[name] for name in ("wanted", "made", "kept", "waiting", "dead")}
-
-    def attachment_report(self) -> dict[str, int]:
-        """As the run report shows attachments."""
+        """Links, as the run report shows them."""
         return {
-            name: self.attachments[name]
-            for name in ("wanted", "made", "kept", "dead", "not_attempted")
+            "wanted": self.links.wanted,
+            **{name: self.links.of(name) for name in LINK_OUTCOMES},
         }
 
-    def outcomes(self) -> Mapping[tuple[str, str], int]:
-        """Rows by object and outcome, for the ledger's `outcome` table."""
+    def attachment_report(self) -> dict[str, int]:
+        """Attachments, as the run report shows them."""
+        counts = {name: self.attachments.of(name) for name in ATTACHMENT_OUTCOMES}
+        return {"wanted": self.attachments.wanted, **counts}
+
+    def rows(self) -> dict[tuple[str, str], int]:
+        """Writes by object and outcome, for the ledger's `outcome` table."""
         return {
-            (name, outcome): one.fates[outcome]
-            for name, one in self.objects.items()
+            (name, outcome): count.of(outcome)
+            for name, count in self.objects.items()
             for outcome in OUTCOMES
         }

@@ -1,6 +1,7 @@
-"""Stage 2, receive: a raw record → `SourceRecord` with its observed time, or a dead letter `invalid_record`.
+"""Stage 2, receive: raw records → `SourceRecord`s with their observed times, or rejections.
 
-The SDK's own validation ends the run at the first bad record, so it is switched off and this stage validates.
+The SDK's own validation ends the run at the first bad record, so it is switched off and this stage
+validates instead.
 """
 
 from __future__ import annotations
@@ -13,25 +14,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import fastjsonschema
+from singer_kit.times import microseconds, parse_utc
 
-from reverse_etl.errors import FatalError, RowFault
-from reverse_etl.records import SourceRecord
-from reverse_etl.values import microseconds, parse_utc
+from reverse_etl.errors import FatalError, RowError
+from reverse_etl.records import Outcome, Received, SourceRecord
 
 LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
 EXTRACTED_AT = "_sdc_extracted_at"
-"""Where the sink keeps a RECORD's `time_extracted`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """A record that is not valid, and why."""
-
-    key: str
-    raw: Mapping[str, Any]
-    observed_us: int
-    fault: RowFault
+"""Where the sink keeps the `time_extracted` of a RECORD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +37,62 @@ class Receiver:
     def for_schema(
         cls, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
     ) -> Receiver:
-        """A receiver with a compiled validator. Raises: FatalError for a schema that is none."""
+        """A receiver with a compiled validator. Raises: FatalError if the schema is not valid."""
         try:
             validate = fastjsonschema.compile(
                 without_enums(schema), use_default=False, detailed_exceptions=True
             )
         except fastjsonschema.JsonSchemaDefinitionException as error:
             raise FatalError(
-                f"The schema of stream {stream!r} is no JSON Schema: {error}.", "Mend the tap."
+                f"The schema of stream {stream!r} is not a valid JSON Schema: {error}.",
+                "Fix the tap.",
             ) from None
         return cls(stream, tuple(key_properties), validate)
 
-    def receive(self, raw: Mapping[str, Any]) -> SourceRecord | Invalid:
-        """A valid record, or why it is not."""
-        values = {name: value for name, value in raw.items() if name != EXTRACTED_AT}
-        observed_us = observed(raw.get(EXTRACTED_AT))
-        fault = self.fault(values)
-        if fault is not None:
-            return Invalid(self.key(values), values, observed_us, fault)
-        return SourceRecord(self.stream, self.key(values), values, observed_us)
+    def receive(self, raw: Sequence[Mapping[str, Any]]) -> Received:
+        """The valid records of a block, and the rejections of the others."""
+        received = Received([], [])
+        for record in raw:
+            values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
+            observed_us = observed(record.get(EXTRACTED_AT))
+            source = SourceRecord(self.stream, self.key(values), values, observed_us)
+            error = self.error_of(values)
+            if error is None:
+                received.records.append(source)
+            else:
+                outcome = Outcome("rejected", source, error=error, stage="receive")
+                received.rejected.append(outcome)
+        return received
 
-    def fault(self, values: Mapping[str, Any]) -> RowFault | None:
+    def error_of(self, values: Mapping[str, Any]) -> RowError | None:
         """Why a record is not valid, naming the property and never its value."""
-        if len("/".join(str(values.get(name)) for name in self.key_properties)) > LONGEST_KEY:
-            return RowFault(
+        key = [values.get(name) for name in self.key_properties]
+        if len("/".join(map(str, key))) > LONGEST_KEY:
+            return RowError(
                 "invalid_record",
                 f"the primary key has more than {LONGEST_KEY} characters",
                 "shorten it at the source",
             )
-        missing = [name for name in self.key_properties if values.get(name) in (None, "")]
-        if missing:
-            return RowFault(
-                "invalid_record",
-                f"primary key {missing[0]} is empty",
-                "mend the record at the source",
-            )
+        for name, part in zip(self.key_properties, key, strict=True):
+            if part in (None, ""):
+                return RowError(
+                    "invalid_record", f"primary key {name} is empty", "fix the record at the source"
+                )
         try:
             self.validate(values)
         except fastjsonschema.JsonSchemaValueException as error:
             place = ".".join(str(part) for part in error.path[1:]) or "the record"
-            return RowFault(
+            return RowError(
                 "invalid_record",
-                f"{place} breaks the rule {error.rule!r} of the schema",
-                f"mend {place} at the source",
+                f"{place} violates the rule {error.rule!r} of the schema",
+                f"fix {place} at the source",
             )
         return None
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """The primary key; a hash of the whole record where it has none."""
+        """The primary key; a hash of the whole record if it has none."""
         parts = [values.get(name) for name in self.key_properties]
-        key = "/".join(str(part) for part in parts)
+        key = "/".join(map(str, parts))
         if parts and all(part not in (None, "") for part in parts) and len(key) <= LONGEST_KEY:
             return key
         text = json.dumps(values, sort_keys=True, default=str).encode()
@@ -103,19 +100,19 @@ class Receiver:
 
 
 def without_enums(schema: Any) -> Any:
-    """The schema without its lists of values: whether a value is an option is the CRM field's to say, at stage 3."""
+    """The schema without its lists of values: the CRM's field decides at stage 3 what an option is."""
     if isinstance(schema, Mapping):
         return {
             name: without_enums(value)
             for name, value in schema.items()
             if name != "enum" or not isinstance(value, list)
         }
-    return [without_enums(one) for one in schema] if isinstance(schema, list) else schema
+    return [without_enums(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def observed(given: object) -> int:
-    """The observed time in microseconds; now, where the message has none."""
+def observed(time_extracted: object) -> int:
+    """The observed time in microseconds; now, if the message has none."""
     try:
-        return microseconds(parse_utc(given))
+        return microseconds(parse_utc(time_extracted))
     except (ValueError, TypeError):
         return microseconds(datetime.now(UTC))

@@ -1,30 +1,34 @@
-"""Stage 6, send: batches → one `Fate` a write. Concurrency, halving of definite refusals, looking up what is unknown.
+"""Stage 6, send: batches → one `Outcome` a write, with every batch in a thread of its own.
 
-A batch that is refused as a whole is split: rows the answer names die at once, the rest goes again; unnamed ones are
-found by halving, and when that would cost too much, one by one. A cause that is not a row's stops the run.
+A batch that is refused as a whole is searched for its bad rows (`bisect`). A write whose answer was
+lost is looked up before it is sent again. An error that would fail every row stops the run.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 
 from reverse_etl.crm.adapter import Adapter, Lookup, RowResult
-from reverse_etl.errors import AmbiguousAnswer, BatchRejected, CrmError, RowFault
-from reverse_etl.mapping.compiler import CompiledRule
-from reverse_etl.records import Fate, FateName, Write
+from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.bisect import BatchSearch
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.records import Outcome, OutcomeName, Write
 
-EXTRA_CALLS_A_BATCH = 7
-"""A batch of n rows costs at most n + 7 calls: never more than 107 for 100 rows."""
-SMALLEST_PART = 4
-"""A part this small is sent row by row, since halving it on would save nothing."""
 AMBIGUOUS_ATTEMPTS = 2
 LOCKED_ATTEMPTS = 6
 LOOK_UP_DELAYS_S = (1.0, 2.0, 3.0)
-"""Waits before each look-up of an unknown write; only one that none of them finds is sent again."""
+"""Waits before each look-up of an unknown write; it is sent again only if none of them finds it."""
+
+Flying = dict[Future[list[Outcome]], list[Write]]
+
+
+def nothing_in_doubt(rule: CompiledRule, writes: Sequence[Write]) -> None:
+    """For adapters and tests that have no ledger to keep doubts in."""
 
 
 @dataclass(slots=True)
@@ -32,207 +36,155 @@ class Sender:
     """Sends the writes of a rule."""
 
     adapter: Adapter
-    max_concurrency: int
-    stopping: threading.Event
+    control: RunControl
+    max_concurrency: int = 1
     sleep: Callable[[float], None] = time.sleep
-    doubt: Callable[[CompiledRule, Sequence[Write]], None] = lambda rule, writes: None
-    """Is told of creates that are about to be sent again, though the first may yet be carried out."""
+    doubt: Callable[[CompiledRule, Sequence[Write]], None] = nothing_in_doubt
+    """Called before a create is retried, though the first may yet be carried out."""
     _aside: list[Write] = field(default_factory=list)
-    """Writes whose fate stayed unknown; the CRM is asked once more when all others have theirs."""
+    """Writes with an unknown outcome, which the CRM is asked about after all others."""
+    _failure: CrmError | None = None
 
-    def send(self, rule: CompiledRule, all_batches: Iterator[list[Write]]) -> Iterator[list[Fate]]:
-        """Fates as they become known, a list for each time some are.
+    def send(self, rule: CompiledRule, batches: Iterator[list[Write]]) -> Iterator[list[Outcome]]:
+        """Outcomes as they become known, a list each time some are.
 
-        After a stop no new call is made; what was not sent is `not_attempted`.
-        Raises: CrmError, after everything in flight has its fate.
+        After a stop, a spent budget or a failure no new call is made; what was not sent is
+        `not_attempted`.
+
+        Raises: CrmError, once everything in flight has its outcome.
         """
-        failure: CrmError | None = None
-        with ThreadPoolExecutor(
-            max_workers=self.max_concurrency, thread_name_prefix="send"
-        ) as pool:
-            flying: dict[Future[list[Fate]], list[Write]] = {}
-            waiting = True
-            while waiting or flying:
-                while waiting and len(flying) < self.max_concurrency:
-                    batch = next(all_batches, None)
-                    if batch is None:
-                        waiting = False
-                    elif failure is not None or self.stopping.is_set():
-                        yield [Fate(write.record, "not_attempted") for write in batch]
+        first = next(batches, None)
+        if first is None:
+            return
+        self._failure = None
+        with ThreadPoolExecutor(self.max_concurrency, thread_name_prefix="send") as pool:
+            flying: Flying = {}
+            waiting: list[Write] | None = first
+            while waiting is not None or flying:
+                while waiting is not None and len(flying) < self.max_concurrency:
+                    if self._failure is None and self.control.may_call():
+                        search = BatchSearch(partial(self._call, rule), waiting)
+                        flying[pool.submit(search.run)] = waiting
                     else:
-                        flying[pool.submit(self.send_batch, rule, batch)] = batch
-                if not flying:
-                    continue
-                done, _ = wait(flying, return_when=FIRST_COMPLETED)
-                fates: list[Fate] = []
-                for future in done:
-                    batch = flying.pop(future)
-                    error = future.exception()
-                    if isinstance(error, CrmError):
-                        failure = failure or error
-                        fates += [Fate(write.record, "not_attempted") for write in batch]
-                    else:
-                        fates += future.result()
-                yield fates
-        if self._aside:
-            failure = yield from self._settle_aside(rule, failure)
-        if failure is not None:
-            raise failure
+                        yield not_attempted(waiting)
+                    waiting = next(batches, None)
+                if flying:
+                    yield self._landed(flying)
+        yield from self._settle_aside(rule)
+        if self._failure is not None:
+            raise self._failure
 
-    def _settle_aside(
-        self, rule: CompiledRule, failure: CrmError | None
-    ) -> Generator[list[Fate], None, CrmError | None]:
-        """Fates of what was set aside; returns why the run has to end, where some of them stay unknown."""
+    def _landed(self, flying: Flying) -> list[Outcome]:
+        """Wait for a batch to land; returns the outcomes of all that have."""
+        outcomes: list[Outcome] = []
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in done:
+            batch = flying.pop(future)
+            error = future.exception()
+            if isinstance(error, CrmError):
+                self._fail(error)
+                outcomes += not_attempted(batch)
+            else:
+                outcomes += future.result()
+        return outcomes
+
+    def _fail(self, error: CrmError) -> None:
+        """Remember the first failure; a spent budget ends the calls and not the run."""
+        if isinstance(error, BudgetSpentError):
+            self.control.spend(str(error))
+        else:
+            self._failure = self._failure or error
+
+    def _settle_aside(self, rule: CompiledRule) -> Iterator[list[Outcome]]:
+        """Ask once more for what was set aside; what stays unknown ends the run."""
         aside, self._aside = self._aside, []
+        if not aside:
+            return
         try:
             yield self._look_up(rule, aside)
         except CrmError as error:
-            failure = failure or error
+            self._fail(error)
             self._aside = aside
         if self._aside:
-            yield [Fate(write.record, "not_attempted") for write in self._aside]
-            hint = "Run again: they are looked up first."
-            failure = failure or CrmError(
-                f"The fate of {len(self._aside)} {rule.object} stayed unknown: every answer was lost.",
-                hint,
+            unknown, self._aside = self._aside, []
+            yield not_attempted(unknown)
+            self._fail(
+                CrmError(
+                    f"The outcome of {len(unknown)} {rule.object} stayed unknown: "
+                    "every answer was lost.",
+                    "Run again: they are looked up first.",
+                )
             )
-        return failure
 
-    def send_batch(self, rule: CompiledRule, batch: Sequence[Write]) -> list[Fate]:
-        """Fates of one batch, whatever it takes. Raises: CrmError."""
-        return BatchSearch(lambda part: self._one_call(rule, part), list(batch)).run()
-
-    def _one_call(self, rule: CompiledRule, part: list[Write]) -> list[Fate]:
-        """One call, and what it takes to know its outcome. Raises: BatchRejected, CrmError."""
-        pending = part
-        fates: list[Fate] = []
+    def _call(self, rule: CompiledRule, part: list[Write]) -> list[Outcome]:
+        """One call, and what it takes to know its outcomes. Raises: BatchRejectedError, CrmError."""
+        outcomes: list[Outcome] = []
         for attempt in range(1, LOCKED_ATTEMPTS + 1):
             try:
-                results = self.adapter.write(rule.object, rule.rule.upsert_key, pending)
-            except AmbiguousAnswer:
-                return fates + self._look_up(rule, pending)
-            again = []
-            for write, result in zip(pending, results, strict=True):
+                results = self.adapter.write(rule.object, rule.upsert_key, part)
+            except AmbiguousAnswerError:
+                return outcomes + self._look_up(rule, part)
+            locked: list[Write] = []
+            for write, result in zip(part, results, strict=True):
                 if result.again and attempt < LOCKED_ATTEMPTS:
-                    again.append(write)
+                    locked.append(write)
                 else:
-                    fates.append(fate_of(write, result))
-            if not again:
-                return fates
-            pending = again
-            self.sleep(0.5 * 2**attempt)
-            if attempt == LOCKED_ATTEMPTS - 1 and len(pending) > 1:
+                    outcomes.append(outcome_of(write, result))
+            if not locked:
                 break
-        else:
-            return fates
-        for write in pending:  # rows that lock each other out do not, one at a time
-            fates += self._one_call(rule, [write])
-        return fates
+            part = locked
+            self.sleep(0.5 * 2**attempt)
+            if attempt == LOCKED_ATTEMPTS - 1 and len(part) > 1:
+                # Rows of one parent lock each other out in a batch; one at a time they do not.
+                return outcomes + [
+                    outcome for write in part for outcome in self._call(rule, [write])
+                ]
+        return outcomes
 
-    def _look_up(self, rule: CompiledRule, part: Sequence[Write]) -> list[Fate]:
-        """The fate of writes whose answer is unknown: found in the CRM, or sent again, or set aside. Raises: CrmError."""
-        left = list(part)
-        fates: list[Fate] = []
-        key_field = rule.rule.upsert_key
+    def _look_up(self, rule: CompiledRule, part: Sequence[Write]) -> list[Outcome]:
+        """The outcomes of writes whose answer was lost. Raises: CrmError.
+
+        They are looked up, several times since a write may be carried out late; what is not found
+        is sent again, and what stays unknown after that is set aside.
+        """
+        unknown = list(part)
+        outcomes: list[Outcome] = []
         for _ in range(AMBIGUOUS_ATTEMPTS):
             for delay_s in LOOK_UP_DELAYS_S:
                 self.sleep(delay_s)
-                lookups = [
-                    Lookup(write.key, {}, near(rule, write), recent=write.kind == "create")
-                    for write in left
+                found = self._find(rule, unknown)
+                outcomes += [
+                    outcome_of(write, RowResult(found[write.key]))
+                    for write in unknown
+                    if write.key in found
                 ]
-                found = self.adapter.find(rule.object, key_field, lookups, [key_field], exact=True)
-                fates += [
-                    fate_of(write, RowResult(found[write.key][0].crm_id))
-                    for write in left
-                    if found.get(write.key)
-                ]
-                left = [write for write in left if not found.get(write.key)]
-                if not left:
-                    return fates
-            self.doubt(rule, left)
+                unknown = [write for write in unknown if write.key not in found]
+                if not unknown:
+                    return outcomes
+            self.doubt(rule, unknown)
             try:
-                results = self.adapter.write(rule.object, key_field, left)
-            except AmbiguousAnswer:
+                results = self.adapter.write(rule.object, rule.upsert_key, unknown)
+            except AmbiguousAnswerError:
                 continue
-            return fates + [
-                fate_of(write, result) for write, result in zip(left, results, strict=True)
+            return outcomes + [
+                outcome_of(write, result) for write, result in zip(unknown, results, strict=True)
             ]
-        self._aside += left
-        return fates
+        self._aside += unknown
+        return outcomes
 
-
-@dataclass(slots=True)
-class BatchSearch:
-    """Finds the rows that make the CRM refuse a batch, by halving.
-
-    A part that is known to hold a bad row is tested by its first half: if that is taken, the bad row is in the second
-    half, which needs no test; if not, the second half is put off until the first is done. A call that may fail in vain is
-    only made while even the worst case, one call for every row left, stays within the bound.
-    """
-
-    call: Callable[[list[Write]], list[Fate]]
-    batch: list[Write]
-    fates: list[Fate] = field(default_factory=list)
-    put_off: list[list[Write]] = field(default_factory=list)
-    calls: int = 0
-
-    def run(self) -> list[Fate]:
-        """A fate for each row. Raises: CrmError."""
-        self.put_off.append(self.batch)
-        while self.put_off:
-            part = max(self.put_off, key=len)
-            self.put_off.remove(part)
-            if not self._may_fail(part):
-                self._one_by_one(part)
-            elif not self._taken(part):
-                self._search(part)
-        return self.fates
-
-    def _may_fail(self, part: Sequence[Write]) -> bool:
-        left = len(self.batch) - len(self.fates)
-        return len(part) == 1 or self.calls + 1 + left <= len(self.batch) + EXTRA_CALLS_A_BATCH
-
-    def _taken(self, part: list[Write]) -> bool:
-        """Whether the fates of a part are known after one call; False where a row of it is bad and not named."""
-        self.calls += 1
-        try:
-            self.fates += self.call(part)
-        except BatchRejected as rejected:
-            named = {
-                index: fault for index, fault in rejected.named.items() if 0 <= index < len(part)
-            }
-            if len(part) == 1:
-                named = {0: named.get(0, rejected.fault)}
-            if not named:
-                return False
-            self.fates += [dead(part[index], fault) for index, fault in named.items()]
-            rest = [write for index, write in enumerate(part) if index not in named]
-            if rest:
-                self.put_off.append(rest)
-        return True
-
-    def _search(self, part: list[Write]) -> None:
-        """A part that is known to hold a bad row."""
-        while len(part) > SMALLEST_PART:
-            middle = (len(part) + 1) // 2
-            first, second = part[:middle], part[middle:]
-            if not self._may_fail(first):
-                break
-            if self._taken(first):
-                part = second
-            else:
-                self.put_off.append(second)
-                part = first
-        self._one_by_one(part)
-
-    def _one_by_one(self, part: Sequence[Write]) -> None:
-        for write in part:
-            self._taken([write])
+    def _find(self, rule: CompiledRule, writes: Sequence[Write]) -> dict[str, str]:
+        """CRM ids by key, from a listing that does not lag. Raises: CrmError."""
+        lookups = [
+            Lookup(write.key, {}, near(rule, write), recent=write.kind == "create")
+            for write in writes
+        ]
+        key = rule.upsert_key
+        hits = self.adapter.find(rule.object, key, lookups, [key], exact=True)
+        return {found_key: found[0].crm_id for found_key, found in hits.items() if found}
 
 
 def near(rule: CompiledRule, write: Write) -> dict[str, str]:
-    """CRM ids that a write refers to, by field."""
+    """The CRM ids that a write refers to, by field."""
     return {
         name: str(write.fields[name])
         for name in rule.reference_infos
@@ -240,23 +192,23 @@ def near(rule: CompiledRule, write: Write) -> dict[str, str]:
     }
 
 
-def dead(write: Write, fault: RowFault) -> Fate:
-    """A write the CRM refused."""
-    return Fate(write.record, "dead", fault=fault, stage="send")
+def not_attempted(writes: Sequence[Write]) -> list[Outcome]:
+    """The outcomes of writes that were not sent."""
+    return [Outcome.of("not_attempted", write.record) for write in writes]
 
 
-def fate_of(write: Write, result: RowResult) -> Fate:
-    """The fate that a row's result means."""
+def outcome_of(write: Write, result: RowResult) -> Outcome:
+    """The outcome that a row's result means."""
     if result.fault is not None:
-        return dead(write, result.fault)
-    created = write.kind == "create" or write.recovered
-    accepted = {**write.accepted, **write.fields}
-    name: FateName = "created" if created else "updated"
-    return Fate(
-        write.record,
+        return Outcome.rejection(write.record, "send", result.fault)
+    # The ledger's intent decides, not the answer: a create may find what a killed run left behind.
+    name: OutcomeName = "created" if write.kind == "create" or write.recovered else "updated"
+    return Outcome(
         name,
+        write.record.source,
+        write.record,
         result.crm_id or write.crm_id,
-        accepted,
+        {**write.accepted, **write.fields},
         linked=bool(write.fields),
         whole=write.whole,
     )

@@ -1,189 +1,166 @@
-"""Stage 7, settle: fates → ledger rows, dead letters, waiting rows and counts, in one transaction.
+"""Stage 7, settle: outcomes → ledger entries, dead letters, waiting rows and counts.
 
-Invariant: a hash is stored only for a value the CRM accepted or was seen to hold; a record that was never created is
-`dead`, one that exists and refused an update stays `settled` with the hashes it had.
+Each list of outcomes is one transaction; one that changes nothing is none. Invariant: a hash is
+stored only for a value that the CRM accepted or was seen to hold. A record that was never created is
+`dead`; one that exists and refused an update stays `settled` with the hashes it had.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from reverse_etl.crm.scrub import scrub
-from reverse_etl.errors import RowFault
-from reverse_etl.ledger import DeadLetter, Entry, FieldMark, Ledger, Waiting
-from reverse_etl.ledger.store import Changes
-from reverse_etl.mapping.compiler import CompiledRule
-from reverse_etl.pipeline.outcomes import Tally
-from reverse_etl.pipeline.receive import Invalid
-from reverse_etl.records import CrmRecord, Fate, SourceRecord, Write
+from reverse_etl.errors import RowError
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.letters import letter, waiting_write
+from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.plan import Plan
+from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import hash_value
-
-HOLDS = ("created", "updated", "unchanged", "kept_by_crm", "superseded")
-"""Fates after which the CRM is known to hold the record."""
 
 
 @dataclass(slots=True)
+class Settlement:
+    """One block of a rule while it is settled."""
+
+    rule: CompiledRule
+    entries: dict[str, Entry]
+    """The entries of the block as the ledger has them now, by key."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """What is settled so far: the records whose links and files come next."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settler:
-    """Writes fates into the ledger and the tally."""
+    """Writes outcomes into the ledger and the counts."""
 
     ledger: Ledger
-    tally: Tally
+    outcomes: Outcomes
 
-    def intend(
-        self, rule: CompiledRule, writes: Sequence[Write], entries: dict[str, Entry]
-    ) -> None:
-        """Note creates before they are sent, so that a killed run is known to have meant them."""
-        pending = []
-        for write in writes:
-            if write.kind == "create":
-                entries[write.key] = Entry(write.key, "pending")
-                pending.append(entries[write.key])
-        if pending:
-            self.ledger.apply(Changes(rule.object, entries=pending))
+    def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
+        """Settle what a plan decided without a call, and record the creates that it intends.
 
-    def settle(self, rule: CompiledRule, fates: Sequence[Fate], entries: dict[str, Entry]) -> None:
-        """One transaction for these fates."""
-        changes = Changes(rule.object)
-        accepted = [fate.record.source.key for fate in fates if fate.name in HOLDS]
-        were_dead = self.ledger.dead_keys(rule.name, accepted) if accepted else set()
-        for fate in fates:
-            self.tally.of(rule.object).fates[fate.name] += 1
-            source_key = fate.record.source.key
-            if fate.name in HOLDS:
-                self._hold(rule, fate, entries, changes)
-                if source_key in were_dead:
-                    changes.closed.append((rule.name, source_key))
-            elif fate.name == "dead":
-                self._die(rule, fate, entries, changes)
-            elif fate.name == "waiting":
-                changes.waiting.append(waiting_write(rule, fate))
-            elif fate.name == "filtered" and fate.record.leaving:
-                self._hold(rule, fate, entries, changes)
-            self._count_links(rule, fate)
-        self.ledger.apply(changes)
+        The intent is in the ledger before anything is sent, so that the run after a kill knows to
+        look the key up.
+        """
+        settlement = Settlement(rule, dict(plan.entries))
+        pending = [Entry(write.key, "pending") for write in plan.writes if write.kind == "create"]
+        self._count_writes(rule, plan.writes)
+        self.settle(settlement, plan.outcomes, pending)
+        return settlement
 
-    def _hold(
-        self, rule: CompiledRule, fate: Fate, entries: dict[str, Entry], changes: Changes
-    ) -> None:
-        record = fate.record
-        entry = entries.get(record.key)
-        if entry is None:
-            if fate.crm_id is None:
-                return
-            entry = Entry(record.key, "settled")
-        elif (
-            fate.name in ("unchanged", "filtered")
-            and entry.fingerprints.get(rule.name) == record.fingerprint
-            and not fate.accepted
-        ):
-            return
-        entry.state, entry.crm_id = "settled", fate.crm_id or entry.crm_id
-        entry.fingerprints.pop(rule.name, None)
-        if fate.whole:
-            entry.fingerprints[rule.name] = record.fingerprint
-        for name, value in fate.accepted.items():
-            mark = FieldMark(hash_value(value), record.seen_us(name))
-            before = entry.marks.get(name)
-            if (
-                before is not None and before.hash != mark.hash
-            ):  # what other rules last sent no longer stands as they know it
-                entry.fingerprints = {
-                    name: own for name, own in entry.fingerprints.items() if name == rule.name
-                }
-            entry.marks[name] = mark
-        entries[record.key] = entry
-        changes.entries.append(entry)
-
-    def _die(
-        self, rule: CompiledRule, fate: Fate, entries: dict[str, Entry], changes: Changes
-    ) -> None:
-        record = fate.record
-        entry = entries.get(record.key)
-        if entry is None or entry.state != "settled":
-            entries[record.key] = Entry(record.key, "dead")
-            changes.entries.append(entries[record.key])
-        fault = fate.fault or RowFault("unknown", "no reason was given")
-        changes.dead += [
-            letter(rule, source, fate.stage, fault) for source in (*record.collapsed, record.source)
-        ]
-
-    def _count_links(self, rule: CompiledRule, fate: Fate) -> None:
-        """Reference links travel with the write; the others are `linking`'s."""
-        references = [link for link in fate.record.links if link.form.form == "reference"]
-        if fate.name in HOLDS and fate.name != "created":
-            references = [link for link in references if not link.form.later]
-        if not references:
-            return
-        if fate.name == "waiting":
-            self.tally.links.update(wanted=len(references), waiting=len(references))
-        elif fate.name in HOLDS:
-            for link in references:
-                made = (
-                    fate.linked
-                    and (fate.name == "created" or link.form.field in fate.accepted)
-                    and not link.form.on_create
-                )
-                made = made or (fate.linked and fate.name == "created")
-                self.tally.links.update(wanted=1, **{"made" if made else "kept": 1})
-
-    def settle_invalid(self, rule: CompiledRule, invalid: Sequence[Invalid]) -> None:
-        """An invalid record is dead once for each rule of its stream."""
-        changes = Changes(rule.object)
-        for one in invalid:
-            source = SourceRecord(rule.rule.stream, one.key, one.raw, one.observed_us)
-            changes.dead.append(letter(rule, source, "receive", one.fault))
-        self.tally.of(rule.object).fates["dead"] += len(invalid)
-        self.ledger.apply(changes)
-
-    def settle_unmappable(
+    def settle(
         self,
-        rule: CompiledRule,
-        failed: Sequence[tuple[SourceRecord, RowFault]],
-        filtered: int,
-        awaited: int,
+        settlement: Settlement,
+        outcomes: Sequence[Outcome],
+        pending: Sequence[Entry] = (),
     ) -> None:
-        """Records the rule could not map, the number that `where` filtered, and of those that another stream will bring."""
-        changes = Changes(rule.object)
-        for source, fault in failed:
-            changes.dead.append(letter(rule, source, "map", fault))
-        self.tally.of(rule.object).fates["dead"] += len(failed)
-        self.tally.of(rule.object).fates["filtered"] += filtered
-        self.tally.of(rule.object).fates["waiting"] += awaited
+        """Settle these outcomes, and intended creates with them, in one transaction."""
+        rule = settlement.rule
+        changes = Changes(rule.object, entries=[*pending])
+        self._close_letters(rule, outcomes, changes)
+        for outcome in outcomes:
+            self.outcomes.of(rule.object).settled(outcome.name)
+            if outcome.record is not None:
+                self._settle_record(settlement, outcome.record, outcome, changes)
+                self._count_references(outcome.record, outcome)
+            elif outcome.error is not None:
+                changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
         self.ledger.apply(changes)
+        settlement.entries |= {entry.key: entry for entry in changes.entries}
+        settlement.outcomes += outcomes
+
+    def _close_letters(
+        self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
+    ) -> None:
+        """A record that arrived closes the dead letter that an earlier version of it left."""
+        arrived = [outcome.source.key for outcome in outcomes if outcome.holds]
+        if arrived:
+            open_keys = self.ledger.letters.open_keys(rule.name, arrived)
+            changes.closed += [(rule.name, key) for key in arrived if key in open_keys]
+
+    def _settle_record(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
+    ) -> None:
+        entry = settlement.entries.get(record.key)
+        if outcome.holds or (outcome.name == "filtered" and record.leaving):
+            entry = held_entry(settlement.rule, record, outcome, entry)
+            changes.entries += [entry] if entry is not None else []
+        elif outcome.name == "rejected":
+            if entry is None or entry.state != "settled":
+                changes.entries.append(Entry(record.key, "dead"))
+            error = outcome.error or RowError("unknown", "no reason was given")
+            changes.dead += [
+                letter(settlement.rule, source, outcome.stage, error)
+                for source in (*record.collapsed, record.source)
+            ]
+        elif outcome.name == "waiting" and outcome.missing is not None:
+            changes.waiting.append(waiting_write(settlement.rule, record, outcome.missing))
+
+    def _count_writes(self, rule: CompiledRule, writes: Sequence[Write]) -> None:
+        work = self.outcomes.of(rule.object)
+        for write in writes:
+            work.worked(write.kind)
+            work.worked("kept_back", write.kept_back)
+
+    def _count_references(self, record: CrmRecord, outcome: Outcome) -> None:
+        """Reference links travel with the write; the other links are counted where they are made."""
+        references = [link for link in record.links if link.form.form == "reference"]
+        if outcome.holds and outcome.name != "created":
+            references = [link for link in references if not link.form.later]
+        if outcome.name == "waiting":
+            self.outcomes.links.planned(len(references))
+            self.outcomes.links.settled("waiting", len(references))
+        elif outcome.holds:
+            for link in references:
+                created = outcome.linked and outcome.name == "created"
+                sent = link.form.field in outcome.accepted and not link.form.on_create
+                made = created or (outcome.linked and sent)
+                self.outcomes.links.planned()
+                self.outcomes.links.settled("made" if made else "kept")
 
 
-def letter(rule: CompiledRule, source: SourceRecord, stage: str, fault: RowFault) -> DeadLetter:
-    """A dead letter; a vendor's message is scrubbed of the record's values."""
-    message = scrub(fault.message, source.values) if stage == "send" else fault.message
-    hint = fault.hint or "look at the record and the CRM field, mend one of them, and sync again"
-    return DeadLetter(
-        rule.name,
-        source.key,
-        source.stream,
-        rule.object,
-        stage,
-        fault.code,
-        message,
-        hint,
-        dict(source.values),
-        source.observed_us,
+def held_entry(
+    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None
+) -> Entry | None:
+    """The entry of a record that the CRM holds; None if the ledger says the same already."""
+    if entry is None:
+        if outcome.crm_id is None:
+            return None
+        entry = Entry(record.key, "settled")
+    elif is_same(rule, record, outcome, entry):
+        return None
+
+    marks = dict(entry.marks)
+    fingerprints = {name: known for name, known in entry.fingerprints.items() if name != rule.name}
+    for name, value in outcome.accepted.items():
+        mark = FieldMark(hash_value(value), record.seen_us(name))
+        before = marks.get(name)
+        if before is not None and before.hash != mark.hash:
+            # The field is no longer as other rules last sent it: they must compare it again.
+            fingerprints = {}
+        marks[name] = mark
+    if outcome.whole:
+        fingerprints[rule.name] = record.fingerprint
+    return replace(
+        entry,
+        state="settled",
+        crm_id=outcome.crm_id or entry.crm_id,
+        fingerprints=fingerprints,
+        marks=marks,
     )
 
 
-def waiting_write(rule: CompiledRule, fate: Fate) -> Waiting:
-    """A write that waits for the other end of its link."""
-    assert fate.missing is not None
-    record: CrmRecord = fate.record
-    values: Mapping[str, object] = record.source.values
-    link = fate.missing
-    return Waiting(
-        rule.name,
-        record.key,
-        rule.object,
-        link.form.to,
-        link.to_key,
-        record.source.key,
-        record.observed_us,
-        values,
+def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry) -> bool:
+    """Returns True if an outcome brings nothing that the entry does not hold."""
+    return (
+        outcome.name in ("unchanged", "filtered")
+        and not outcome.accepted
+        and entry.fingerprints.get(rule.name) == record.fingerprint
     )
+
+
+def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
+    """An entry with more marks, of a link or a file."""
+    return replace(entry, marks={**entry.marks, **marks})

@@ -1,79 +1,59 @@
-"""Planned writes on disk: between stages 4 and 5, for objects that can be written by jobs of many rows.
+"""Planned writes on disk, between stages 4 and 5, for objects that take jobs of many rows.
 
-The file has no name and only this process can read it, since it holds personal data. A write goes in as a tuple without
-its rule and comes out whole. Invariant: a key is in a spool once.
+The file has no name and only this process can read it, since it holds personal data. A write goes in
+as a tuple without its rule and comes out whole. Invariant: a key is in a spool once.
 """
 
 from __future__ import annotations
 
 import pickle
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from typing import IO, Any
 
-from reverse_etl.mapping.compiler import CompiledRule
-from reverse_etl.records import CrmRecord, SourceRecord, WantedLink, Write
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.batch import batches, takes_jobs
+from reverse_etl.records import KINDS, CrmRecord, SourceRecord, WantedLink, Write, WriteKind
 
-Kind = Literal["create", "update"]
-KINDS: tuple[Kind, ...] = ("create", "update")
 SPOOL_ROWS = 100_000
-"""A spool this long is written, so that what a job's results need in memory stays bounded."""
+"""A spool this long is written, so that the memory that a job's results need stays bounded."""
 
 
 def packed(write: Write) -> tuple[Any, ...]:
-    """A write as it lies on disk."""
+    """A write as it is on disk."""
     record = write.record
     links = [(link.form, link.to_key) for link in record.links]
-    source = (
-        record.source.stream,
-        record.source.key,
-        dict(record.source.values),
-        record.source.observed_us,
-    )
-    carried = [(one.stream, one.key, dict(one.values), one.observed_us) for one in record.collapsed]
-    own = (
-        record.key,
-        links,
-        source,
-        record.fingerprint,
-        record.leaving,
-        record.file,
-        dict(record.earlier),
-        carried,
-    )
+    collapsed = [packed_source(source) for source in record.collapsed]
+    inner = (
+        record.key, links, packed_source(record.source), record.fingerprint, record.leaving,
+        record.file, dict(record.earlier), collapsed,
+    )  # fmt: skip
     return (
-        own,
-        write.kind,
-        write.fields,
-        write.crm_id,
-        write.accepted,
-        write.kept_back,
-        write.recovered,
-        write.cleared_first,
-        write.whole,
-    )
+        inner, write.kind, dict(write.fields), write.crm_id, dict(write.accepted),
+        write.kept_back, write.recovered, write.cleared_first, write.whole,
+    )  # fmt: skip
 
 
-def unpacked(rule: CompiledRule, row: tuple[Any, ...]) -> Write:
+def packed_source(source: SourceRecord) -> tuple[Any, ...]:
+    """A source record as it is on disk."""
+    return (source.stream, source.key, dict(source.values), source.observed_us)
+
+
+def unpacked(row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
-    own, kind, fields, crm_id, accepted, kept_back, recovered, cleared_first, whole = row
-    key, links, source, fingerprint, leaving, file, earlier, carried = own
-    wanted = tuple(WantedLink(form, to_key) for form, to_key in links)
-    collapsed = tuple(SourceRecord(*one) for one in carried)
-    values = {**accepted, **fields}
+    inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared_first, whole = row
+    key, links, source, fingerprint, leaving, file, earlier, collapsed = inner
     record = CrmRecord(
-        rule,
-        key,
-        values,
-        wanted,
-        SourceRecord(*source),
-        fingerprint,
-        leaving,
-        file,
-        earlier,
-        collapsed,
+        key=key,
+        fields={**accepted, **fields},
+        links=tuple(WantedLink(form, to_key) for form, to_key in links),
+        source=SourceRecord(*source),
+        fingerprint=fingerprint,
+        leaving=leaving,
+        file=file,
+        earlier=earlier,
+        collapsed=tuple(SourceRecord(*parts) for parts in collapsed),
     )
     return Write(
         record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared_first, whole
@@ -82,17 +62,23 @@ def unpacked(rule: CompiledRule, row: tuple[Any, ...]) -> Write:
 
 @dataclass(slots=True)
 class Spool:
-    """The writes of one rule, in the order they were planned."""
+    """The writes of one rule, in the order in which they were planned."""
 
     rule: CompiledRule
     keys: set[str] = field(default_factory=set)
-    rows: Counter[str] = field(default_factory=Counter)
-    """Writes by kind."""
+    rows: dict[WriteKind, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    """Number of writes, by kind."""
     _file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     _blocks: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def add(self, writes: Sequence[Write]) -> None:
         """Append a block."""
@@ -102,16 +88,67 @@ class Spool:
         self._blocks.append(self._file.tell())
         pickle.dump([packed(write) for write in writes], self._file, pickle.HIGHEST_PROTOCOL)
         self.keys.update(write.key for write in writes)
-        self.rows.update(write.kind for write in writes)
+        for write in writes:
+            self.rows[write.kind] += 1
 
-    def read(self, kind: Kind) -> Iterator[list[Write]]:
+    def read(self, kind: WriteKind) -> Iterator[list[Write]]:
         """Writes of one kind, a block at a time."""
         for start in self._blocks:
             self._file.seek(start)
-            block = [unpacked(self.rule, row) for row in pickle.load(self._file)]  # noqa: S301  # this process wrote it, nobody else can
-            if found := [write for write in block if write.kind == kind]:
-                yield found
+            rows = pickle.load(self._file)  # noqa: S301  # only this process can write the file
+            block = [write for write in map(unpacked, rows) if write.kind == kind]
+            if block:
+                yield block
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Give the disk space back."""
         self._file.close()
+
+
+@dataclass(slots=True)
+class Spools:
+    """The spools of a run, in the order of their rules' first writes."""
+
+    by_rule: dict[str, Spool] = field(default_factory=dict)
+
+    def batches(self, rule: CompiledRule, writes: Sequence[Write]) -> Iterator[list[Write]]:
+        """Stage 5: batches to send now; writes of an object that takes jobs are gathered instead."""
+        if not takes_jobs(rule.spec):
+            return batches(rule.spec, writes)
+        if writes:
+            self.by_rule.setdefault(rule.name, Spool(rule)).add(writes)
+        return iter(())
+
+    def keys(self, rule: CompiledRule) -> set[str]:
+        """Keys of a rule that are in its spool."""
+        spool = self.by_rule.get(rule.name)
+        return spool.keys if spool else set()
+
+    def in_the_way(self, rule: CompiledRule, keys: Iterable[str]) -> list[Spool]:
+        """Spools to send before records with these keys can be planned: those of their parents,
+        and those with writes of the same keys."""
+        wanted = set(keys)
+        parents = {link.to for link in rule.links}
+        return [
+            spool
+            for spool in self.by_rule.values()
+            if spool.rule.object in parents
+            or (spool.rule.object == rule.object and not wanted.isdisjoint(spool.keys))
+        ]
+
+    def held(self) -> dict[str, int]:
+        """Number of gathered writes, by object."""
+        held: dict[str, int] = {}
+        for spool in self.by_rule.values():
+            held[spool.rule.object] = held.get(spool.rule.object, 0) + len(spool)
+        return held
+
+    def holds(self, stream: str) -> bool:
+        """Returns True if writes of a stream are gathered and not sent yet."""
+        return any(spool.rule.stream == stream for spool in self.by_rule.values())
+
+    def close(self) -> None:
+        """Give up what is gathered: the run ends."""
+        for spool in self.by_rule.values():
+            spool.close()
+        self.by_rule.clear()

@@ -1,6 +1,6 @@
 """The command line of a target: the Singer command, and commands that look at mapping and ledger.
 
-Every error a person can act on ends as one line on stderr and exit code 1, without a traceback.
+Every error that you can act on ends as one line on stderr and exit code 1, without a traceback.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from select import select as readable
 from typing import Any
 
 import click
+from singer_kit.command_line import config_option, run_command
+from singer_kit.settings import settings_from_files
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, func, select
 
-from reverse_etl.errors import FatalError, Stopped
+from reverse_etl.errors import StoppedError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.mapping.examples import check_examples
@@ -28,40 +31,40 @@ from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 
 DRAIN_S = 60.0
-"""How long a failed target goes on reading its input; a tap that writes for longer gets a broken pipe."""
+"""How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
 COMMANDS = ("dead-letters", "ledger", "mapping")
+LETTER_COLUMNS = (
+    "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
+    "times", "first_at", "last_at",
+)  # fmt: skip
 
 
 def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
     """Run a target's command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    besides = bool(arguments) and arguments[0] in COMMANDS
     try:
-        if arguments and arguments[0] in COMMANDS:
-            code = commands(target)(args=arguments, prog_name=target.name, standalone_mode=False)
-        else:
-            code = target.cli(args=arguments, prog_name=target.name, standalone_mode=False)
-    except (FatalError, RecordsWithoutSchemaException, InvalidInputLine) as error:
-        return failed(target, str(error))
-    except Stopped as stopped:
+        return run_command(
+            commands(target) if besides else target.cli,
+            target.name,
+            arguments,
+            expected=(RecordsWithoutSchemaException, InvalidInputLine),
+            on_failure=partial(end_failed_run, target.name),
+        )
+    except StoppedError as stopped:
         logging.getLogger(target.name).info("%s", stopped)
         return 128 + stopped.signal_number
-    except click.ClickException as error:
-        error.show()
-        return 1
-    return code if isinstance(code, int) else 0
 
 
-def failed(target: type[CrmTarget], message: str) -> int:
-    """Say what is wrong; 1."""
-    logging.getLogger(target.name).error("%s", message)
+def end_failed_run(name: str) -> None:
+    """After the error: let the tap finish writing, and name the exit code in the last line."""
     read_to_the_end(stdin_handle())
-    logging.getLogger(target.name).error("exit code 1")
-    return 1
+    logging.getLogger(name).error("exit code 1")
 
 
 def stdin_handle() -> int:
-    """The descriptor of standard input; -1 where there is none."""
+    """The descriptor of standard input; -1 if there is none."""
     try:
         return sys.stdin.fileno()
     except (AttributeError, ValueError, OSError):
@@ -69,7 +72,10 @@ def stdin_handle() -> int:
 
 
 def read_to_the_end(handle: int) -> None:
-    """Read and drop what a tap still writes: Meltano 4.4 buries our message under a broken pipe's traceback otherwise."""
+    """Read and drop what a tap still writes.
+
+    Meltano 4.4 otherwise buries our message under the traceback of a broken pipe.
+    """
     deadline = time.monotonic() + DRAIN_S
     try:
         mode = os.fstat(handle).st_mode if handle >= 0 else 0
@@ -82,28 +88,17 @@ def read_to_the_end(handle: int) -> None:
         return
 
 
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--config FILE`, besides the environment."""
-    return click.option(
-        "--config",
-        "config_files",
-        multiple=True,
-        type=click.Path(exists=True),
-        help="Settings file, or the environment.",
-    )(command)
-
-
 def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:
-    """A target with settings from files and the environment, not validated: these commands need few of them."""
-    config: dict[str, Any] = {}
-    for name in config_files:
-        with open(name, encoding="utf-8") as file:
-            config |= json.load(file)
+    """A target with settings from files and the environment.
+
+    They are not validated, since these commands need few of them. Raises: SettingError.
+    """
+    config = settings_from_files(config_files)
     return target(config=config, parse_env_config=True, validate_config=False)
 
 
 def commands(target: type[CrmTarget]) -> click.Group:
-    """The commands beside the Singer one."""
+    """The commands besides the Singer one."""
 
     @click.group()
     def group() -> None:
@@ -114,26 +109,18 @@ def commands(target: type[CrmTarget]) -> click.Group:
         """Records that could not be delivered."""
 
     @dead_letters.command("list")
-    @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-    @config_options
+    @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+    @config_option
     def list_dead_letters(as_json: bool, config_files: Sequence[str]) -> None:
-        """List open dead letters of every account in the ledger."""
-        letters = open_letters(configured(target, config_files))
-        if as_json:
-            click.echo(json.dumps(letters, indent=2, default=str))
-            return
-        for one in letters:
-            click.echo(
-                f"{one['rule']}  {one['key']}  {one['stage']}/{one['code']}: {one['message']}. To do: {one['hint']}"
-            )
-        click.echo(f"{len(letters)} open dead letters")
+        """List the open dead letters of every account in the ledger."""
+        print_letters(open_letters(configured(target, config_files)), as_json=as_json)
 
     @group.group("ledger")
     def ledger() -> None:
         """The sync ledger."""
 
     @ledger.command("status")
-    @config_options
+    @config_option
     def status(config_files: Sequence[str]) -> None:
         """Entries by account, object and state, and the last run."""
         click.echo(json.dumps(ledger_status(configured(target, config_files)), indent=2))
@@ -143,7 +130,7 @@ def commands(target: type[CrmTarget]) -> click.Group:
         """The mapping."""
 
     @mapping.command("check")
-    @config_options
+    @config_option
     def check(config_files: Sequence[str]) -> None:
         """Check the rules' shape and sense, and run their examples, without the CRM."""
         plugin = configured(target, config_files)
@@ -154,46 +141,54 @@ def commands(target: type[CrmTarget]) -> click.Group:
     return group
 
 
+@contextmanager
+def open_ledger(plugin: CrmTarget) -> Iterator[Engine]:
+    """The ledger's database of a target's settings, closed at the end. Raises: LedgerError."""
+    engine = Ledger.open(ledger_url(plugin.config, plugin.name))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def print_letters(letters: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """A line per dead letter and their number, or one JSON array."""
+    if as_json:
+        click.echo(json.dumps(letters, indent=2, default=str))
+        return
+    for letter in letters:
+        where = f"{letter['rule']}  {letter['key']}  {letter['stage']}/{letter['code']}"
+        click.echo(f"{where}: {letter['message']}. To do: {letter['hint']}")
+    click.echo(f"{len(letters)} open dead letters")
+
+
 def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
     """Open dead letters, with their raw records."""
-    names = (
-        "account",
-        "rule",
-        "key",
-        "stream",
-        "object",
-        "stage",
-        "code",
-        "message",
-        "hint",
-        "record",
-        "times",
-        "first_at",
-        "last_at",
-    )
     query = (
-        select(DeadLetterRow)
+        select(*(getattr(DeadLetterRow, name) for name in LETTER_COLUMNS))
         .where(DeadLetterRow.crm == plugin.crm, DeadLetterRow.closed_at.is_(None))
         .order_by(DeadLetterRow.first_at)
     )
-    with Session(Ledger.open(ledger_url(plugin.config, plugin.name))) as session:
-        return [{name: getattr(row, name) for name in names} for row in session.scalars(query)]
+    with open_ledger(plugin) as engine, engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def ledger_status(plugin: CrmTarget) -> dict[str, Any]:
     """Counts of entries, and the last run of each account."""
+    runs = select(RunRow).where(RunRow.crm == plugin.crm).order_by(RunRow.began_at)
+    states = (
+        select(EntryRow.account, EntryRow.object, EntryRow.state, func.count().label("rows"))
+        .where(EntryRow.crm == plugin.crm)
+        .group_by(EntryRow.account, EntryRow.object, EntryRow.state)
+    )
     accounts: dict[str, Any] = {}
-    with Session(Ledger.open(ledger_url(plugin.config, plugin.name))) as session:
-        for row in session.scalars(
-            select(RunRow).where(RunRow.crm == plugin.crm).order_by(RunRow.began_at)
-        ):
-            last = {"began_at": row.began_at, "ended_at": row.ended_at, "exit_code": row.exit_code}
-            accounts.setdefault(row.account, {"entries": {}})["last_run"] = last
-        for account, name, state in session.execute(
-            select(EntryRow.account, EntryRow.object, EntryRow.state).where(
-                EntryRow.crm == plugin.crm
-            )
-        ):
-            states = accounts.setdefault(account, {"entries": {}})["entries"].setdefault(name, {})
-            states[state] = states.get(state, 0) + 1
+    with open_ledger(plugin) as engine, engine.connect() as connection:
+        for run in connection.execute(runs):
+            account = accounts.setdefault(run.account, {"entries": {}})
+            account["last_run"] = {
+                "began_at": run.began_at, "ended_at": run.ended_at, "exit_code": run.exit_code,
+            }  # fmt: skip
+        for row in connection.execute(states):
+            account = accounts.setdefault(row.account, {"entries": {}})
+            account["entries"].setdefault(row.object, {})[row.state] = row.rows
     return accounts

@@ -21,23 +21,23 @@ class MessageReader(GenericSingerReader[str]):
     default_input: IO[str] = sys.stdin
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
-        """One message. Raises: FatalError, which tells nothing of the line."""
+        """One message. Raises: FatalError, which quotes nothing of the line."""
         try:
             message = DECODER.decode(line)
         except msgspec.DecodeError:
             cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
             raise FatalError(
-                f"A line of {len(line)} characters is no JSON.{cut}",
+                f"A line of {len(line)} characters is not valid JSON.{cut}",
                 "Look at the tap's own log, then run again.",
             ) from None
         if not isinstance(message, dict):
-            raise FatalError("A line of the input is no Singer message.", "Look at the tap.")
+            raise FatalError("A line of the input is not a Singer message.", "Check the tap.")
         return message
 
     @staticmethod
     def assert_line_requires(line_dict: Mapping[str, Any], requires: set[str]) -> None:
-        """Raises: FatalError naming the keys a message lacks."""
+        """Raises: FatalError that names the keys a message lacks."""
         missing = sorted(requires - set(line_dict))
         if missing:
             kind = line_dict.get("type", "message")
-            raise FatalError(f"A {kind} lacks {', '.join(missing)}.", "Look at the tap.")
+            raise FatalError(f"A {kind} lacks {', '.join(missing)}.", "Check the tap.")

@@ -6,92 +6,103 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reverse_etl.crm.adapter import Account, CallCount
 from reverse_etl.ledger import DeadLetter
 from reverse_etl.objects import ObjectSpec
-from reverse_etl.pipeline.outcomes import Tally
+from reverse_etl.pipeline.least_calls import least_calls
+from reverse_etl.pipeline.outcomes import Outcomes
+
+SUMMARY = ("created", "updated", "unchanged", "waiting", "rejected", "not_attempted")
+"""Counts that the summary line shows, where they are not 0."""
 
 
-def build(
-    *,
-    target: str,
-    run_id: str,
-    exit_code: int,
-    account: Account,
-    objects: Mapping[str, ObjectSpec],
-    calls: CallCount,
-    tally: Tally,
-    letters: Sequence[DeadLetter],
-    message: str,
-) -> dict[str, Any]:
-    """The report as data; its shape is fixed by SPEC section 10."""
-    per_object = {}
-    for name, one in tally.objects.items():
-        made = sum(count for (of, _), count in calls.by_purpose.items() if of == name)
-        per_object[name] = {"made": made, "least": one.least_calls(objects[name])}
-    setup = sum(count for (of, _), count in calls.by_purpose.items() if not of)
-    return {
-        "target": target,
-        "run_id": run_id,
-        "exit_code": exit_code,
-        "message": message,
-        "account": account.id,
-        "received": dict(tally.received),
-        "objects": {name: one.report() for name, one in tally.objects.items()},
-        "links": tally.link_report(),
-        "attachments": tally.attachment_report(),
-        "calls": {
-            "made": sum(one["made"] for one in per_object.values()),
-            "least": sum(one["least"] for one in per_object.values()),
-            "setup": setup,
-            "cost": calls.cost,
-            "objects": per_object,
-        },
-        "dead_letters": [
-            {
-                "key": one.key,
-                "rule": one.rule,
-                "stage": one.stage,
-                "code": one.code,
-                "hint": one.hint,
-                "message": one.message,
-            }
-            for one in letters
-        ],
-    }
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run did. The shape of the report is fixed: scripts read it."""
 
+    target: str
+    exit_code: int
+    message: str
+    account: Account
+    outcomes: Outcomes
 
-def save(report: Mapping[str, Any], folder: Path) -> Path:
-    """Write `latest.json` for its owner alone, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=2)
-        file.write("\n")
-    path = folder / "latest.json"
-    os.replace(name, path)
-    return path
-
-
-def summary(report: Mapping[str, Any]) -> str:
-    """One line for the log."""
-    parts = []
-    for name, one in report["objects"].items():
-        counts = {
-            key: one[key]
-            for key in ("created", "updated", "unchanged", "waiting", "dead", "not_attempted")
+    def build(
+        self,
+        objects: Mapping[str, ObjectSpec],
+        calls: CallCount | None = None,
+        letters: Sequence[DeadLetter] = (),
+        run_id: str = "",
+    ) -> dict[str, Any]:
+        """The report as data; `calls` is None if no account was opened."""
+        return {
+            "target": self.target,
+            "run_id": run_id,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "account": self.account.id,
+            "received": self.outcomes.received_by_stream(),
+            "objects": {name: count.report() for name, count in self.outcomes.objects.items()},
+            "links": self.outcomes.link_report(),
+            "attachments": self.outcomes.attachment_report(),
+            "calls": self._calls(objects, calls or CallCount()),
+            "dead_letters": [
+                {
+                    "key": letter.key,
+                    "rule": letter.rule,
+                    "stage": letter.stage,
+                    "code": letter.code,
+                    "hint": letter.hint,
+                    "message": letter.message,
+                }
+                for letter in letters
+            ],
         }
-        counts["skipped"] = sum(one["skipped"].values())
-        told = (
-            ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items() if value)
-            or "nothing to do"
+
+    def _calls(self, objects: Mapping[str, ObjectSpec], calls: CallCount) -> dict[str, Any]:
+        """Calls made beside the least possible, by object; those for setting up apart."""
+        by_object: dict[str, dict[str, int]] = {}
+        for name, count in self.outcomes.objects.items():
+            made = sum(number for (of, _), number in calls.by_purpose.items() if of == name)
+            by_object[name] = {"made": made, "least": least_calls(objects[name], count.work)}
+        return {
+            "made": sum(numbers["made"] for numbers in by_object.values()),
+            "least": sum(numbers["least"] for numbers in by_object.values()),
+            "setup": sum(number for (of, _), number in calls.by_purpose.items() if not of),
+            "cost": calls.cost,
+            "objects": by_object,
+        }
+
+    @staticmethod
+    def save(report: Mapping[str, Any], folder: Path) -> Path:
+        """Write `latest.json` for its owner alone, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=2)
+            file.write("\n")
+        path = folder / "latest.json"
+        os.replace(name, path)
+        return path
+
+    @staticmethod
+    def summary(report: Mapping[str, Any]) -> str:
+        """One line for the log."""
+        objects = "; ".join(
+            f"{name} {counts['planned']} planned: {counts_text(counts)}"
+            for name, counts in report["objects"].items()
         )
-        parts.append(f"{name} {one['planned']} planned: {told}")
-    calls = report["calls"]
-    told = "; ".join(parts) or "no records"
-    return (
-        f"{told}; {calls['made']} calls (least {calls['least']}); exit code {report['exit_code']}"
-    )
+        calls = report["calls"]
+        made = f"{calls['made']} calls (least {calls['least']})"
+        return f"{objects or 'no records'}; {made}; exit code {report['exit_code']}"
+
+
+def counts_text(counts: Mapping[str, Any]) -> str:
+    """The counts of an object that are not 0."""
+    numbers = {name: counts[name] for name in SUMMARY}
+    numbers["skipped"] = sum(counts["skipped"].values())
+    shown = [f"{number} {name.replace('_', ' ')}" for name, number in numbers.items() if number]
+    return ", ".join(shown) or "nothing to do"

@@ -1,39 +1,67 @@
-"""The SDK's sink, reduced to collecting raw records: validation and type conversion are stage 2's.
+"""The SDK's sink, reduced to collecting raw records: validation and conversion are stage 2's.
 
-This module owns the SDK's protected hooks; `tests/singer/test_sdk_hooks.py` fails if the SDK changes under them.
+This module owns the SDK's protected hooks of a sink; `tests/singer/test_sdk_hooks.py` fails if the
+SDK changes under them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from singer_sdk.sinks import BatchSink
 
 from reverse_etl.pipeline.receive import EXTRACTED_AT
 
-if TYPE_CHECKING:
-    from reverse_etl.singer.target import CrmTarget
+
+class BlockTarget(Protocol):
+    """What a sink needs of its target."""
+
+    @property
+    def position(self) -> int:
+        """Records read so far."""
+
+    def open_stream(
+        self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
+    ) -> None:
+        """Make a stream ready before its first record."""
+
+    def drain_parents(self, stream: str) -> None:
+        """Drain the streams that feed the other ends of a stream's links."""
+
+    def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Take a block through the stages."""
 
 
-class CrmSink(BatchSink):
+class RawSink(BatchSink):
+    """Takes records as they come. The SDK's own checks would end the run at the first bad one."""
+
+    first_pending: int | None = None
+    """Position, among all records of the run, of the first one that is not settled."""
+
+    def get_validator(self) -> None:
+        """None: stage 2 validates."""
+
+    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
+        # The SDK would raise on a bad timestamp before any code of ours saw the record.
+        return record
+
+
+class CrmSink(RawSink):
     """Blocks of one mapped stream."""
 
     MAX_SIZE_DEFAULT = 10_000
-    target: CrmTarget
 
     def __init__(
         self, target: Any, stream_name: str, schema: dict[str, Any], key_properties: Any
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
-        self.target = target
+        self.blocks: BlockTarget = target
         self.is_open = False
-        self.first_pending: int | None = None
-        """Position, among all records of the run, of the first one that is not settled; the target clears it."""
 
     @property
     def include_sdc_metadata_properties(self) -> bool:
-        """True, so that the SDK hands over the message with `time_extracted`."""
+        """True, so that the SDK hands over the message with its `time_extracted`."""
         return True
 
     def _add_sdc_metadata_to_schema(self) -> None:
@@ -42,53 +70,36 @@ class CrmSink(BatchSink):
     def _add_sdc_metadata_to_record(
         self, record: dict[str, Any], message: dict[str, Any], context: dict[str, Any]
     ) -> None:
-        """Only the observed time goes with a record."""
+        # Of the SDK's metadata only the observed time is wanted.
         record[EXTRACTED_AT] = message.get("time_extracted")
-
-    def get_validator(self) -> None:
-        """None: the SDK's validation ends the run at the first bad record."""
-
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        return record
 
     def _singer_validate_message(self, record: dict[str, Any]) -> None:
         """A missing key is a dead letter, not the end of the run."""
 
     def open(self) -> None:
-        """Compile the stream's rules before its first record; in `setup` the SDK would log a line of its own over ours."""
+        """Compile the stream's rules before its first record.
+
+        In `setup` the SDK would log a line of its own over our error.
+        """
         if not self.is_open:
-            self.target.open_stream(
-                self.stream_name, self.original_schema, list(self.key_properties)
-            )
+            keys = list(self.key_properties)
+            self.blocks.open_stream(self.stream_name, self.original_schema, keys)
             self.is_open = True
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Collect a raw record."""
         if self.first_pending is None:
-            self.first_pending = self.target.position
+            self.first_pending = self.blocks.position
         super().process_record(record, context)
 
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Drain the parents' streams, then this block."""
-        records: list[Mapping[str, Any]] = context.get("records", [])
-        self.target.drain_parents(self)
-        self.target.run_block(self.stream_name, records)
+        """Drain the streams of the parents, then this block."""
+        self.blocks.drain_parents(self.stream_name)
+        self.blocks.run_block(self.stream_name, context.get("records", []))
 
 
-class UnmappedSink(BatchSink):
-    """A stream that no rule maps: its records count as received, and their STATE is free to go."""
-
-    def __init__(
-        self, target: Any, stream_name: str, schema: dict[str, Any], key_properties: Any
-    ) -> None:
-        super().__init__(target, stream_name, schema, key_properties)
-        self.first_pending = None
-
-    def get_validator(self) -> None:
-        """None: what is not delivered is not judged."""
-
-    def _validate_and_parse(self, record: dict[str, Any]) -> dict[str, Any]:
-        return record
+class UnmappedSink(RawSink):
+    """A stream that no rule maps: its records count as received, and their STATE may go out."""
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Nothing to keep."""

@@ -1,0 +1,77 @@
+"""The dead letters of one account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from reverse_etl.ledger.entries import DeadLetter
+from reverse_etl.ledger.rows import Rows, parts
+from reverse_etl.ledger.tables import DeadLetterRow
+
+KEY = ["crm", "account", "rule", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Reads dead letters, and writes them within a transaction of the ledger."""
+
+    rows: Rows
+
+    def open(self) -> list[DeadLetter]:
+        """Dead letters that no newer accepted record has closed, oldest first."""
+        query = (
+            select(DeadLetterRow)
+            .where(*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at.is_(None))
+            .order_by(DeadLetterRow.first_at, DeadLetterRow.rule, DeadLetterRow.key)
+        )
+        with self.rows.engine.connect() as connection:
+            return [
+                DeadLetter(
+                    row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
+                    row.hint, row.record, row.observed_us, row.times, row.first_at, row.last_at,
+                )
+                for row in connection.execute(query)
+            ]  # fmt: skip
+
+    def open_keys(self, rule: str, source_keys: Iterable[str]) -> set[str]:
+        """The source keys, of those given, that have an open dead letter of this rule."""
+        open_keys: set[str] = set()
+        with self.rows.engine.connect() as connection:
+            for keys in parts(source_keys):
+                query = select(DeadLetterRow.key).where(
+                    *self.rows.where(DeadLetterRow),
+                    DeadLetterRow.rule == rule,
+                    DeadLetterRow.closed_at.is_(None),
+                    DeadLetterRow.key.in_(keys),
+                )
+                open_keys |= set(connection.scalars(query))
+        return open_keys
+
+    def write(self, connection: Connection, letters: Sequence[DeadLetter]) -> None:
+        """Open letters; one that exists is opened again and its `times` go up."""
+        now = self.rows.now()
+        for letter in letters:
+            columns = {
+                "stream": letter.stream, "object": letter.object, "stage": letter.stage,
+                "code": letter.code, "message": letter.message, "hint": letter.hint,
+                "record": dict(letter.record), "observed_us": letter.observed_us,
+                "last_at": now, "run_id": self.rows.scope.run_id, "closed_at": None,
+            }  # fmt: skip
+            key = self.rows.owned(rule=letter.rule, key=letter.key)
+            insert = self.rows.insert(DeadLetterRow).values(**key, **columns, times=1, first_at=now)
+            again = {**columns, "times": DeadLetterRow.times + 1}
+            connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=again))
+
+    def close(self, connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
+        """Close the letters of these rules and source keys."""
+        for rule, key in closed:
+            query = update(DeadLetterRow).where(
+                *self.rows.where(DeadLetterRow),
+                DeadLetterRow.rule == rule,
+                DeadLetterRow.key == key,
+                DeadLetterRow.closed_at.is_(None),
+            )
+            connection.execute(query.values(closed_at=self.rows.now()))

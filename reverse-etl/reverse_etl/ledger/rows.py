@@ -1,0 +1,50 @@
+"""What every part of the ledger shares: one account's rows of one database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from singer_kit.times import utc_text
+from sqlalchemy import Engine
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reverse_etl.ledger.entries import Scope
+
+KEYS_A_QUERY = 500
+"""Keys in one IN list: far below SQLite's limit on variables, and few plans for PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Access to the rows of one CRM and account."""
+
+    engine: Engine
+    scope: Scope
+    clock: Callable[[], datetime]
+
+    def now(self) -> str:
+        """The present moment as the tables keep it."""
+        return utc_text(self.clock())
+
+    def where(self, table: Any) -> tuple[Any, Any]:
+        """The condition that keeps a query to this account."""
+        return table.crm == self.scope.crm, table.account == self.scope.account
+
+    def owned(self, **columns: Any) -> dict[str, Any]:
+        """The columns of a row of this account."""
+        return {"crm": self.scope.crm, "account": self.scope.account, **columns}
+
+    def insert(self, table: Any) -> Any:
+        """An INSERT that can say what to do on a conflict."""
+        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        return dialect.insert(table)
+
+
+def parts(keys: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Distinct keys, as many at a time as one query takes."""
+    distinct = list(dict.fromkeys(keys))
+    for start in range(0, len(distinct), KEYS_A_QUERY):
+        yield distinct[start : start + KEYS_A_QUERY]

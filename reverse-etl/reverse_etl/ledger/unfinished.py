@@ -1,0 +1,104 @@
+"""What a run leaves to the next one: jobs that still work, and creates that were sent twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from reverse_etl.ledger.entries import Doubt
+from reverse_etl.ledger.rows import Rows
+from reverse_etl.ledger.tables import DoubtRow, JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A bulk job that nobody has seen to its end."""
+
+    object: str
+    job_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRows:
+    """Bulk jobs, which outlive a killed run."""
+
+    rows: Rows
+
+    def begin(self, object_name: str, job_id: str) -> None:
+        """Record a job before anything is uploaded to it."""
+        columns = self.rows.owned(job_id=job_id, object=object_name, state="open")
+        with self.rows.engine.begin() as connection:
+            connection.execute(
+                insert(JobRow).values(
+                    **columns, run_id=self.rows.scope.run_id, began_at=self.rows.now()
+                )
+            )
+
+    def end(self, job_id: str) -> None:
+        """Forget a job whose rows have their outcomes, or will be looked up."""
+        with self.rows.engine.begin() as connection:
+            connection.execute(
+                delete(JobRow).where(*self.rows.where(JobRow), JobRow.job_id == job_id)
+            )
+
+    def open(self) -> list[OpenJob]:
+        """Jobs that have not been seen to their end, oldest first."""
+        query = (
+            select(JobRow.object, JobRow.job_id, JobRow.run_id)
+            .where(*self.rows.where(JobRow))
+            .order_by(JobRow.began_at)
+        )
+        with self.rows.engine.connect() as connection:
+            return [
+                OpenJob(row.object, row.job_id, row.run_id) for row in connection.execute(query)
+            ]
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRows:
+    """Keys of which there may be two records."""
+
+    rows: Rows
+
+    def note(self, rule: str, doubts: Sequence[Doubt]) -> None:
+        """Record keys whose create is about to be sent again."""
+        key_columns = ["crm", "account", "rule", "key"]
+        with self.rows.engine.begin() as connection:
+            for doubt in doubts:
+                columns = {
+                    "source_key": doubt.source_key, "near": dict(doubt.near),
+                    "run_id": self.rows.scope.run_id,
+                }  # fmt: skip
+                key = self.rows.owned(rule=rule, key=doubt.key)
+                statement = self.rows.insert(DoubtRow).values(**key, **columns)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=key_columns, set_=columns)
+                )
+
+    def of(self, rule: str) -> list[Doubt]:
+        """The doubtful keys of a rule."""
+        query = (
+            select(DoubtRow)
+            .where(*self.rows.where(DoubtRow), DoubtRow.rule == rule)
+            .order_by(DoubtRow.key)
+        )
+        with self.rows.engine.connect() as connection:
+            return [
+                Doubt(row.key, row.source_key, row.near, row.run_id)
+                for row in connection.execute(query)
+            ]
+
+    def end(self, rule: str, keys: Sequence[str]) -> None:
+        """Forget keys of which there is one record."""
+        if not keys:
+            return
+        with self.rows.engine.begin() as connection:
+            for key in keys:
+                connection.execute(
+                    delete(DoubtRow).where(
+                        *self.rows.where(DoubtRow), DoubtRow.rule == rule, DoubtRow.key == key
+                    )
+                )

@@ -1,0 +1,205 @@
+"""A rule ready to map: `SourceRecord` → `CrmRecord`, None for a filtered row, or an error.
+
+Mapping a record is pure. It either gives every field in the form in which the CRM compares it, or
+raises what becomes a dead letter: no record is mapped in part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from reverse_etl.errors import AwaitedError, RowError
+from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
+from reverse_etl.mapping.rules import AttachRule, FieldRule, LinkRule, Mode, Rule, WritePolicy
+from reverse_etl.objects import LinkForm, ObjectSpec
+from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
+from reverse_etl.values import FieldInfo, Value, canonical, hash_values
+
+BRACES = re.compile(r"\{([\w.]+)\}")
+"""A property in a file's name."""
+UNSAFE = re.compile(r"[^\w.-]")
+LONGEST_KEY = 255
+"""Characters of a key in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledField:
+    """A field whose function is bound and whose CRM field is known."""
+
+    rule: FieldRule
+    info: FieldInfo
+    compute: Compute
+    order: tuple[str, ...] = ()
+    """What forward means: the options of the CRM's field, else those that the rule can give."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRule:
+    """A rule ready to map records."""
+
+    rule: Rule
+    spec: ObjectSpec
+    fields: Mapping[str, CompiledField]
+    where: Filter | None
+    leave_fields: Mapping[str, Value]
+    """What is written when a row no longer passes `where`; empty if nothing is."""
+    forms: tuple[tuple[str, LinkForm], ...]
+    """The property that holds the other record's key, and the form of the link."""
+    reference_infos: Mapping[str, FieldInfo]
+    """The fields that hold the CRM ids of links."""
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return self.rule.name
+
+    @property
+    def stream(self) -> str:
+        """The stream it maps."""
+        return self.rule.stream
+
+    @property
+    def object(self) -> str:
+        """The CRM object it maps onto."""
+        return self.rule.object
+
+    @property
+    def mode(self) -> Mode:
+        """What it may do: create records, update them, or both."""
+        return self.rule.mode
+
+    @property
+    def upsert_key(self) -> str:
+        """The field that identifies a record in the CRM."""
+        return self.rule.upsert_key
+
+    @property
+    def match_by(self) -> tuple[str, ...]:
+        """Fields by which a record without our key is found."""
+        return self.rule.match_by
+
+    @property
+    def links(self) -> tuple[LinkRule, ...]:
+        """The links to other records, without the owner."""
+        return self.rule.links
+
+    @property
+    def attach(self) -> AttachRule | None:
+        """The file that goes with a record."""
+        return self.rule.attach
+
+    def info(self, name: str) -> FieldInfo:
+        """A field of the CRM, reference fields included. Raises: KeyError."""
+        if name in self.reference_infos:
+            return self.reference_infos[name]
+        return self.fields[name].info
+
+    def policy(self, name: str) -> WritePolicy:
+        """When a field may be written, reference fields included. Raises: KeyError."""
+        if name in self.reference_infos:
+            on_create = any(form.on_create for _, form in self.forms if form.field == name)
+            return "on_create" if on_create else "always"
+        return self.fields[name].rule.write
+
+    def clears(self, name: str) -> bool:
+        """Returns True if a null in the record clears the field in the CRM."""
+        return name in self.fields and self.fields[name].rule.clear_on_null
+
+    def map(self, source: SourceRecord) -> CrmRecord | None:
+        """The CRM record; None if `where` filters the row and `on_leave` writes nothing.
+
+        Raises: AwaitedError if another stream brings the record, RowError.
+        """
+        leaving = self.where is not None and not self._passes(source)
+        if leaving and not self.leave_fields:
+            return None
+        key = self._key(source)
+        values = dict(self.leave_fields) if leaving else self._values(source)
+        links = () if leaving else tuple(self._links(source))
+        return CrmRecord(
+            key=key,
+            fields=values,
+            links=links,
+            source=source,
+            fingerprint=fingerprint(values, links),
+            leaving=leaving,
+            file=None if leaving else self._file(source),
+        )
+
+    def _passes(self, source: SourceRecord) -> bool:
+        assert self.where is not None
+        try:
+            return bool(self.where(source.values))
+        except BAD_RECORD as error:
+            hint = "make the expression allow for null, as in `(total or 0) > 0`"
+            raise RowError("unmappable", f"where fails ({type(error).__name__})", hint) from None
+
+    def _key(self, source: SourceRecord) -> str:
+        field = self.fields[self.upsert_key]
+        key = self._value(field, source)
+        if key is None and field.rule.wait_on_null:
+            raise AwaitedError
+        if key is None:
+            raise RowError(
+                "no_key",
+                f"{self.upsert_key} is empty",
+                "the record needs a value for its upsert key",
+            )
+        if len(str(key)) > LONGEST_KEY:
+            raise RowError(
+                "too_long",
+                f"{self.upsert_key} has more than {LONGEST_KEY} characters",
+                f"shorten the key: the ledger keeps at most {LONGEST_KEY} characters",
+            )
+        return str(key)
+
+    def _values(self, source: SourceRecord) -> dict[str, Value]:
+        """Every field's value, those that the CRM requires not empty."""
+        values = {name: self._value(field, source) for name, field in self.fields.items()}
+        for name, why in self.spec.required.items():
+            if values.get(name) is None:
+                hint = f"{why}: give {name} a default in the rule"
+                raise RowError("required_field", f"{name} is empty", hint)
+        return values
+
+    def _value(self, field: CompiledField, source: SourceRecord) -> Value:
+        name = field.rule.name
+        try:
+            value = field.compute(source.values)
+        except BAD_RECORD as error:
+            raise RowError(
+                "unmappable",
+                f"{name}: {field.rule.function} fails ({type(error).__name__})",
+                f"check the properties that {name} is computed from",
+            ) from None
+        return canonical(field.info, value)
+
+    def _links(self, source: SourceRecord) -> Iterable[WantedLink]:
+        for path, form in self.forms:
+            key = source.values.get(path)
+            if key is not None:
+                yield WantedLink(form, str(key))
+
+    def _file(self, source: SourceRecord) -> WantedFile | None:
+        """The file that goes with the record; None if the record names none."""
+        if self.attach is None:
+            return None
+        url = path_value(source.values, self.attach.url)
+        if not isinstance(url, str) or not url:
+            return None
+        name = BRACES.sub(
+            lambda braces: safe_name(path_value(source.values, braces.group(1))), self.attach.name
+        )
+        return WantedFile(url, name)
+
+
+def fingerprint(values: Mapping[str, Value], links: Iterable[WantedLink]) -> bytes:
+    """One hash over all that a rule makes of a record."""
+    return hash_values([*values.items(), *((link.name, link.to_key) for link in links)])
+
+
+def safe_name(value: object) -> str:
+    """A part of a file's name: letters, digits, dots and dashes."""
+    return UNSAFE.sub("_", str(value))

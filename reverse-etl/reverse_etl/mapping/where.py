@@ -1,0 +1,67 @@
+"""The word `where`: a filter in the expression language of the SDK's stream maps."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import simpleeval
+
+from reverse_etl.mapping.computation import Filter
+from reverse_etl.mapping.functions import Function, bind
+from reverse_etl.mapping.rules import Rule, nearest
+
+
+def compile_where(
+    rule: Rule,
+    properties: Mapping[str, Any],
+    functions: Mapping[str, Function],
+    facts: Mapping[str, object],
+) -> Filter | None:
+    """A rule's filter; None if the rule has none.
+
+    Names are the stream's properties, `record` or `_` for the whole record, and the functions whose
+    facts the CRM provides. Raises: MappingError.
+    """
+    if rule.where is None:
+        return None
+    text = rule.where
+    parsed = parse(rule, text)
+    callables = {
+        **simpleeval.DEFAULT_FUNCTIONS,
+        **{
+            name: bind(function, facts)
+            for name, function in functions.items()
+            if set(function.facts) <= set(facts)
+        },
+    }
+    known = {*properties, "record", "_", *callables, *simpleeval.DEFAULT_NAMES}
+    for name in names_in(parsed):
+        if name not in known:
+            raise rule.error(f"where: unknown name {name!r}.", "where", nearest(name, known))
+    evaluator = simpleeval.EvalWithCompoundTypes(functions=callables)
+    # a property that a record leaves out is null, not an unknown name
+    absent = dict.fromkeys(properties)
+
+    def passes(record: Mapping[str, Any]) -> bool:
+        whole = {"record": record, "_": record}
+        evaluator.names = {**absent, **record, **whole, **simpleeval.DEFAULT_NAMES}
+        return bool(evaluator.eval(text, previously_parsed=parsed))
+
+    return passes
+
+
+def parse(rule: Rule, text: str) -> Any:
+    """The syntax tree of an expression. Raises: MappingError."""
+    try:
+        return simpleeval.SimpleEval.parse(text)
+    except (simpleeval.InvalidExpression, SyntaxError) as error:
+        raise rule.error(
+            f"where: {text!r} is not a valid expression ({type(error).__name__}).", "where"
+        ) from None
+
+
+def names_in(parsed: Any) -> list[str]:
+    """The names that an expression uses, in a fixed order."""
+    return sorted({node.id for node in ast.walk(parsed) if isinstance(node, ast.Name)})

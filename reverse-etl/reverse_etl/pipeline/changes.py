@@ -1,0 +1,148 @@
+"""What of one record has changed: against the ledger's hashes, or the values that the CRM shows.
+
+A field that is older than what the ledger knows is not sent. A field whose policy depends on the
+CRM's own value is judged after one read of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reverse_etl.crm.adapter import Hit
+from reverse_etl.ledger import Entry
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.records import CrmRecord, Outcome, OutcomeName, Write
+from reverse_etl.values import Value, hash_value, same
+
+JUDGED = ("if_empty", "forward_only")
+"""Policies that depend on what the CRM holds."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One record while it is decided what of it to send."""
+
+    rule: CompiledRule
+    record: CrmRecord
+    references: Mapping[str, Value]
+    """CRM ids of the records it refers to, by reference field."""
+    entry: Entry | None = None
+    hit: Hit | None = None
+    adopt: bool = False
+    recovered: bool = False
+    """True if an earlier run sent the create and did not live to record it."""
+    regress: bool = False
+    """True if `forward_only` fields may go back, which takes clearing them first."""
+    changed: dict[str, Value] = field(default_factory=dict)
+    accepted: dict[str, Value] = field(default_factory=dict)
+    to_judge: dict[str, Value] = field(default_factory=dict)
+    cleared_first: list[str] = field(default_factory=list)
+    superseded: int = 0
+    kept_back: int = 0
+
+    @property
+    def crm_id(self) -> str:
+        """The record's id in the CRM."""
+        if self.hit is not None:
+            return self.hit.crm_id
+        return str(self.entry.crm_id) if self.entry is not None else ""
+
+    def compare_with_ledger(self, entry: Entry, *, force: bool) -> None:
+        """Take what differs from the hashes and is not older."""
+        for name, value in self._sendable():
+            mark = entry.marks.get(name)
+            if mark is None and value is None:
+                continue
+            if mark is not None and mark.hash == hash_value(value) and not force:
+                continue
+            if mark is not None and mark.observed_us > self.record.seen_us(name):
+                self.superseded += 1
+            elif self.rule.policy(name) in JUDGED:
+                self.to_judge[name] = value
+            else:
+                self.changed[name] = value
+
+    def compare_with_crm(self, hit: Hit) -> None:
+        """Take what differs from the CRM's values: the source wins where the ledger is silent."""
+        for name, value in self._sendable():
+            held = hit.values.get(name)
+            matched_by = name in self.rule.match_by and not self.adopt
+            if self.rule.policy(name) in JUDGED:
+                self.to_judge[name] = value
+            elif same(self.rule.info(name), held, value) or matched_by:
+                self.accepted[name] = value
+            else:
+                self.changed[name] = value
+
+        for name in (*self.record.fields, *self.references):
+            held = hit.values.get(name)
+            if self.rule.policy(name) == "on_create" and held is not None:
+                self.accepted[name] = held  # recorded as it stands, never sent
+        self.judge(hit)
+
+    def judge(self, hit: Hit | None) -> None:
+        """Decide on the fields whose policy depends on what the CRM holds."""
+        for name, value in self.to_judge.items():
+            held = hit.values.get(name) if hit else None
+            if same(self.rule.info(name), held, value):
+                self.accepted[name] = value
+            elif held is None or self._moves_forward(name, held, value):
+                self.changed[name] = value
+            elif self.regress and self.rule.policy(name) == "forward_only":
+                self.changed[name] = value
+                self.cleared_first.append(name)
+            else:
+                self.kept_back += 1
+        self.to_judge = {}
+
+    def _moves_forward(self, name: str, held: Value, value: Value) -> bool:
+        """Returns True if a `forward_only` field would move towards the end of its options."""
+        if self.rule.policy(name) != "forward_only":
+            return False
+        ranks = {option: rank for rank, option in enumerate(self.rule.fields[name].order)}
+        return ranks.get(str(value), -1) > ranks.get(str(held), -1)
+
+    def _sendable(self) -> list[tuple[str, Value]]:
+        """Values that may be sent after creation; a null only where it clears the field."""
+        return [
+            (name, value)
+            for name, value in {**self.record.fields, **self.references}.items()
+            if self.rule.policy(name) != "on_create"
+            and (value is not None or self.record.leaving or self.rule.clears(name))
+        ]
+
+    def write(self) -> Write:
+        """The write of what changed."""
+        return Write(
+            self.record,
+            "update",
+            self.changed,
+            self.crm_id,
+            self.accepted,
+            current=self.hit.current if self.hit else None,
+            kept_back=self.kept_back,
+            recovered=self.recovered,
+            cleared_first=tuple(self.cleared_first),
+            whole=not self.superseded,
+        )
+
+    def outcome(self) -> Outcome:
+        """The outcome if nothing is left to send."""
+        return Outcome(
+            self._outcome_name(),
+            self.record.source,
+            self.record,
+            self.crm_id,
+            self.accepted,
+            whole=not self.superseded,
+        )
+
+    def _outcome_name(self) -> OutcomeName:
+        if self.record.leaving:
+            return "filtered"
+        if self.recovered:
+            return "created"
+        if self.kept_back:
+            return "kept_by_crm"
+        return "superseded" if self.superseded else "unchanged"

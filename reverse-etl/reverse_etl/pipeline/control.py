@@ -1,0 +1,72 @@
+"""Whether the run may go on: a signal to stop and the budget of calls, in one object that stages ask.
+
+A stage asks `may_call()` before it starts something that needs the CRM. A budget that is spent ends the calls, not the
+run: the rest of the input is read and counted as not attempted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from reverse_etl.errors import BudgetSpentError, StoppedError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RunControl:
+    """The state of one run, shared by all of its stages and threads."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set once a signal has asked the run to end."""
+    signal_number: int = 0
+    spent: str = ""
+    """Why no further calls are made; empty as long as the budget lasts."""
+    busy: bool = False
+    """True while a block is in flight, which a signal lets settle."""
+
+    def may_call(self) -> bool:
+        """Returns True unless a signal or a spent budget forbids new calls."""
+        return not self.spent and not self.stopping.is_set()
+
+    def stop(self, signal_number: int) -> None:
+        """Ask the run to end once everything in flight has settled."""
+        self.signal_number = signal_number
+        self.stopping.set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but wake up at once when the run is asked to stop."""
+        self.stopping.wait(seconds)
+
+    def check(self) -> None:
+        """Raises: StoppedError if a signal has asked the run to end."""
+        if self.stopping.is_set():
+            raise StoppedError(self.signal_number)
+
+    def spend(self, reason: str) -> None:
+        """Record that the budget is spent, and say so the first time."""
+        if not self.spent:
+            self.spent = reason
+            logger.warning("%s The remaining records are counted as not attempted.", reason)
+
+    @contextmanager
+    def within_budget(self) -> Iterator[None]:
+        """Run a piece of work that may be left undone when the budget runs out. Other errors pass."""
+        try:
+            yield
+        except BudgetSpentError as error:
+            self.spend(str(error))
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Hold a signal back until the block in flight has settled. Raises: StoppedError at the end."""
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.busy = False
+        self.check()

@@ -1,0 +1,51 @@
+"""Running a command: an error that a person can act on ends as one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from singer_kit.errors import FatalError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+config_option = click.option(
+    "--config",
+    "config_files",
+    multiple=True,
+    type=click.Path(),
+    help="Settings file, besides the environment.",
+)
+"""`--config FILE`, for commands beside the SDK's own; `settings_from_files` reads them."""
+
+
+def run_command(
+    command: Callable[..., Any],
+    name: str,
+    arguments: Sequence[str],
+    *,
+    expected: tuple[type[Exception], ...] = (),
+    on_failure: Callable[[], None] = lambda: None,
+) -> int:
+    """Run a click command under a program's name; returns the exit code.
+
+    A `FatalError`, or one of the `expected` errors, is logged as one line without a traceback,
+    then `on_failure` is called, and the exit code is 1. Other errors pass.
+    """
+    one_line: tuple[type[Exception], ...] = (FatalError, *expected)
+    try:
+        code = command(args=list(arguments), prog_name=name, standalone_mode=False)
+    except one_line as error:
+        logging.getLogger(name).error("%s", error)
+        on_failure()
+        return 1
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return 1
+    return code if isinstance(code, int) else 0

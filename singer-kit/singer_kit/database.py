@@ -1,0 +1,105 @@
+"""Databases that a setting names by URL: SQLite or PostgreSQL, opened the same way everywhere.
+
+Every commit is on the disk before it returns, and a lock is waited for instead of failing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from singer_kit.errors import FatalError, SettingError
+from singer_kit.private_files import make_private, make_private_folder
+
+BACKENDS = ("sqlite", "postgresql")
+LOCK_WAIT_S = 60
+URL_HINT = "Use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
+
+
+def open_engine(
+    url: str,
+    setting: str,
+    *,
+    error: type[FatalError] = SettingError,
+    create_folder: bool = True,
+    **options: Any,
+) -> Engine:
+    """An engine for the URL that a setting holds; close it with `dispose()`.
+
+    A SQLite file is created for its owner alone. `options` go to SQLAlchemy's `create_engine`.
+
+    Raises: an `error` that names the setting, never the URL, which may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # a port that is not a number is a ValueError
+        raise error(f"{setting} is not a valid database URL.", URL_HINT) from None
+    backend = parsed.get_backend_name()
+    if backend not in BACKENDS:
+        raise error(f"{setting} cannot be a {backend} database.", URL_HINT)
+    try:
+        if backend == "sqlite":
+            create_sqlite_file(parsed, create_folder=create_folder)
+        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
+    except OSError as failure:
+        raise error(
+            f"{setting} names a file that cannot be created ({failure.strerror}).", URL_HINT
+        ) from None
+    except (SQLAlchemyError, ImportError):
+        raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
+    if backend == "sqlite":
+        event.listen(engine, "connect", sqlite_pragmas)
+    return engine
+
+
+def create_sqlite_file(url: URL, *, create_folder: bool) -> None:
+    """Create the file of a SQLite URL, where it has one. Raises: OSError."""
+    if not url.database or url.database == ":memory:":
+        return
+    path = Path(url.database)
+    if create_folder:
+        make_private_folder(path.parent)
+    make_private(path)
+
+
+def sqlite_pragmas(connection: Any, _record: object) -> None:
+    """Write-ahead log, durable commits, and waiting for a lock instead of failing."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={LOCK_WAIT_S * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def exclusive(engine: Engine, lock_id: int) -> Iterator[Connection]:
+    """A transaction that waits until it alone writes; others wait until it ends.
+
+    SQLite has one writer a file, so the write lock is taken at the beginning, not at the first
+    write: a transaction that has read before could no longer get it. In PostgreSQL the turn is an
+    advisory lock under `lock_id`, which every writer of the same tables has to use.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_id:d})")
+        yield connection
+
+
+@contextmanager
+def database_errors(message: str, hint: str, error: type[FatalError]) -> Iterator[None]:
+    """Turns what SQLAlchemy raises into one line: the message, the cause's class, the hint.
+
+    The driver's own text stays out: it may quote values and the URL. Raises: the `error`.
+    """
+    try:
+        yield
+    except SQLAlchemyError as failure:
+        cause = type(getattr(failure, "orig", None) or failure).__name__
+        raise error(f"{message} ({cause}).", hint) from None

@@ -1,0 +1,76 @@
+"""Downloads of files whose URL came from outside: no credentials go along, no redirect is followed.
+
+A host on this machine or a private network is refused unless that is allowed, so that a URL in a
+record cannot be used to read what only this machine can reach.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Literal
+from urllib.parse import urlsplit
+
+import requests
+
+Refusal = Literal["invalid", "not_https", "unknown_host", "private_host"]
+
+
+class UnsafeUrlError(Exception):
+    """A URL that must not be downloaded from, or whose host has no address.
+
+    `refusal` is `invalid` (not an http(s) URL), `not_https`, `unknown_host` or `private_host`.
+    The message names at most the host, never the URL, which may be signed.
+    """
+
+    def __init__(self, refusal: Refusal, message: str, host: str = "") -> None:
+        super().__init__(message)
+        self.refusal, self.host = refusal, host
+
+
+def check_url(url: str, *, allow_private: bool) -> None:
+    """Check where a download would go. Raises: UnsafeUrlError."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UnsafeUrlError("invalid", "not a valid http(s) URL") from None
+    host = parts.hostname
+    if parts.scheme not in ("https", "http") or not host:
+        raise UnsafeUrlError("invalid", "not a valid http(s) URL")
+    if allow_private:
+        return
+    if parts.scheme != "https":
+        raise UnsafeUrlError("not_https", "not an https URL", host)
+    try:
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        raise UnsafeUrlError("unknown_host", f"{host} has no address", host) from None
+    # every address counts: a public name may resolve to a private address as well
+    if any(not ipaddress.ip_address(address).is_global for address in addresses):
+        raise UnsafeUrlError(
+            "private_host", f"{host} is on this machine or a private network", host
+        )
+
+
+def no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leaves a request as it is. As `auth` it keeps requests from using the user's .netrc."""
+    return request
+
+
+def get(
+    session: requests.Session, url: str, *, user_agent: str, timeout_s: tuple[float, float]
+) -> requests.Response:
+    """The response to a GET, its body still to be read; the caller has checked the URL.
+
+    `timeout_s` are the seconds to connect and between two reads.
+
+    Raises: requests.RequestException.
+    """
+    return session.get(
+        url,
+        headers={"User-Agent": user_agent},
+        stream=True,
+        timeout=timeout_s,
+        allow_redirects=False,
+        auth=no_credentials,
+    )

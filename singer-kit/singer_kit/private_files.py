@@ -1,0 +1,36 @@
+"""Files that hold personal data: only their owner can read them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+OWNER_ONLY = 0o600
+
+
+def make_private(path: Path) -> None:
+    """Create an empty file for its owner alone; an existing file is left as it is. Raises: OSError.
+
+    An existing file is not even opened: closing it would drop the locks that SQLite holds on it
+    in this process, and two writers at once corrupt a database.
+    Source: sqlite.org, How To Corrupt An SQLite Database File, section 2.2, read 2026-11-24.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+
+
+def make_private_folder(path: Path) -> None:
+    """Create a folder, and those above it, for their owner alone, unless they exist.
+
+    Raises: OSError.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write a file for its owner alone. Raises: FileExistsError unless `replace`, OSError."""
+    kind = os.O_TRUNC if replace else os.O_EXCL
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | kind, OWNER_ONLY)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)

@@ -1,0 +1,118 @@
+"""Settings: converted from text, validated with one clear error, and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from singer_kit.errors import SettingError
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
+"""The setting that the SDK's message blames. Greedy: the value quoted before may look the same."""
+REQUIRED = re.compile(r"'(\w+)' is a required property")
+EXPECTED = re.compile(
+    r".*(is not (?:of type|one of) [^$]*?(?= in config)"
+    r"|is (?:less|greater) than (?:or equal to )?the (?:minimum|maximum) of [\d.]+)",
+    re.DOTALL,
+)
+"""What the SDK's message says the setting should have been, without the value it quotes."""
+
+
+def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with numbers, booleans, lists and objects converted that came as text.
+
+    The environment and Meltano give every setting as text. Text that does not convert stays as it
+    is; the validation that follows names it.
+    """
+    converted = dict(config)
+    for name, value in config.items():
+        types = schema["properties"].get(name, {}).get("type", [])
+        allowed = {types} if isinstance(types, str) else set(types)
+        if not isinstance(value, str) or "string" in allowed:
+            continue
+        if not value.strip():
+            del converted[name]
+            continue
+        try:
+            converted[name] = json.loads(value.lower() if "boolean" in allowed else value)
+        except ValueError:
+            continue
+    return converted
+
+
+def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:
+    """The settings that the SDK's `--config` options hold, and over them the environment's.
+
+    `plugin` is the tap's or target's class, `config` what the SDK's command passes to `invoke`.
+    """
+    if not config:
+        return {}
+    # the SDK offers no public way to read a plugin's environment variables
+    environment = plugin._env_var_config if config.parse_env else {}
+    return coerced({**(config.config or {}), **environment}, plugin.config_jsonschema)
+
+
+def settings_from_files(names: Sequence[str]) -> dict[str, Any]:
+    """The settings of JSON files, later ones over earlier ones. Raises: SettingError."""
+    settings: dict[str, Any] = {}
+    for name in names:
+        try:
+            settings |= json.loads(Path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):
+            raise SettingError(
+                f"{name} is not a readable settings file.", "Give a file that holds a JSON object."
+            ) from None
+    return settings
+
+
+def bad_setting(messages: Sequence[str]) -> SettingError:
+    """The SDK's validation errors as one, without the values they quote, which may be secrets."""
+    problems = " ".join(map(problem, messages)) or "A setting is not valid."
+    return SettingError(problems, "The README says what each setting takes.")
+
+
+def problem(message: str) -> str:
+    """One of the SDK's validation errors as a sentence that names the setting, not its value."""
+    if required := REQUIRED.search(message):
+        return f"The setting {required.group(1)!r} is missing."
+    place = PLACE.match(message)
+    if place is None:
+        return "A setting is not valid."
+    expected = EXPECTED.match(message)
+    why = f": it {expected.group(1)}" if expected else ""
+    return f"The setting {place.group(1)!r} is not valid{why}."
+
+
+def checked_url(value: str, name: str) -> str:
+    """A base URL without a trailing slash; plain http is for this machine only.
+
+    Raises: SettingError.
+    """
+    url = value.rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # a port that is not a number, a bracket without its pair
+        host = None
+    if not host or parts.scheme not in ("https", "http"):
+        raise SettingError(
+            f"{name} is not a valid http(s) URL.",
+            "Give the host without version, as in https://api.example.com.",
+        )
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise SettingError(
+            f"{name} uses plain http to a host that is not this machine.", "Use https://."
+        )
+    return url
+
+
+def run_folder(plugin: str) -> Path | None:
+    """Meltano's folder for the files of a plugin's runs; None outside Meltano."""
+    root = os.environ.get("MELTANO_PROJECT_ROOT")
+    return Path(root) / ".meltano" / "run" / plugin if root else None

@@ -1,0 +1,41 @@
+"""Timestamps: UTC in one notation inside, any ISO 8601 from outside."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+MICROSECOND_DIGITS = 6
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_utc(value: object) -> datetime:
+    """A timestamp, a date or ISO 8601 text as UTC; without an offset it is taken as UTC.
+
+    Raises: ValueError, TypeError.
+    """
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+    elif isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    else:
+        raise TypeError("not a timestamp")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:
+    """UTC with `Z` and this many digits of a second, cut off, not rounded.
+
+    Texts with the same number of digits have the same width, so they also compare as text.
+    """
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    if digits == 0:
+        return text[: -MICROSECOND_DIGITS - 1] + "Z"
+    return text[: len(text) - MICROSECOND_DIGITS + digits] + "Z"
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,149 @@
+"""What Salesforce's refusals mean: an error of one row, or an error that would fail every row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from reverse_etl.crm.adapter import RowResult
+from reverse_etl.crm.http import Answer
+from reverse_etl.errors import BatchRejectedError, CrmError, RowError
+
+RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
+PASSING = {"UNABLE_TO_LOCK_ROW"}
+"""Row codes after which the row may be sent again: another transaction held a lock on the record
+or its parent. Source: StatusCode in the metadata WSDL v63."""
+DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
+MISSING_PARENT = "Foreign key external ID"
+"""How the message begins when an INVALID_FIELD concerns one row only. Observed in answers of orgs;
+no specification lists messages."""
+RUN_CODES = {
+    "INVALID_FIELD": "The field is missing or hidden by field-level security: "
+    "grant the user access to it, or set `provision: true`.",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "Grant the user edit access to the field, "
+    "or remove it from the rule.",
+    "INSUFFICIENT_ACCESS": "Grant the user access to the object.",
+    "STORAGE_LIMIT_EXCEEDED": "The org is out of storage: free some, then run again.",
+    "API_DISABLED_FOR_ORG": "The API is not enabled for this org or user: enable it.",
+    "API_CURRENTLY_DISABLED": "The API is not open to this user or IP address: enable it.",
+    "NOT_FOUND": "Check `instance_url`, `api_version` and the object's name.",
+    "INVALID_TYPE": "The object does not exist or is hidden from the user.",
+    "INVALID_SESSION_ID": "Check the credentials, then run again.",
+}
+"""Codes of errors that would fail every row, with what to do."""
+
+
+def errors_of(body: Any) -> list[Mapping[str, Any]]:
+    """The errors in a response: usually an array, for some calls a single object."""
+    if isinstance(body, list):
+        return [item for item in body if isinstance(item, dict)]
+    return [body] if isinstance(body, dict) else []
+
+
+def check(answer: Answer) -> Answer:
+    """The answer, unless it means that every call will fail. Raises: CrmError."""
+    if answer.ok:
+        return answer
+
+    for error in errors_of(answer.body):
+        code = str(error.get("errorCode", ""))
+        if code in RUN_CODES:
+            raise refusal("the call", code, error)
+
+    if answer.status in (401, 403):
+        raise CrmError(
+            f"Salesforce refused the call ({answer.status}).",
+            "Check the credentials and the user's permissions.",
+        )
+    return answer
+
+
+def unexpected(answer: Answer, call: str, hint: str) -> CrmError:
+    """The error for a call that did not give what it should."""
+    return CrmError(f"Salesforce returned {answer.status} for {call}.", hint)
+
+
+def json_object(answer: Answer, call: str, hint: str) -> Mapping[str, Any]:
+    """The JSON object that a successful call returned. Raises: CrmError."""
+    if not answer.ok or not isinstance(answer.body, dict):
+        raise unexpected(answer, call, hint)
+    return answer.body
+
+
+def refusal(what: str, code: str, error: Mapping[str, Any]) -> CrmError:
+    """The error that ends the run, with the fields it names."""
+    fields = ", ".join(error.get("fields") or []) or quoted_field(str(error.get("message", "")))
+    named = f": {fields}" if fields else ""
+    return CrmError(f"Salesforce refused {what} ({code}{named}).", RUN_CODES[code])
+
+
+def quoted_field(message: str) -> str:
+    """The field quoted in a message such as `No such column 'X__c'`; empty if there is none."""
+    parts = message.split("'")
+    if len(parts) < 3:
+        return ""
+    return parts[1] if parts[1].replace("_", "").replace(".", "").isalnum() else ""
+
+
+def row_fault(error: Mapping[str, Any]) -> RowError:
+    """The error of one row. Raises: CrmError if it would fail every row."""
+    code = str(error.get("statusCode") or error.get("errorCode") or "UNKNOWN")
+    message = str(error.get("message", ""))
+
+    if code == "INVALID_FIELD" and message.startswith(MISSING_PARENT):
+        hint = (
+            "the record it links to no longer carries its key in Salesforce: "
+            "put the key back, or sync that record with `force`"
+        )
+        return RowError("parent_not_found", f"{code}: {message}", hint)
+
+    if code in RUN_CODES and code != "NOT_FOUND":
+        raise refusal("every row", code, error)
+    if code in DUPLICATE_CODES:
+        return duplicate_fault(code, message, error)
+
+    fields = ", ".join(error.get("fields") or []) or "the record"
+    return RowError(code, message, f"fix {fields} at the source or in the rule")
+
+
+def duplicate_fault(code: str, message: str, error: Mapping[str, Any]) -> RowError:
+    """The error of a row that Salesforce considers a duplicate of another record."""
+    ids = duplicate_ids(error)
+    which = f"another Salesforce record ({ids}) matches it" if ids else "another record matches it"
+    hint = f"{which}: merge the two, or change one of them"
+    if code == "DUPLICATES_DETECTED":
+        hint += "; or set allow_duplicates_save"
+    return RowError("identity_conflict", f"{code}: {message}", hint)
+
+
+def duplicate_ids(error: Mapping[str, Any]) -> str:
+    """Ids of the records that a duplicate rule found; empty if the error names none."""
+    ids = []
+    for result in (error.get("duplicateResult") or {}).get("matchResults") or []:
+        for match in result.get("matchRecords") or []:
+            if match.get("record", {}).get("Id"):
+                ids.append(match["record"]["Id"])
+
+    return ", ".join(ids) or " ".join(RECORD_ID.findall(str(error.get("message", ""))))
+
+
+def row_result(item: Mapping[str, Any]) -> RowResult:
+    """The verdict on one row of a collection. Raises: CrmError if it would fail every row."""
+    if item.get("success"):
+        return RowResult(str(item["id"]))
+
+    error = (item.get("errors") or [{}])[0]
+    return RowResult(fault=row_fault(error), again=error.get("statusCode") in PASSING)
+
+
+def rejected(answer: Answer) -> BatchRejectedError:
+    """The refusal of a whole call, which the core halves down to the row that caused it.
+
+    Raises: CrmError if it would fail every row.
+    """
+    errors = errors_of(answer.body)
+    if errors:
+        return BatchRejectedError(row_fault(errors[0]))
+    message = f"Salesforce returned {answer.status}"
+    return BatchRejectedError(RowError("rejected", message, "check the record, then sync again"))

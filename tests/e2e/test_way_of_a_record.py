@@ -1,0 +1,68 @@
+"""How deep a created record goes through the code: few enough frames to follow with a finger."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import reverse_etl
+from support import Box, deliver, schema_message, user
+from target_hubspot.adapter import HubSpotAdapter
+
+CORE = str(Path(reverse_etl.__file__).parent)
+MOST_FRAMES = 8
+
+
+def frames_of_the_core(frame: FrameType | None) -> list[str]:
+    """Functions of the core on a stack, outermost first."""
+    return [
+        line.name
+        for line in traceback.extract_stack(frame)
+        if line.filename.startswith(CORE) and not line.name.startswith("<")
+    ]
+
+
+def test_a_write_is_at_most_eight_frames_from_process_batch(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    write = HubSpotAdapter.write
+
+    def watched(self: HubSpotAdapter, name: str, key: str, writes: Sequence[Any]) -> Any:
+        # A batch has a thread of its own: its frames follow on those of the thread that waits.
+        main = frames_of_the_core(sys._current_frames()[threading.main_thread().ident or 0])
+        worker = frames_of_the_core(sys._getframe())
+        seen.append([*main[main.index("process_batch") :], *worker, "write"])
+        return write(self, name, key, writes)
+
+    monkeypatch.setattr(HubSpotAdapter, "write", watched)
+    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path)
+    assert result.counts("contacts") == {"planned": 1, "created": 1}
+    assert seen
+    assert all(len(frames) <= MOST_FRAMES for frames in seen), seen
+
+
+def test_an_unchanged_block_needs_no_thread_and_no_transaction(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [schema_message(), *map(user, range(5))]
+    deliver(box, "hubspot", messages, tmp_path)
+    used: list[str] = []
+    monkeypatch.setattr(
+        "reverse_etl.pipeline.send.ThreadPoolExecutor", lambda *_, **__: used.append("pool")
+    )
+    monkeypatch.setattr(
+        "reverse_etl.ledger.store.Ledger._write_entries", lambda *_: used.append("entries")
+    )
+    monkeypatch.setattr(
+        "reverse_etl.ledger.claims.Claims._take", lambda *_: used.append("claims") or set()
+    )
+    result = deliver(box, "hubspot", messages, tmp_path)
+    assert result.counts("contacts") == {"planned": 5, "unchanged": 5}
+    assert used == []
