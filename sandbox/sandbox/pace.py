@@ -32,5 +32,5 @@ class Pace:
 
     @property
     def spent(self) -> bool:
-        """Returns True if the day's calls are used up."""
+        """Returns True if the daily limit is used up."""
         return self.daily is not None and self.used_today >= self.daily

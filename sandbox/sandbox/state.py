@@ -87,6 +87,7 @@ class Sandbox:
             for fault in self.faults
             if fault.strikes(emulator.name, call.method, full_path, text)
         ]
+        # Only the first one strikes; the others have counted the request but strike later.
         for late in struck[1:]:
             late.struck -= 1
         return struck[0] if struck else None

@@ -29,7 +29,7 @@ USER_AGENT = "CanAI-Webhooks/1 (sandbox)"
 
 
 class BadWebhookError(ValueError):
-    """A registration, or an order for events, that makes no sense."""
+    """A registration, or an order for events, that is not valid."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from sandbox.canai.fields import ANALYTICS
-from sandbox.canai.fixtures import DAYS_OF_DATA, STAGES, TRACK_PRICES, Row
+from sandbox.canai.users import DAYS_OF_DATA, STAGES, TRACK_PRICES, Row
 from sandbox.clock import CLOCK_START, iso, parse_iso
 
 ONE_DAY = timedelta(days=1)

@@ -54,7 +54,7 @@ def fault_reply(fault: str, metadata: dict[str, Any]) -> Reply:
 
 
 def expired_url() -> Reply:
-    """The storage's response to a download URL that is not signed, or not any more."""
+    """The storage's response to a download URL that is not signed, or has expired."""
     return Reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": "jwt expired"})
 
 

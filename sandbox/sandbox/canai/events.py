@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from sandbox.canai.errors import UnknownRowError
-from sandbox.canai.fixtures import STAGES, TRACK_PRICES, Row, journey, spending, stable_uuid
 from sandbox.canai.state import Source
+from sandbox.canai.users import STAGES, TRACK_PRICES, Row, journey, spending, stable_uuid
 from sandbox.clock import iso, parse_iso
 
 EVENTS = (

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.canai.fields import PRIMARY_KEYS
-from sandbox.canai.fixtures import Row
 from sandbox.canai.state import Export, Platform
+from sandbox.canai.users import Row
 from sandbox.clock import iso
 from sandbox.http import Call, Reply
 

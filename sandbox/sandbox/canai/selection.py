@@ -15,7 +15,7 @@ from sandbox.canai.fields import (
     RECORD_SETS,
     REPLICATION_KEYS,
 )
-from sandbox.canai.fixtures import Row, stable_uuid
+from sandbox.canai.users import Row, stable_uuid
 from sandbox.clock import parse_iso
 
 FILTERS = {

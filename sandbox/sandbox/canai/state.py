@@ -14,7 +14,8 @@ from typing import Any
 from sandbox.canai.analytics import days
 from sandbox.canai.errors import UnknownRowError
 from sandbox.canai.fields import PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
-from sandbox.canai.fixtures import BUSINESS_TYPES, Row, just_registered, user_rows
+from sandbox.canai.fixtures import user_rows
+from sandbox.canai.users import BUSINESS_TYPES, Row, just_registered
 from sandbox.clock import Clock, iso
 
 FILE_LIFETIME = timedelta(hours=48)
@@ -46,7 +47,7 @@ class Change:
     values: dict[str, Any] | None = None
     """What is set; by default, users get another business type."""
     touch: bool = True
-    """Whether the replication key moves, as it should."""
+    """False leaves the replication key as it is."""
     late_s: float = 0
     """How far the replication key is behind the clock."""
 

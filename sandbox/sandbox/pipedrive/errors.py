@@ -57,7 +57,7 @@ def too_many(wait_s: float, retry_after_s: float | None = None) -> Reply:
 
 
 def day_used_up() -> Reply:
-    """429 for an account whose calls of the day are used up."""
+    """429 for an account that has used up its daily limit."""
     reply = error_reply(429, "request over daily limit")
     reply.headers |= {"x-daily-ratelimit-token-remaining": "0", "x-daily-requests-left": "0"}
     return reply

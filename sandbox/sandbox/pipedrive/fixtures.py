@@ -134,7 +134,7 @@ def pipelines(now: str) -> list[dict[str, Any]]:
 
 
 def users() -> list[dict[str, Any]]:
-    """The users of a company, one of whom has left."""
+    """The users of a company; the last has left."""
     return [
         {
             "id": number,

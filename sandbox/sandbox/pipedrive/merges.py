@@ -30,7 +30,7 @@ def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
 
 
 def hand_over(company: Company, kind: str, old_id: int, new_id: int) -> None:
-    """Give the notes, files and deals of a record to another."""
+    """Move the notes, files and deals of a record to another."""
     owner = OWNER_FIELDS[kind]
     for row in (*company.notes.values(), *company.files.values()):
         if row[owner] == old_id:

@@ -20,11 +20,11 @@ class Field:
     required: bool = False
     values: tuple[str, ...] = ()
     restricted: bool = False
-    """Whether a picklist accepts its values only."""
+    """True if a picklist accepts only its values."""
     refers_to: str = ""
     """The object a look-up points at, `*` for any."""
     lookup: bool = False
-    """Whether rows can be found by it although it is not an external id."""
+    """True if rows can be found by it although it is not an external id."""
     label: str = ""
     scale: int = 0
     external: bool = False

@@ -156,7 +156,7 @@ def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def users(number: int, org_name: str) -> list[dict[str, Any]]:
-    """The users of a new org: the one who signs in, a colleague, and somebody who has left."""
+    """The users of a new org: the one who signs in, a colleague, and one who has left."""
     people = (("sync", True), ("ada", True), ("gone", False))
     return [
         {

@@ -24,7 +24,7 @@ class RowFaults:
     """What the fault that strikes the present call does to its rows."""
 
     locked: bool = False
-    """Whether rows that share a parent get in each other's way."""
+    """True if rows that share a parent lock each other out."""
     job_rows: int | None = None
     """Rows after which a bulk job fails."""
 

@@ -30,7 +30,7 @@ class Job:
     uploaded: bool = False
     unprocessed: list[dict[str, str]] = field(default_factory=list)
     done: list[tuple[str, bool, dict[str, str]]] = field(default_factory=list)
-    """Id, whether it was created, and the row as uploaded."""
+    """Id, True if it was created, and the row as uploaded."""
     failed: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """Id, error, and the row as uploaded."""
     results: list[dict[str, Any]] = field(default_factory=list)

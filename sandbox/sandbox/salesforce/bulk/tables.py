@@ -39,7 +39,7 @@ def table_reply(columns: list[str], lines: list[dict[str, str]]) -> Reply:
 
 
 def cells(row: dict[str, Any]) -> dict[str, str]:
-    """A row of a query as CSV has it."""
+    """The cells of a query's row."""
     return {name: cell(value) for name, value in row.items() if name != "attributes"}
 
 

@@ -52,7 +52,7 @@ def work_row(job: Job, org: Org, row: dict[str, str], keys: set[str], *, is_lock
 
 
 def write_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> tuple[str, bool]:
-    """The id of a row, and whether it was created.
+    """The id of a row, and True if it was created.
 
     Raises: RowError, CallError.
     """
@@ -72,7 +72,7 @@ def write_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> tuple[
 
 
 def target_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> Row | None:
-    """The row that is there to update or delete, None for one to create.
+    """The row to update or delete, None for a row to create.
 
     Raises: RowError, CallError.
     """
