@@ -15,9 +15,9 @@ from typing import Any
 
 from generated_rules import TARGETS, all_rules, functions, side_by_side, vocabulary
 from generated_settings import env_example, meltano_yml, settings_table
-from sandbox.hubspot.api import HubSpot
-from sandbox.pipedrive.api import Pipedrive
-from sandbox.salesforce.api import Salesforce
+from sandbox.hubspot.routes import HubSpot
+from sandbox.pipedrive.routes import Pipedrive
+from sandbox.salesforce.routes import Salesforce
 from tap_canai.streams import STREAMS
 from tap_canai.tap import TapCanAI
 from tap_canai.webhooks.stream import Events

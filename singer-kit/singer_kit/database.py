@@ -5,7 +5,7 @@ Every commit is on the disk before it returns, and a lock is waited for instead 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,19 +38,23 @@ def open_engine(
     Raises: an `error` that names the setting, never the URL, which may hold a password.
     """
     parsed = checked_database_url(url, setting, error)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
     try:
-        if is_sqlite:
-            create_sqlite_file(parsed, create_folder=create_folder)
-        engine = create_engine(parsed, pool_pre_ping=not is_sqlite, **options)
+        return create_engine_for(parsed, create_folder, options)
     except OSError as failure:
         raise error(
             f"{setting} names a file that cannot be opened ({failure.strerror}).", URL_HINT
         ) from None
     except (SQLAlchemyError, ImportError):
         raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
-    if is_sqlite:
-        event.listen(engine, "connect", sqlite_pragmas)
+
+
+def create_engine_for(url: URL, create_folder: bool, options: Mapping[str, Any]) -> Engine:
+    """An engine that is durable and waits for locks. Raises: OSError, SQLAlchemyError."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, **options)
+    create_sqlite_file(url, create_folder=create_folder)
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", sqlite_pragmas)
     return engine
 
 

@@ -52,7 +52,7 @@ DOCUMENTED = {
         "data_fields": {"anyOf": [KNOWN_FIELDS, {**TEXTS, "minItems": 1}]},
     },
 }
-"""The request as the document shows it: names depend on the export type, `all` is good for each."""
+"""The request as documented: field names depend on the export type, `all` is valid for each."""
 CHUNK = {
     "type": "object",
     "required": ["download_url", "file_size_bytes", "record_count"],
@@ -104,20 +104,49 @@ ENVELOPE = {
 }
 
 
-def answers(*statuses: int) -> dict[str, Any]:
-    """Answers that all have the envelope."""
-    told = {
-        200: "Ready, or failed",
-        202: "Being made",
-        400: "Bad field or range",
-        401: "Bad key",
-        403: "No permission",
-        404: "No such export",
-        429: "Too many requests",
+STATUSES = {
+    200: "Ready, or failed",
+    202: "Being made",
+    400: "Bad field or range",
+    401: "Bad key",
+    403: "No permission",
+    404: "No such export",
+    429: "Too many requests",
+}
+
+
+def responses(*statuses: int) -> dict[str, Any]:
+    """Responses of these statuses, which all have the envelope."""
+    content = {"application/json": {"schema": ENVELOPE}}
+    return {
+        str(status): {"description": STATUSES[status], "content": content} for status in statuses
+    }
+
+
+def create_operation() -> dict[str, Any]:
+    """`POST /v1/export`."""
+    return {
+        "summary": "Ask for an export",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": DOCUMENTED}},
+        },
+        "responses": responses(200, 202, 400, 401, 403, 429),
+    }
+
+
+def get_operation() -> dict[str, Any]:
+    """`GET /v1/export/{export_id}`."""
+    export_id = {
+        "name": "export_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
     }
     return {
-        str(one): {"description": told[one], "content": {"application/json": {"schema": ENVELOPE}}}
-        for one in statuses
+        "summary": "An export that was asked for before",
+        "parameters": [export_id],
+        "responses": responses(200, 202, 401, 403, 404, 429),
     }
 
 
@@ -130,29 +159,7 @@ def openapi() -> dict[str, Any]:
         "security": [{"key": []}],
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
         "paths": {
-            "/v1/export": {
-                "post": {
-                    "summary": "Ask for an export",
-                    "requestBody": {
-                        "required": True,
-                        "content": {"application/json": {"schema": DOCUMENTED}},
-                    },
-                    "responses": answers(200, 202, 400, 401, 403, 429),
-                }
-            },
-            "/v1/export/{export_id}": {
-                "get": {
-                    "summary": "An export that was asked for before",
-                    "parameters": [
-                        {
-                            "name": "export_id",
-                            "in": "path",
-                            "required": True,
-                            "schema": {"type": "string"},
-                        }
-                    ],
-                    "responses": answers(200, 202, 401, 403, 404, 429),
-                }
-            },
+            "/v1/export": {"post": create_operation()},
+            "/v1/export/{export_id}": {"get": get_operation()},
         },
     }
