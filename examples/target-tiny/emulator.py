@@ -26,7 +26,7 @@ def upsert(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
     if "mail" in row and "@" not in str(row["mail"]):
         return {"error": "bad_mail", "message": "not an address"}
     found = ROWS[kind].get(row.get("id", "")) or next(
-        (one for one in ROWS[kind].values() if key in row and one.get(key) == row[key]), None
+        (held for held in ROWS[kind].values() if key in row and held.get(key) == row[key]), None
     )
     if found is None:
         found = ROWS[kind][f"{kind}-{len(ROWS[kind]) + 1}"] = {
@@ -69,7 +69,9 @@ class Tiny(BaseHTTPRequestHandler):
                     row
                     for row in rows
                     if any(
-                        row.get(name) == value for one in body["any"] for name, value in one.items()
+                        row.get(name) == value
+                        for pair in body["any"]
+                        for name, value in pair.items()
                     )
                 ],
             )
