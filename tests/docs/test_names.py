@@ -188,13 +188,13 @@ def is_of_the_project(path: str) -> bool:
 
 
 def test_the_patterns_find_what_is_named() -> None:
-    """An expression that finds nothing would hold every name for right."""
+    """A pattern that matches nothing would let every name pass."""
     text = "Run `make test`.\n\n    target-hubspot ledger status --config FILE\n\n```sh\nls docs/a.md\n```\n"
     code = code_in(text)
     assert [MAKE.findall(part) for part in code if "make" in part] == [["test"]]
     assert COMMAND.findall("\n".join(code)) == [("target-hubspot", " ledger status --config FILE")]
     assert PATH.findall("\n".join(code)) == ["docs/a.md"]
-    names = "`reverse_etl.crm.adapter.Adapter` `CrmTarget.crm` `a_name()` `Fate` `fate` `spool.py`"
+    names = "`reverse_etl.crm.adapter.Adapter` `CrmTarget.crm` `a_name()` `Outcome` `outcome` `spool.py`"
     assert [
         [name for part in code_in(names) for name in pattern.findall(part)]
         for pattern in (DOTTED, MEMBER, CALL, NOUN, LOWER, FILE, CAMEL, SNAKE)
@@ -202,8 +202,8 @@ def test_the_patterns_find_what_is_named() -> None:
         ["reverse_etl.crm.adapter.Adapter"],
         [("CrmTarget", "crm")],
         ["a_name"],
-        ["Fate"],
-        ["fate"],
+        ["Outcome"],
+        ["outcome"],
         ["spool.py"],
         ["CrmTarget"],
         ["reverse_etl", "a_name"],
