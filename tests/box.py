@@ -50,7 +50,7 @@ class Box:
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """The JSON of an answer; None where there is none."""
+        """The JSON of a response; None if it is empty."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(
             self.url + path, data=data, method=method, headers=dict(headers or {})
@@ -59,7 +59,7 @@ class Box:
             text = answer.read()
         return json.loads(text) if text else None
 
-    # What is there
+    # Records
 
     def objects(self, place: Crm | str, kind: str, account: str = "") -> list[dict[str, Any]]:
         """Records of a CRM's account, or of the source `canai`."""
@@ -71,7 +71,7 @@ class Box:
         """The people of a CRM."""
         return self.objects(crm, crm.people, account)
 
-    # What was asked
+    # Calls
 
     def log(self, place: Crm | str, match: str = "") -> list[dict[str, Any]]:
         """Calls so far; of `match`, as in a fault, those whose method and path contain it."""
@@ -97,7 +97,7 @@ class Box:
         for place in places or ("canai", *CRMS):
             self.call("DELETE", f"/_sandbox/requests/{place}")
 
-    # What is made to happen
+    # Control
 
     def fault(self, place: Crm | str, fault: str, **more: Any) -> None:
         self.call("POST", "/_sandbox/faults", {"crm": str(place), "fault": fault, **more})

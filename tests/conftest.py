@@ -44,7 +44,7 @@ def box(shared_box: Box) -> Box:
 
 @pytest.fixture
 def trace_ids(box: Box, request: pytest.FixtureRequest) -> bool:
-    """Whether HubSpot takes notice of trace ids; a test says so with `each_portal`."""
+    """True if HubSpot heeds trace ids; a test chooses with `each_portal`."""
     box.limit(HUBSPOT, trace_ids=request.param)
     return bool(request.param)
 

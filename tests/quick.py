@@ -1,6 +1,6 @@
 """A faked sleep: in a test's own process the product waits a fiftieth of the time.
 
-Only the product's modules are quick; tests, and everybody else's packages, sleep as long as they
+Only the product's modules are quick; tests, and third-party packages, sleep as long as they
 ask to. A constructor argument that defaults to `time.sleep` is bound when its module is imported,
 so this module comes before the product. A test that is about real time asks for `real_sleep`.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 QUICKER = 50
-PRODUCT = ("reverse_etl", "tap_canai", "target_", "canai_rules")
+PRODUCT = ("reverse_etl", "singer_kit", "tap_canai", "target_", "canai_rules")
 
 
 class Sleep:

@@ -134,7 +134,8 @@ def event(kind: str = "user.referred_signup", at: str = AT, **data: Any) -> dict
 
 def stored(url: str) -> list[Row]:
     """The events in an inbox."""
-    return Inbox.open(url).read(0, 100_000)
+    with Inbox.open(url) as inbox:
+        return inbox.read(0, 100_000)
 
 
 def sent(box: Box, timeout_s: float = 60) -> list[dict[str, Any]]:

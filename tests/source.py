@@ -18,7 +18,7 @@ KINDS = (
 
 
 def people(box: Box, crm: Crm) -> dict[str, dict[str, Any]]:
-    """Properties of the people in a CRM by key, of which each is there once."""
+    """Properties of the people in a CRM by key; no key occurs twice."""
     rows = by_key(box, crm, crm.people, crm.person_key)
     return {key: row["properties"] for key, row in rows.items()}
 

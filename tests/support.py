@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from reverse_etl.singer import cli as commands
-from tap_canai import tap as canai_tap
-from tap_canai.streams import load_schema
+from tap_canai import cli as tap_commands
+from tap_canai.schema_files import load_schema
+from tap_canai.tap import TapCanAI
 
 from box import BIN, Box
 from crms import SALESFORCE, Crm
@@ -79,7 +80,7 @@ def lines_of(folder: Path, messages: Iterable[object], name: str = "messages.jso
 
 def catalog(folder: Path, streams: Iterable[str]) -> Path:
     """A catalog with just these streams selected."""
-    tap = canai_tap.TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"})
+    tap = TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"})
     entries = []
     for entry in tap.catalog_dict["streams"]:
         for metadata in entry["metadata"]:
@@ -173,7 +174,7 @@ def run_tap(
         arguments += ["--state", str(written(folder, "state.json", state))]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = canai_tap.main(arguments)
+        code = tap_commands.main(arguments)
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -251,7 +252,7 @@ def linked(row: Mapping[str, Any], kind: str) -> list[str]:
 
 
 def by_key(box: Box, crm: Crm, kind: str, key: str, account: str = "") -> dict[str, dict[str, Any]]:
-    """Records of an object by their key, of which each is there once."""
+    """Records of an object by their key; no key occurs twice."""
     rows = box.objects(crm, kind, account)
     found = {str(row["properties"].get(key)): row for row in rows}
     assert len(found) == len(rows)

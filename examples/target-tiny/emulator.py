@@ -2,7 +2,7 @@
 
 `python emulator.py PORT` serves an empty account on 127.0.0.1. For tests, GET gives the records of
 an object, and `calls`; POST `/next/drop` and `/next/deny` decide what becomes of the next upsert:
-it is carried out and never answered, or refused to everybody.
+it is carried out and never answered, or it is refused.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Tiny(BaseHTTPRequestHandler):
     """Every call."""
 
     def do_GET(self) -> None:
-        """Account, fields, and for tests what is there."""
+        """Account, fields, and the records, for tests."""
         parts = self.path.strip("/").split("/")
         if parts == ["me"]:
             CALLS.append(self.path)
@@ -105,7 +105,7 @@ class Tiny(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:
-        """No line a request."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

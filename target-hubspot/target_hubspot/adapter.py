@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reverse_etl.crm.adapter import Account, Adapter, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.records import Write
@@ -39,7 +39,7 @@ class HubSpotAdapter(Adapter):
         self.associations = Associations(self.api)
         self.notes = Notes(self.api, self.finder, self.associations)
 
-        self.files = self._files = Files(self.api, self.finder)
+        self.files = Files(self.api, self.finder)
         self.owning = Owners(self.api)
 
     def account(self) -> Account:
@@ -48,7 +48,7 @@ class HubSpotAdapter(Adapter):
         return Account(str(body["portalId"]), str(body.get("uiDomain", "")))
 
     def facts(self) -> Mapping[str, object]:
-        """None: functions need to know nothing about a portal."""
+        """Empty: functions need to know nothing about a portal."""
         return {}
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
@@ -97,7 +97,3 @@ class HubSpotAdapter(Adapter):
     ) -> list[RowResult]:
         """One batch of associations; repeating it changes nothing."""
         return self.associations.link(object_name, form.to, pairs)
-
-    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """As `files` does."""
-        return self._files.attach(object_name, crm_id, file, new=new)

@@ -92,7 +92,7 @@ class HubSpotApi:
 
 
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
-    """`spent` if the day's calls are used up, `again` if the call was not carried out."""
+    """`spent` if the daily limit is reached, `again` if the call was not carried out."""
     if status in NOT_CARRIED_OUT:
         return "again"
     if status != 429 or not isinstance(body, dict):

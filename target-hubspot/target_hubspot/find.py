@@ -62,9 +62,8 @@ class Finder:
         properties = [*names, EXTRA_EMAILS] if match_field == "email" else names
         folded = {value.casefold(): key for value, key in keys_by_value.items()}
         for record in self.records(purpose, list(keys_by_value), properties, match_field):
-            for key in {
-                folded[value] for value in values_of(record, match_field) if value in folded
-            }:
+            values = values_of(record, match_field)
+            for key in {folded[value] for value in values if value in folded}:
                 yield key, record
 
     def read(self, object_name: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
@@ -99,7 +98,7 @@ class Finder:
 
 
 def values_of(record: Record, match_field: str) -> list[str]:
-    """The values by which a record can be matched: those of an email include all its addresses."""
+    """The values by which a record can be matched; for a contact, all its addresses."""
     properties = record.get("properties") or {}
     values = [properties.get(match_field) or ""]
     values += (properties.get(EXTRA_EMAILS) or "").split(";")

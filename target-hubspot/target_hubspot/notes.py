@@ -71,7 +71,7 @@ class Notes:
         inputs = [traced(input_of(write), index) for index, write in enumerate(writes)]
 
         # HubSpot would create a note twice if a create were repeated, so it is sent only once. If
-        # the answer is lost, or lacks a row, the core looks the notes up before it sends more.
+        # the response is lost, or lacks a row, the core looks the notes up before it sends more.
         path = self.api.paths.objects(NOTES, "batch/create" if creating else "batch/update")
         purpose = Purpose(NOTES, "write")
         answer = self.api.post(path, purpose, {"inputs": inputs}, repeatable=not creating)

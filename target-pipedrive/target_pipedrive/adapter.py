@@ -1,10 +1,10 @@
-"""The seam to Pipedrive: no upsert, one record a call. Records are looked up, then written."""
+"""The seam to Pipedrive: no upsert, one record per call. Records are looked up, then written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reverse_etl.crm.adapter import Account, Adapter, Attachment, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
@@ -41,7 +41,7 @@ class PipedriveAdapter(Adapter):
         self.writer = Writer(self.api, self.finder)
         self.notes = Notes(self.api)
 
-        self.files = self._files = Files(self.api, self.notes)
+        self.files = Files(self.api, self.notes)
         self.owning = Owners(self.api)
         self.merging = Merger(self.api)
 
@@ -98,7 +98,3 @@ class PipedriveAdapter(Adapter):
     ) -> list[RowResult]:
         """Nothing: every link of these objects is a reference and travels with the write."""
         raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")
-
-    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """As `files` does."""
-        return self._files.attach(object_name, crm_id, file, new=new)

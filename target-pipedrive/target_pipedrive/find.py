@@ -37,7 +37,7 @@ class Search:
     fields: Sequence[str]
     """The fields to read, the key field first."""
     exact: bool
-    """Whether records that were just written must be found."""
+    """True if records that were just written must be found."""
     known: int
     """About how many records the object has."""
 
@@ -71,8 +71,8 @@ class Finder:
 
     def find(self, search: Search) -> dict[str, list[Hit]]:
         """Records by the key of the lookup. Raises: CrmError."""
-        # Pipedrive's search is an index that lags behind writes, listings do not. So a create whose
-        # answer was lost is looked up in listings only, or it would be sent a second time.
+        # Pipedrive's search is an index that lags behind writes; listings do not. If the response
+        # to a create was lost, only a listing can say whether to send it again.
         if search.prefers_listing():
             records = self._listed(search)
         else:

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from reverse_etl.crm.adapter import (
-    Account,
-    Adapter,
-    Attachment,
-    CallCount,
-    Hit,
-    JobResults,
-    Lookup,
-    RowResult,
-)
+from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
@@ -65,8 +55,8 @@ class SalesforceAdapter(Adapter):
         self.writer = Writer(api, self.fields, allow_duplicates)
         self.roles = ContactRoles(soql)
 
-        self.jobs = self._bulk = Bulk(jobs, self.fields)
-        self.files = self._files = Files(soql)
+        self.jobs = Bulk(jobs, self.fields)
+        self.files = Files(soql)
         self.owning = Owners(soql)
 
     def account(self) -> Account:
@@ -74,7 +64,7 @@ class SalesforceAdapter(Adapter):
         return self.identity.account()
 
     def facts(self) -> Mapping[str, object]:
-        """None: functions need to know nothing about an org."""
+        """Empty: functions need to know nothing about an org."""
         return {}
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
@@ -120,15 +110,3 @@ class SalesforceAdapter(Adapter):
                 f"{object_name} has no association to {form.to}.", "Please report this bug."
             )
         return self.roles.link(pairs)
-
-    def run_jobs(self, *arguments: Any) -> JobResults:
-        """As `jobs` does."""
-        return self._bulk.run_jobs(*arguments)
-
-    def finish_job(self, object_name: str, job_id: str) -> None:
-        """As `jobs` does."""
-        self._bulk.finish_job(object_name, job_id)
-
-    def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """As `files` does."""
-        return self._files.attach(object_name, crm_id, file, new=new)

@@ -40,7 +40,7 @@ class Request:
     """Statuses that are not retried."""
     repeatable: bool = True
     missing_ok: bool = False
-    """Whether a 404 is returned rather than raised."""
+    """True if a 404 is to be returned rather than raised."""
 
 
 class SalesforceApi:

@@ -1,7 +1,7 @@
 """Many writes as jobs of Bulk API 2.0.
 
-Results are joined on the external ID, or on the record's id for updates. A row without a result is
-the caller's to send again.
+Results are joined on the external ID, or on the record's id for updates. The caller sends a row
+without a result again.
 Source: Salesforce, Bulk API 2.0 developer guide, read 2026-11-23.
 """
 
@@ -97,7 +97,7 @@ class BulkRun:
             while batch := list(islice(files, JOBS_AT_ONCE)):
                 jobs = [self._create() for _ in batch]
                 sent = [
-                    pool.submit(self._send_one, job, file)
+                    pool.submit(self._send_file, job, file)
                     for job, file in zip(jobs, batch, strict=True)
                 ]
                 for job, result in zip(jobs, sent, strict=True):
@@ -111,7 +111,7 @@ class BulkRun:
         self.began(job.id)
         return job
 
-    def _send_one(self, job: Job, file: IO[bytes]) -> None:
+    def _send_file(self, job: Job, file: IO[bytes]) -> None:
         """Upload, start, wait, and join the results. Raises: CrmError, StoppedError."""
         with file:
             self.jobs.upload(job, file)
@@ -127,7 +127,7 @@ class BulkRun:
         self._join(job, any_failed=bool(state.get("numberRecordsFailed", 1)))
 
     def _join(self, job: Job, *, any_failed: bool) -> None:
-        """Give each row its verdict from the job's results. Raises: CrmError."""
+        """Store the verdict on each row. Raises: CrmError."""
         for row in self.jobs.results(job, "successfulResults"):
             self.verdicts.written[self.load.name_of(row)] = row["sf__Id"]
         if not any_failed:
@@ -135,10 +135,11 @@ class BulkRun:
 
         for row in self.jobs.results(job, "failedResults"):
             error = error_of(row["sf__Error"])
-            passing = error["statusCode"] in PASSING
-            self.verdicts.refused[self.load.name_of(row)] = RowResult(
-                fault=row_fault(error), again=passing
-            )
+            # Despite the sorting, a row may find its parent locked. Nothing is wrong with the row,
+            # so the core sends it again, in the end by calls.
+            again = error["statusCode"] in PASSING
+            result = RowResult(fault=row_fault(error), again=again)
+            self.verdicts.refused[self.load.name_of(row)] = result
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def row_fault(error: Mapping[str, Any]) -> RowError:
 
 
 def duplicate_fault(code: str, message: str, error: Mapping[str, Any]) -> RowError:
-    """The error of a row that Salesforce takes for another record of its own."""
+    """The error of a row that Salesforce considers a duplicate of another record."""
     ids = duplicate_ids(error)
     which = f"another Salesforce record ({ids}) matches it" if ids else "another record matches it"
     hint = f"{which}: merge the two, or change one of them"

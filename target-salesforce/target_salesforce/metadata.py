@@ -17,7 +17,7 @@ ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 METADATA = "http://soap.sforce.com/2006/04/metadata"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 KEY_LENGTH, TEXT_LENGTH, LONG_LENGTH = 100, 255, 131_072
-"""Characters of a key, of a text, and of a long text area at its longest."""
+"""Maximum characters of a key, of a text, and of a long text area."""
 NUMBER = {"precision": 18, "scale": 4, "type": "Number"}
 TYPES: Mapping[str, Mapping[str, Any]] = {
     "number": NUMBER,

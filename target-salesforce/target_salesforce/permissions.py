@@ -1,4 +1,4 @@
-"""Access to what was provisioned: a new field stays invisible until somebody is granted it.
+"""Access to what was provisioned: a new field is invisible until access to it is granted.
 
 A permission set, created and assigned to the running user, holds the rights.
 """
@@ -52,7 +52,7 @@ class Permissions:
                 check_granted(row_type, item)
 
     def _permission_set(self) -> str:
-        """The id of our permission set, created and assigned if need be. Raises: CrmError."""
+        """The id of our permission set, created and assigned if needed. Raises: CrmError."""
         user_id = self.user_id()
         by_name = f"Name = {quoted(PERMISSION_SET['Name'])}"
         permission_set = self._first_id("PermissionSet", by_name)

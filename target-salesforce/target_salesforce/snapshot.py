@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -51,7 +52,8 @@ class Snapshot:
 
     def __init__(self, keys: Sequence[str], names: Sequence[str]) -> None:
         self.keys, self.names = tuple(keys), tuple(names)
-        self._base = sqlite3.connect("", isolation_level=None)
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._base.close)
         self._base.execute("PRAGMA journal_mode=OFF")
         self._base.execute("CREATE TABLE rows (id TEXT PRIMARY KEY, cells TEXT) WITHOUT ROWID")
         self._base.execute("CREATE TABLE names (field TEXT, value TEXT, id TEXT)")

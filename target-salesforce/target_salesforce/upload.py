@@ -1,7 +1,7 @@
 """The rows of an upload, on disk: sorted by parent, as CSV files of a limited size.
 
-Salesforce works on pieces of a job at the same time. Rows of one parent must therefore stand next
-to each other, or the pieces would lock each other out of the parent.
+Salesforce works on pieces of a job in parallel. Rows with the same parent must therefore be next to
+each other, or the pieces would lock each other out of the parent.
 """
 
 from __future__ import annotations
@@ -46,12 +46,15 @@ class SortedRows:
         self._base.execute("PRAGMA journal_mode=OFF")
         self._base.execute("CREATE TABLE rows (parent TEXT, cells TEXT)")
         self._columns: dict[str, None] = {}
+        self._files: list[IO[bytes]] = []
 
     def __enter__(self) -> SortedRows:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._base.close()
+        for file in self._files:
+            file.close()
 
     def add(self, block: Sequence[Write], cells_of: Callable[[Write], Mapping[str, str]]) -> None:
         """Store a block of writes; writes that do not fit are left out."""
@@ -63,7 +66,7 @@ class SortedRows:
         self._base.executemany("INSERT INTO rows VALUES (?, ?)", rows)
 
     def files(self, limit: int) -> Iterator[IO[bytes]]:
-        """CSV files of at most `limit` bytes, each with the header; the caller closes them."""
+        """CSV files of at most `limit` bytes, each with the header."""
         lines = CsvLines(list(self._columns))
         file: IO[bytes] | None = None
         for (cells,) in self._base.execute("SELECT cells FROM rows ORDER BY parent"):
@@ -72,7 +75,8 @@ class SortedRows:
                 yield file
                 file = None
             if file is None:
-                file = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+                file = tempfile.TemporaryFile()  # noqa: SIM115  # closed on exit
+                self._files.append(file)
                 file.write(lines.header)
             file.write(line)
         if file is not None:

@@ -56,8 +56,8 @@ def results_of(body: Any, count: int) -> list[RowResult]:
     if isinstance(body, list) and len(body) == count:
         return [row_result(item) for item in body]
 
-    # Without a result for each row nobody can tell which is whose. Upserts and updates may be
-    # repeated, so all of them are sent again.
+    # With fewer results than rows, nothing says which result belongs to which row. Upserts and
+    # updates may be repeated, so all rows are sent again.
     missing = RowError(
         "no_verdict", "Salesforce's answer has no result for this row", "sync it again"
     )

@@ -65,10 +65,10 @@ class Subject:
     """Ids of the object's records by key, as the CRM shows them."""
     calls: Callable[[], int]
     """Calls that the CRM has answered to the adapter, without those that sign in."""
-    lose_answer: Callable[[], None]
-    """Let the next create be carried out, and its answer be lost."""
+    lose_response: Callable[[], None]
+    """Let the next create be carried out, and its response be lost."""
     deny: Callable[[], None]
-    """Let the next create be refused for a cause that is not a record's."""
+    """Let the next create be refused for an error that would fail every row."""
 
     @property
     def spec(self) -> ObjectSpec:
@@ -260,8 +260,8 @@ class AdapterSuite:
         assert raised.value.hint
         assert ready.held() == {}
 
-    def test_a_lost_answer_leaves_one_record(self, ready: Subject) -> None:
-        ready.lose_answer()
+    def test_a_lost_response_leaves_one_record(self, ready: Subject) -> None:
+        ready.lose_response()
         if ready.spec.upserts:
             (crm_id,) = ids_of(ready.write(ready.new(1)))
             assert ready.held() == {"key-1": crm_id}
@@ -271,7 +271,7 @@ class AdapterSuite:
         hits = ready.find(Lookup("key-1", {}, recent=True), exact=True)
         assert {"key-1": hits["key-1"][0].crm_id} == ready.held()
 
-    def test_a_link_made_twice_is_one_link(self, ready: Subject) -> None:
+    def test_a_link_requested_twice_is_one_link(self, ready: Subject) -> None:
         child, adapter = ready.linked, ready.adapter
         adapter.describe(child.kind)
         adapter.provision(child.kind, [FieldWanted(child.key_field, "text", unique=True)])

@@ -36,7 +36,7 @@ def on_sandbox(box: Box, crm: Crm) -> Subject:
         linked=Linked(crm.deals, crm.deal_key, crm.new_deal, lambda: crm.deal_links(box)),
         held=held,
         calls=lambda: len([line for line in box.log(crm) if line["kind"] != "auth"]),
-        lose_answer=lambda: box.fault(crm, "drop_after_commit", match=crm.person_writes),
+        lose_response=lambda: box.fault(crm, "drop_after_commit", match=crm.person_writes),
         deny=lambda: box.fault(crm, "403_permission", match=crm.person_writes),
     )
 
@@ -93,7 +93,7 @@ def on_emulator(tiny: Tiny) -> Subject:
         ),
         held=lambda: {row["external_id"]: row["id"] for row in tiny.get("people")},
         calls=lambda: len(tiny.get("calls")),
-        lose_answer=lambda: tiny.next_upsert("drop"),
+        lose_response=lambda: tiny.next_upsert("drop"),
         deny=lambda: tiny.next_upsert("deny"),
     )
 

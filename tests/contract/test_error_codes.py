@@ -66,7 +66,7 @@ def stub() -> Iterator[Stub]:
         do_POST = do_PATCH = do_PUT = do_GET = respond  # noqa: N815  # the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
-            """No line a request."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -164,7 +164,7 @@ def test_the_row_codes_of_salesforce_are_status_codes_of_the_wsdl() -> None:
 @pytest.mark.parametrize(("code", "expected"), SALESFORCE_ROWS)
 def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
     """Source: StatusCode, metadata WSDL v63; those not in it: REST API guide, 2026-11."""
-    errors = [{"statusCode": code, "message": "told", "fields": []}]
+    errors = [{"statusCode": code, "message": "said", "fields": []}]
     stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
     assert verdict(stub, SALESFORCE) == expected
     assert stub.asked == 1

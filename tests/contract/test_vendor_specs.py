@@ -241,7 +241,7 @@ def wsdl_types() -> dict[str, list[str]]:
     return {name: [*own.get(bases[name], []), *elements] for name, elements in own.items()}
 
 
-def test_metadata_messages_are_as_the_wsdl_has_them(
+def test_metadata_messages_are_as_the_wsdl_documents_them(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[bytes] = []

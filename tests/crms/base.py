@@ -145,7 +145,7 @@ class Crm(ABC):
         """Name of each file, and the id of the record it is on."""
 
     def least_calls_for_files(self, count: int) -> int:
-        """The least calls that attach so many files to as many documents."""
+        """The least calls that attach this many files to as many documents."""
         return count
 
     def is_of_people(self, call: Mapping[str, Any]) -> bool:
@@ -153,14 +153,14 @@ class Crm(ABC):
         return f"/{self.people}" in call["path"]
 
     def calls(self, rows: int) -> int:
-        """The least calls that write so many rows."""
+        """The least calls that write this many rows."""
         return ceil(rows / self.rows_a_call)
 
     # An adapter against a stub
 
     @abstractmethod
     def adapter(self, http: CrmHttp) -> Adapter:
-        """The adapter on a client of one's own."""
+        """The adapter on a custom client."""
 
     @abstractmethod
     def created(self, crm_id: str) -> object:
@@ -185,7 +185,7 @@ class PipelineCrm(Crm):
     """A CRM in which sales moves deals along a pipeline."""
 
     moved: ClassVar[tuple[str, object]]
-    """A deal's stage field, and the stage that somebody moves it to."""
+    """A deal's stage field, and the stage that a person moves it to."""
     won: ClassVar[tuple[str, object]]
     """The field that says how a deal ended, and its value for a deal that is won."""
 
@@ -206,6 +206,6 @@ def paid_for(box: Box) -> dict[str, str]:
 
 
 def users_where(box: Box, holds: Callable[[Mapping[str, Any]], bool]) -> dict[str, str]:
-    """Users for whom a condition holds, each as their own deal."""
+    """Users that meet a condition, each as their own deal."""
     users: Iterable[Row] = box.objects("canai", "users")
     return {row["id"]: row["id"] for row in users if holds(row["properties"])}

@@ -24,7 +24,7 @@ REFRESH = {
 
 
 class HubSpot(PipelineCrm):
-    """Contacts, deals and notes; rows of a batch are told apart by trace id, or by their key."""
+    """Contacts, deals and notes; results of a batch are matched by trace id, or by key."""
 
     name = "hubspot"
     target = TargetHubSpot

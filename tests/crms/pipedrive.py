@@ -20,7 +20,7 @@ FIELD_LISTS = {"persons": "personFields", "deals": "dealFields"}
 
 
 class Pipedrive(PipelineCrm):
-    """Persons, deals and notes; one record a call, and custom fields go by codes."""
+    """Persons, deals and notes; one row per call, and custom fields go by codes."""
 
     name = "pipedrive"
     target = TargetPipedrive

@@ -52,7 +52,7 @@ sys.exit(code)
 
 
 def people(count: int, **more: Any) -> Iterator[Message]:
-    """So many users, and the STATE behind them."""
+    """Users, and the STATE behind them."""
     yield from users(count, **more)
     yield state(count)
 
@@ -72,7 +72,7 @@ def paths(box: Box) -> list[str]:
 
 
 def contacts(box: Box, account: str = "") -> dict[str, dict[str, Any]]:
-    """Properties of the contacts by key, of which each is there once."""
+    """Properties of the contacts by key; no key occurs twice."""
     rows = by_key(box, SALESFORCE, "Contact", "CanAI_User_ID__c", account)
     return {key: row["properties"] for key, row in rows.items()}
 
@@ -242,7 +242,7 @@ def test_payments_of_few_contacts_all_arrive_while_rows_are_locked(tmp_path: Pat
 @pytest.mark.parametrize(
     "place", ["/jobs/ingest", "/batches", "/jobs/ingest/750", "successfulResults"]
 )
-def test_a_killed_run_leaves_a_job_that_the_next_run_sees_to_its_end(
+def test_a_killed_run_leaves_a_job_that_the_next_run_completes(
     box: Box, tmp_path: Path, place: str
 ) -> None:
     lines = lines_of(tmp_path, people(300))
@@ -315,7 +315,7 @@ def test_a_key_that_comes_again_while_it_is_spooled_is_written_in_order(
     trades = {key: held["Business_Type__c"] for key, held in contacts(box).items()}
     assert {key for key, trade in trades.items() if trade == "museum"} == {"user-3", "user-35"}
     assert sum(uploads(box)) >= 70
-    assert len(uploads(box)) <= 4  # gathered, not a job a block
+    assert len(uploads(box)) <= 4  # gathered, not one job per block
 
 
 def test_a_child_stream_drains_its_parents_spool_first(

@@ -143,7 +143,7 @@ def test_pipedrive_deals_go_into_the_pipeline_of_the_setting(
 
 
 @each_pipeline_crm
-def test_a_pipeline_that_is_not_there_is_named_with_those_that_are(
+def test_an_unknown_pipeline_is_an_error_that_lists_those_that_exist(
     box: Box, crm: Crm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert deliver(box, crm, [schema_message(), paying(1)], tmp_path, pipeline="Nothing").code == 1
@@ -355,7 +355,7 @@ def test_a_payment_finds_its_contact_by_key_whatever_its_record_id_is(
     box.call("DELETE", f"{contacts}/{old['user-1']}", None, headers)
     body = {"LastName": "Lee", "CanAI_User_ID__c": "user-1"}
     new = box.call("POST", contacts, body, headers)["id"]
-    SALESFORCE.edit(box, "Contact", old["user-2"], {"CanAI_User_ID__c": "somebody-else"})
+    SALESFORCE.edit(box, "Contact", old["user-2"], {"CanAI_User_ID__c": "another-user"})
     lines = [*people, PAYMENTS, payment(1, 1), payment(2, 2)]
     result = deliver(box, SALESFORCE, lines, tmp_path, **more)
     assert result.code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_canai import tap as canai_tap
+from tap_canai import cli
 
 from box import Box
 from support import (
@@ -194,7 +194,7 @@ def test_everything_on_one_person_is_exported_with_a_manifest(
 
     def export(user_id: str, folder: str) -> int:
         arguments = ["--user-id", user_id, "--output", str(tmp_path / folder), "--config", config]
-        return canai_tap.main(["export", *arguments])
+        return cli.main(["export", *arguments])
 
     assert export(user["id"], "subject") == 0
     folder = tmp_path / "subject"
@@ -211,7 +211,7 @@ def test_everything_on_one_person_is_exported_with_a_manifest(
     paid = [payment for payment in payments if payment["user_id"] == user["id"]]
     assert json.loads((folder / "payments.json").read_text())["payments"] == paid
     assert export(user["id"], "subject") == 1
-    assert "is there already" in caplog.text
+    assert "already exists" in caplog.text
     assert export("nobody", "none") == 1
-    assert "holds nothing on that user id" in caplog.text
+    assert "no data for that user id" in caplog.text
     assert not (tmp_path / "none").exists()

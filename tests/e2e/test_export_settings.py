@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_canai import streams
-from tap_canai import tap as canai_tap
-from tap_canai.errors import UnknownFields
+from tap_canai import cli
+from tap_canai.errors import UnknownFieldsError
+from tap_canai.export_stream import ExportStream
 from tap_canai.exports import Export, ExportClient
-from tap_canai.streams import ExportStream, Users
+from tap_canai.schema_files import load_schema
+from tap_canai.streams import Users
 
 from box import Box
 from support import (
@@ -82,7 +83,7 @@ def test_an_anonymised_sync_holds_nothing_personal_and_stops_where_the_api_sends
     code, messages = run_tap(box, tmp_path, anonymize=True)
     assert code == 1
     assert records(messages) == []
-    assert "An anonymised export of users holds email" in caplog.text
+    assert "An anonymised export of users contains email" in caplog.text
 
 
 def test_optional_properties_that_the_api_does_not_have_are_null(
@@ -93,7 +94,7 @@ def test_optional_properties_that_the_api_does_not_have_are_null(
     def older(self: ExportClient, request: Any) -> Export:
         unknown = [name for name in request["data_fields"] if name in ("phone", "first_name")]
         if unknown:
-            raise UnknownFields(
+            raise UnknownFieldsError(
                 "The export API does not know some fields (400).", "", tuple(unknown)
             )
         return real(self, request)
@@ -119,14 +120,14 @@ def test_a_property_that_is_new_is_reported_once_and_dropped(
         Users, "request", lambda self, *window: {**real(self, *window), "data_fields": ["all"]}
     )
     entries = json.loads(catalog(tmp_path, ["users"]).read_text())
-    stream = next(stream for stream in entries["streams"] if stream["tap_stream_id"] == "users")
-    stream["schema"]["properties"].pop("location")
+    entry = next(entry for entry in entries["streams"] if entry["tap_stream_id"] == "users")
+    entry["schema"]["properties"].pop("location")
     config = str(written(tmp_path, "tap.json", tap_config(box, tmp_path)))
-    whole = streams.load_schema("users")
+    whole = load_schema("users")
     whole["properties"].pop("location")
-    monkeypatch.setattr(streams, "load_schema", lambda name: whole)
+    monkeypatch.setattr("tap_canai.stream.load_schema", lambda name: whole)
     chosen = str(written(tmp_path, "chosen.json", entries))
-    assert canai_tap.main(["--config", config, "--catalog", chosen]) == 0
+    assert cli.main(["--config", config, "--catalog", chosen]) == 0
     lines = capsys.readouterr().out.splitlines()
     users = records(json.loads(line) for line in lines)
     assert len(users) == 60

@@ -51,7 +51,7 @@ def test_an_export_that_takes_time_is_polled_for(chunked_box: Box, tmp_path: Pat
 
 
 @pytest.mark.parametrize("match", ["/v1/export/exp_", "/storage"])
-def test_an_export_that_is_gone_is_asked_for_again(
+def test_an_export_that_is_gone_is_requested_again(
     chunked_box: Box, tmp_path: Path, match: str
 ) -> None:
     chunked_box.fault("canai", "gone_export", match=match, times=1)
@@ -65,10 +65,10 @@ def test_an_export_that_is_gone_is_asked_for_again(
 @pytest.mark.parametrize(
     ("fault", "match", "said"),
     [
-        ("wrong_count", "/v1/export", "is not whole"),
-        ("processing_failed", "/v1/export", "could not make the export"),
-        ("truncate", "/storage", "whole JSON document"),
-        ("expired_url", "/storage", "gone twice"),
+        ("wrong_count", "/v1/export", "is incomplete"),
+        ("processing_failed", "/v1/export", "could not create the export"),
+        ("truncate", "/storage", "complete JSON document"),
+        ("expired_url", "/storage", "unavailable twice"),
     ],
 )
 def test_what_is_not_as_announced_is_an_error_and_never_a_short_sync(

@@ -70,7 +70,7 @@ def test_the_inbox_is_listed_pruned_and_read_again(
     assert read(state)[0] == ["u-9"]  # a sequence is never used again
     inbox("resend", code=1)
     inbox("resend", "--since", "soon", code=1)
-    assert "is no timestamp" in caplog.text
+    assert "is not a valid timestamp" in caplog.text
 
 
 def test_another_inbox_is_read_from_its_beginning(box: Box, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_another_inbox_is_read_from_its_beginning(box: Box, tmp_path: Path) -> N
         state = last_state(messages)
 
 
-def test_what_to_register_is_printed_as_the_guide_has_it() -> None:
+def test_what_to_register_is_printed_as_the_guide_documents_it() -> None:
     done = webhooks("config", "--url", "https://hooks.example.com")
     hook = json.loads(done.stdout)
     assert hook["url"] == "https://hooks.example.com/webhooks/canai"
@@ -97,7 +97,7 @@ def test_what_to_register_is_printed_as_the_guide_has_it() -> None:
     ("arguments", "variables", "said"),
     [
         ((), {}, "WEBHOOK_SECRET is missing"),
-        ((), {"WEBHOOK_SECRET": "[]"}, "is no token"),
+        ((), {"WEBHOOK_SECRET": "[]"}, "is not a valid token"),
         (("--inbox-url", "mysql://x/y"), {"WEBHOOK_SECRET": "s"}, "cannot be a mysql database"),
         (
             ("--inbox-url", "sqlite:////proc/none/inbox.db"),

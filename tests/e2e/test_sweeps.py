@@ -96,7 +96,7 @@ def test_a_machine_whose_clock_is_wrong_loses_and_doubles_nothing(
 
 
 def killed_tap(box: Box, folder: Path, state: Any, after: float) -> tuple[int, list[str]]:
-    """Exit code and lines of a tap that is killed after so many lines."""
+    """Exit code and lines of a tap that is killed after some lines."""
     config = tap_config(
         box, folder, window_days=2.6, requests_per_minute=10_000, parallel_exports=1
     )
@@ -118,7 +118,7 @@ def killed_tap(box: Box, folder: Path, state: Any, after: float) -> tuple[int, l
 
 
 @each_crm
-def test_a_backfill_killed_at_random_moments_goes_on_at_its_last_window(
+def test_a_backfill_killed_at_random_moments_resumes_at_its_last_window(
     box: Box, crm: Crm, tmp_path: Path
 ) -> None:
     rng = random.Random(crm.name)

@@ -123,7 +123,7 @@ def test_an_email_held_under_another_key_is_a_dead_letter_that_says_so(
     first = deliver(box, crm, messages, tmp_path, account="other")
     victim = box.objects("canai", "users")[0]
     holder = by_key(box, crm, crm.people, crm.person_key, "other")[victim["id"]]
-    renamed = {crm.person_key: "somebody-else"}
+    renamed = {crm.person_key: "another-user"}
     crm.edit(box, crm.people, str(holder["id"]), renamed, account="other")
     lose_ledger(tmp_path, crm)
     result = deliver(box, crm, messages, tmp_path, account="other")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from tap_canai import tap as canai_tap
+from tap_canai import cli
 
 from box import Box
 from support import tap_config, written
@@ -36,9 +36,7 @@ class Cells(HTMLParser):
 
 def made(box: Box, folder: Path, name: str, *more: str) -> Path:
     config = str(written(folder, "tap.json", tap_config(box, folder)))
-    assert (
-        canai_tap.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
-    )
+    assert cli.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
     return folder / name
 
 
@@ -98,15 +96,12 @@ def test_a_report_in_another_format_or_place_says_what_to_do(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = str(written(tmp_path, "tap.json", tap_config(box, tmp_path)))
-    assert canai_tap.main(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
+    assert cli.main(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
     assert ".html or .pdf" in caplog.text
-    assert (
-        canai_tap.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config])
-        == 1
-    )
+    assert cli.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config]) == 1
     assert "cannot be written" in caplog.text
     assert (
-        canai_tap.main(
+        cli.main(
             ["report", "--output", str(tmp_path / "x.pdf"), "--config", str(tmp_path / "none.json")]
         )
         == 1

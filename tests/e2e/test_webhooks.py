@@ -1,4 +1,4 @@
-"""The receiver: what is answered 200 is in the inbox once, and nothing else is ever stored."""
+"""The receiver: an event that got a 200 is in the inbox once, and nothing else is stored."""
 
 from __future__ import annotations
 
@@ -201,12 +201,12 @@ def test_metrics_and_readiness_say_what_is_going_on(receiver: Receiver) -> None:
 
 def test_an_inbox_that_cannot_be_written_shows_and_nothing_is_taken(tmp_path: Path) -> None:
     with receiving(tmp_path, f"sqlite:///{tmp_path}/inbox.db") as receiver:
-        with Inbox.open(receiver.inbox_url).engine.begin() as connection:
+        with Inbox.open(receiver.inbox_url) as inbox, inbox.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE webhook_inbox RENAME TO elsewhere")
         status, answer = receiver.post(event())
         assert [status, answer["received"]] == [503, False]
         assert receiver.get("/readyz")[0] == 503
-        with Inbox.open(receiver.inbox_url).engine.begin() as connection:
+        with Inbox.open(receiver.inbox_url) as inbox, inbox.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE webhook_inbox")
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO webhook_inbox")
         assert receiver.post(event())[0] == 200
@@ -215,7 +215,8 @@ def test_an_inbox_that_cannot_be_written_shows_and_nothing_is_taken(tmp_path: Pa
 
 
 def test_commits_of_sqlite_reach_the_disk(tmp_path: Path) -> None:
-    with Inbox.open(f"sqlite:///{tmp_path}/inbox.db").engine.connect() as connection:
+    url = f"sqlite:///{tmp_path}/inbox.db"
+    with Inbox.open(url) as inbox, inbox.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     assert (tmp_path / "inbox.db").stat().st_mode & 0o077 == 0
@@ -324,20 +325,21 @@ def test_receivers_side_by_side_never_hide_an_event_from_a_reader(inbox_url: str
     seen: list[str] = []
 
     def write(number: int) -> None:
-        inbox = Inbox.open(inbox_url)
-        for turn in range(40):
-            named = (event(user_id=f"u-{number}-{turn}-{part}") for part in range(5))
-            inbox.add([parse(json.dumps(payload).encode()) for payload in named])
+        with Inbox.open(inbox_url) as inbox:
+            for turn in range(40):
+                users = [f"u-{number}-{turn}-{part}" for part in range(5)]
+                inbox.add([parse(json.dumps(event(user_id=user)).encode()) for user in users])
 
     def read() -> None:
-        inbox, reached = Inbox.open(inbox_url), 0
-        while True:
-            last_time = done.is_set()
-            page = inbox.read(reached)
-            seen.extend(row.data["user_id"] for row in page)
-            reached = page[-1].sequence if page else reached
-            if last_time and not page:
-                return
+        reached = 0
+        with Inbox.open(inbox_url) as inbox:
+            while True:
+                last_time = done.is_set()
+                page = inbox.read(reached)
+                seen.extend(row.data["user_id"] for row in page)
+                reached = page[-1].sequence if page else reached
+                if last_time and not page:
+                    return
 
     reader = threading.Thread(target=read)
     reader.start()

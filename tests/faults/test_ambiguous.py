@@ -1,6 +1,6 @@
 """Pipedrive keeps no key unique and takes no idempotency key.
 
-Lost answers must leave no two records, or say that they did.
+A lost response must never leave two records, or the report must say so.
 """
 
 from __future__ import annotations
@@ -89,4 +89,4 @@ def test_a_write_that_is_carried_out_after_it_was_sent_again_is_found_and_merged
     last = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=merge)
     assert last.letters == []
     assert [line for line in box.log(PIPEDRIVE)[calls:] if line["kind"] == "write"] == []
-    assert last.report["calls"]["made"] == 0  # nothing is in doubt any more
+    assert last.report["calls"]["made"] == 0  # nothing is in doubt

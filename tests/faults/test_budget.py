@@ -1,4 +1,4 @@
-"""The calls of the day, or the user's, are used up: stop writing, hold STATE back, lose nothing."""
+"""A daily limit, or the user's own, is used up: stop writing, hold STATE back, lose nothing."""
 
 from __future__ import annotations
 

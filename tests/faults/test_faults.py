@@ -31,7 +31,7 @@ from support import (
     "fault", ["429", "500", "503", "drop_before_commit", "drop_after_commit", "empty_success"]
 )
 @each_portal
-def test_a_passing_fault_costs_no_row_and_makes_no_duplicate(
+def test_a_transient_error_costs_no_row_and_makes_no_duplicate(
     box: Box, crm: Crm, trace_ids: bool, fault: str, tmp_path: Path
 ) -> None:
     box.fault(crm, fault, match=crm.person_writes, times=2, args={"retry_after_s": 0.2})
@@ -83,7 +83,7 @@ def test_a_refusal_that_names_no_row_is_halved_down_to_it(
 @pytest.mark.parametrize(
     ("fault", "said"), [("401", "401|sign-in"), ("403_permission", "permission|refuses")]
 )
-def test_a_cause_that_is_not_a_rows_stops_the_run_with_one_clear_line(
+def test_an_error_that_would_fail_every_row_stops_the_run_with_one_clear_line(
     box: Box, crm: Crm, fault: str, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.fault(crm, fault, times=1000)
@@ -155,7 +155,7 @@ def test_sigterm_settles_what_is_in_flight_and_never_lets_state_pass(
     assert len(box.people(crm)) == 40
 
 
-def test_an_expired_download_is_asked_for_again(box: Box, tmp_path: Path) -> None:
+def test_an_expired_download_is_requested_again(box: Box, tmp_path: Path) -> None:
     box.fault("canai", "expired_url", match="/storage")
     result = deliver(box, HUBSPOT, extract(box, tmp_path, streams=["users"]), tmp_path)
     assert result.counts("contacts")["created"] == 60
@@ -213,7 +213,7 @@ def test_a_small_limit_is_kept_and_nothing_is_lost(box: Box, crm: Crm, tmp_path:
     assert len(box.people(crm)) == 30
 
 
-def test_a_create_whose_answer_is_lost_for_good_stops_the_run_and_the_next_run_makes_it_good(
+def test_a_create_whose_responses_are_all_lost_stops_the_run_and_the_next_run_completes_it(
     box: Box, tmp_path: Path
 ) -> None:
     box.fault(PIPEDRIVE, "drop_before_commit", match="/api/v2/persons", after=1, times=1000)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,15 +54,16 @@ class Moving:
 
 
 @pytest.fixture
-def both(ledger_url: str) -> tuple[Ledger, Ledger, Moving]:
+def both(ledger_url: str) -> Iterator[tuple[Ledger, Ledger, Moving]]:
     clock = Moving()
     engine = Ledger.open(ledger_url)
     account = os.urandom(4).hex()
-    return (
+    yield (
         Ledger(engine, Scope("crm", account, "run-a"), clock),
         Ledger(engine, Scope("crm", account, "run-b"), clock),
         clock,
     )
+    engine.dispose()
 
 
 def test_a_key_is_one_runs_at_a_time(both: tuple[Ledger, Ledger, Moving]) -> None:
@@ -135,21 +137,30 @@ def test_two_runs_over_the_same_people_make_each_person_once(
     counted = [report_of(tmp_path / name, crm)["objects"][crm.people] for name in each_way]
     assert sum(counts["created"] for counts in counted) == 60
     assert sum(counts["unchanged"] for counts in counted) == 60
-    with Ledger.open(url).connect() as connection:
+    engine = Ledger.open(url)
+    with engine.connect() as connection:
         query = select(ClaimRow.key).where(ClaimRow.crm == crm.name)
         assert connection.execute(query).all() == []
+    engine.dispose()
     again = deliver(box, crm, users(60), tmp_path, ledger_url=url)
     assert again.counts(crm.people) == {"planned": 60, "unchanged": 60}
 
 
+def held_open(request: pytest.FixtureRequest, url: str, scope: Scope) -> Ledger:
+    """The ledger as another run has it open, closed after the test."""
+    ledger = Ledger(Ledger.open(url), scope)
+    request.addfinalizer(ledger.close)
+    return ledger
+
+
 @pytest.mark.parametrize("stopped", [False, True])
-def test_keys_held_by_another_process_are_retried_at_the_end_and_state_waits_for_them(
-    box: Box, stopped: bool, tmp_path: Path
+def test_keys_held_by_another_process_are_retried_at_the_end_of_the_run_and_state_waits_for_them(
+    box: Box, stopped: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path}/held.db"
     deliver(box, PIPEDRIVE, [schema_message()], tmp_path, ledger_url=url)
     account = report_of(tmp_path, PIPEDRIVE)["account"]
-    holder = Ledger(Ledger.open(url), Scope("pipedrive", account, "another-run"))
+    holder = held_open(request, url, Scope("pipedrive", account, "another-run"))
     assert holder.claims.take("persons", ["user-1", "user-2"]) == {"user-1", "user-2"}
     messages = [*users(5), state("after five")]
     command = target_command(box, PIPEDRIVE, messages, tmp_path, ledger_url=url)
@@ -180,13 +191,13 @@ def test_keys_held_by_another_process_are_retried_at_the_end_and_state_waits_for
 
 
 def test_a_job_that_another_run_waits_for_is_left_alone_and_a_forgotten_one_holds_nobody_up(
-    box: Box, tmp_path: Path
+    box: Box, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = f"sqlite:///{tmp_path}/jobs.db"
     people = [schema_message(), user(1)]
     deliver(box, SALESFORCE, people[:1], tmp_path, ledger_url=url)
     account = report_of(tmp_path, SALESFORCE)["account"]
-    holder = Ledger(Ledger.open(url), Scope("salesforce", account, "another-run"))
+    holder = held_open(request, url, Scope("salesforce", account, "another-run"))
     holder.claims.take("Contact", ["user-9"])
     holder.jobs.begin("Contact", "750000000000001")
     assert deliver(box, SALESFORCE, people, tmp_path, ledger_url=url).code == 0

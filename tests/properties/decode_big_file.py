@@ -13,8 +13,8 @@ from pathlib import Path
 from sandbox.canai.files import write
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
-from tap_canai.normalising import normal
-from tap_canai.streams import load_schema
+from tap_canai.normal_form import normal
+from tap_canai.schema_files import load_schema
 
 SCHEMA = load_schema("users")["properties"]
 

@@ -26,7 +26,7 @@ USER_BYTES = {"json": 900, "csv": 340, "xml": 1300}
 DECODES = Path(__file__).parent / "decode_big_file.py"
 PEAK_OF = """
 import sys
-from tap_canai.tap import main
+from tap_canai.cli import main
 
 code = main(sys.argv[1:])
 # ru_maxrss would begin with the parent's.
@@ -79,12 +79,14 @@ def big_sync(box: Box, file_format: str, tmp_path: Path) -> tuple[int, int, dict
         str(catalog(tmp_path, ("users",))),
     ]
     command = [sys.executable, "-c", PEAK_OF, *arguments]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stderr is not None
-    count = sum('"RECORD"' in line[:40] for line in child.stdout)
-    errors = child.stderr.read()
-    assert child.wait() == 0, errors[-2000:]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        count = sum('"RECORD"' in line[:40] for line in child.stdout)
+        errors = child.stderr.read()
+    assert child.returncode == 0, errors[-2000:]
     peak = int(errors.rpartition("PEAK ")[2])
     (export,) = exports_noted(tmp_path)
     return count, peak, export, len(box.log("canai", "/storage"))

@@ -22,10 +22,10 @@ from support import ROOT, STREAMS, written
 
 FAILS = """
 import sys
-from tap_canai.airbyte import source
+from tap_canai.airbyte import cli
 
-source.specification = lambda: {}["ann@example.com"]
-sys.exit(source.main(["spec"]))
+cli.specification = lambda: {}["ann@example.com"]
+sys.exit(cli.main(["spec"]))
 """
 
 

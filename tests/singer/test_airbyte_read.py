@@ -145,9 +145,9 @@ def test_a_bad_key_is_a_config_error_before_any_stream(box: Box, tmp_path: Path)
 QUICKLY = """
 import sys
 import quick  # first: the waits between attempts are short
-from tap_canai.airbyte import source
+from tap_canai.airbyte import cli
 
-sys.exit(source.main(sys.argv[1:]))
+sys.exit(cli.main(sys.argv[1:]))
 """
 
 

@@ -1,4 +1,4 @@
-"""Other people's targets, in environments of their own, take the tap's output of every stream."""
+"""Third-party targets, in environments of their own, take the tap's output of every stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Commands of other people's targets, each in its own environment."""
+    """Commands of third-party targets, each in its own environment."""
     commands = {}
     for command, package in PACKAGES.items():
         folder = tmp_path_factory.mktemp(command)

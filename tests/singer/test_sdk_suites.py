@@ -1,6 +1,6 @@
 """singer-sdk's standard tests for taps and targets.
 
-The suites take settings when this module is imported; what they name is there while they run.
+The suites take settings when this module is imported; what they name exists while they run.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ __all__ = ["shout"]
 """
 
 
-def test_a_mapping_of_ones_own_with_functions_of_ones_own(box: Box, tmp_path: Path) -> None:
+def test_a_custom_mapping_with_custom_functions(box: Box, tmp_path: Path) -> None:
     config = with_rule(
         tmp_path,
         "  jobtitle: {from: business_type, as: shout}\n  city: {from: location, mask: hash}\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,35 +20,43 @@ from crms import HUBSPOT
 from support import contents, deliver, extract
 
 
-def opened(url: str, account: str | None = None) -> Ledger:
-    return Ledger(Ledger.open(url), Scope("crm", account or str(uuid.uuid4())))
+def open_ledger(url: str) -> Ledger:
+    """A ledger of an account of its own."""
+    return Ledger(Ledger.open(url), Scope("crm", str(uuid.uuid4())))
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    with open_ledger(ledger_url) as ledger:
+        yield ledger
 
 
 def entry(key: str, state: str = "settled", crm_id: str | None = "1") -> Entry:
     return Entry(key, state, crm_id, {"rule": b"12345678"}, {"name": FieldMark(b"abcdefgh", 5)})  # type: ignore[arg-type]
 
 
-def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
-    with Ledger.open(ledger_url).connect() as connection:
+def test_migrations_and_tables_are_the_same(ledger: Ledger) -> None:
+    with ledger.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_entries_come_back_as_they_were_and_only_in_their_account(ledger_url: str) -> None:
-    ledger, other = opened(ledger_url), opened(ledger_url)
+def test_entries_come_back_as_they_were_and_only_in_their_account(
+    ledger: Ledger, ledger_url: str
+) -> None:
     ledger.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
     found = ledger.entries("person", ["a", "b", "c"])
     assert found["a"] == entry("a")
     assert found["b"].state == "pending"
     assert set(found) == {"a", "b"}
-    assert other.entries("person", ["a"]) == {}
+    with open_ledger(ledger_url) as other:
+        assert other.entries("person", ["a"]) == {}
     assert ledger.crm_ids("person", ["a", "b"]) == {"a": "1"}
     assert ledger.holders("person", ["1"]) == {"1": "a"}
     assert ledger.count("person") == 1
 
 
-def test_a_settled_entry_never_becomes_pending(ledger_url: str) -> None:
-    ledger = opened(ledger_url)
+def test_a_settled_entry_never_becomes_pending(ledger: Ledger) -> None:
     ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError, match="settled to pending"):
         ledger.apply(Changes("person", entries=[entry("a", "pending")]))
@@ -69,8 +78,7 @@ def letter(key: str, code: str = "bad") -> DeadLetter:
     )
 
 
-def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_url: str) -> None:
-    ledger = opened(ledger_url)
+def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger: Ledger) -> None:
     ledger.apply(Changes("person", dead=[letter("a"), letter("b")]))
     ledger.apply(Changes("person", dead=[letter("a", "worse")]))
     letters = {letter.key: letter for letter in ledger.letters.open()}
@@ -82,8 +90,7 @@ def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_ur
     assert [letter.key for letter in ledger.letters.open()] == ["b"]
 
 
-def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
-    ledger = opened(ledger_url)
+def test_what_waits_is_kept_until_it_is_done(ledger: Ledger) -> None:
     waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
     ledger.apply(Changes("deal", waiting=[waiting]))
     (found,) = ledger.waiting.of("rule")
@@ -92,8 +99,7 @@ def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
     assert ledger.waiting.of("rule") == []
 
 
-def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
-    ledger = opened(ledger_url)
+def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError):
         ledger.apply(
@@ -104,7 +110,7 @@ def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
 
 
 def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:
-    Ledger.open(f"sqlite:///{tmp_path}/deep/ledger.db")
+    open_ledger(f"sqlite:///{tmp_path}/deep/ledger.db").close()
     assert stat.S_IMODE((tmp_path / "deep" / "ledger.db").stat().st_mode) == 0o600
 
 

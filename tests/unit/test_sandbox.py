@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import psutil
-from sandbox.app import is_other_end
+from sandbox.peer import is_other_end
 
 
 def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> None:
@@ -18,10 +17,8 @@ def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> No
     ):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.bind(("127.0.0.1", 0))
-        accept = threading.Thread(target=server.accept)
-        accept.start()
         client.connect(server.getsockname())
-        accept.join()
+        accepted, _ = server.accept()
         port = client.getsockname()[1]
         listed = [
             connection
@@ -33,3 +30,4 @@ def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> No
         assert not any(
             is_other_end(connection, port, other.getsockname()[1]) for connection in ours
         )
+        accepted.close()

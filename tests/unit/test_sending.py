@@ -87,15 +87,17 @@ def test_creates_and_updates_go_apart_in_the_lane_for_their_number() -> None:
     assert choose_lane(SPEC, 1000).name == "many"
 
 
-def test_calls_that_run_short_are_told_once_at_each_level(caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_that_run_short_are_reported_once_per_level(caplog: pytest.LogCaptureFixture) -> None:
     from target_salesforce.api import LimitWatch
 
     watch = LimitWatch()
     for used in (10, 79_000, 80_000, 81_000, 96_000, 97_000):
         assert watch.pace_s({"Sforce-Limit-Info": f"api-usage={used}/100000"}) == 0.0
     assert watch.pace_s({}) == 0.0
-    told = [record.getMessage() for record in caplog.records if "API calls" in record.getMessage()]
-    assert [line.partition(" of ")[0] for line in told] == [
+    warnings = [
+        record.getMessage() for record in caplog.records if "API calls" in record.getMessage()
+    ]
+    assert [line.partition(" of ")[0] for line in warnings] == [
         "Salesforce: 80000",
         "Salesforce: 96000",
     ]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_canai import tap as canai_tap
-from tap_canai.errors import TapError
+import requests
+from tap_canai import cli
+from tap_canai.api import ApiAccess, Clock, ExportApi, Pace
+from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.exports import Export, ExportClient
+from tap_canai.tap import TapCanAI
 
 from box import Box
 from support import STREAMS, catalog, extract, records, run_tap, tap_config, written
@@ -56,7 +61,7 @@ def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_pa
     assert len(exports) == 7
 
 
-def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_less_the_lookback(
+def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_minus_the_lookback(
     box: Box, tmp_path: Path
 ) -> None:
     box.advance(3600)
@@ -117,7 +122,7 @@ def test_only_selected_properties_and_keys_are_asked_for(
         str(written(tmp_path, "c.json", entries)),
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert canai_tap.main(arguments) == 0
+        assert cli.main(arguments) == 0
     assert {tuple(request["data_fields"]) for request in asked} == {
         ("payments.payment_id", "payments.amount", "payments.updated_at")
     }
@@ -125,7 +130,7 @@ def test_only_selected_properties_and_keys_are_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("fault", "match", "told"),
+    ("fault", "match", "said"),
     [
         ("401", "/export", "does not accept the API key (401). Set `api_key`"),
         ("403_permission", "/export", "no export permission (403)"),
@@ -134,12 +139,12 @@ def test_only_selected_properties_and_keys_are_asked_for(
     ],
 )
 def test_a_refusal_is_one_line_that_says_what_to_do(
-    box: Box, tmp_path: Path, fault: str, match: str, told: str, caplog: pytest.LogCaptureFixture
+    box: Box, tmp_path: Path, fault: str, match: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.fault("canai", fault, match=match, times=99)
     code, messages = run_tap(box, tmp_path)
     assert code == 1
-    assert told in caplog.text
+    assert said in caplog.text
     assert "Traceback" not in caplog.text
     assert "sandbox-key" not in caplog.text
     assert records(messages) == []
@@ -154,7 +159,7 @@ def test_limits_and_outages_are_waited_out(box: Box, tmp_path: Path) -> None:
     assert len(records(messages)) == 60
 
 
-def test_an_api_that_is_not_there_is_a_clear_error(
+def test_an_unreachable_api_is_a_clear_error(
     tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
     code, _ = run_tap(box, tmp_path, api_url="http://127.0.0.1:9")
@@ -191,7 +196,7 @@ def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_sta
     monkeypatch.setattr(ExportClient, "create", wrong)
     code, messages = run_tap(box, tmp_path)
     assert code == 1
-    assert "is not whole" in caplog.text
+    assert "is incomplete" in caplog.text
     assert not [
         message
         for message in messages
@@ -207,15 +212,13 @@ def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(
     box.advance(5)
     code, messages = run_tap(box, tmp_path, streams=("users", "payments"))
     assert code == 1
-    assert "users.total_sessions should be integer, the API gives text" in caplog.text
+    assert "users.total_sessions should be integer, but the API sent text" in caplog.text
     assert len(records(messages, "payments")) == len(box.objects("canai", "payments"))
 
 
 def test_the_key_goes_to_the_api_alone(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import requests
-
     sent: list[tuple[str, bool]] = []
     real = requests.Session.send
 
@@ -229,46 +232,55 @@ def test_the_key_goes_to_the_api_alone(
     assert {with_key for path, with_key in sent if path.startswith("/storage/")} == {False}
 
 
-def client(**more: Any) -> tuple[ExportClient, list[float]]:
-    """A client whose clock and sleep are ours."""
+def clock() -> tuple[Clock, list[float]]:
+    """A clock that only sleeping moves, and how long each sleep was."""
     slept: list[float] = []
-    moment = [0.0]
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        moment[0] += seconds
 
-    made = ExportClient(
-        "http://127.0.0.1:9",
-        "v1",
-        ("key",),
-        "tap",
-        2,
-        1.0,
-        sleep=sleep,
-        monotonic=lambda: moment[0],
-        jitter=lambda: 1.0,
-        **more,
-    )
-    return made, slept
+    return Clock(sleep, monotonic=lambda: sum(slept), jitter=lambda: 1.0), slept
 
 
 def test_the_tap_keeps_to_its_own_pace() -> None:
-    made, slept = client()
+    ours, slept = clock()
+    pace = Pace(2, ours)
     for _ in range(5):
-        made._keep_pace()
+        pace.wait()
     assert slept == [60.0, 60.0]
 
 
 def test_waiting_grows_and_keeps_retry_after() -> None:
-    made, slept = client()
+    ours, slept = clock()
     for attempt in (1, 2, 3):
-        made._wait(attempt, {}, "why")
-    made._wait(1, {"Retry-After": "17"}, "why")
+        ours.wait_before_retry(attempt, {}, "why")
+    ours.wait_before_retry(1, {"Retry-After": "17"}, "why")
     assert slept == [1.0, 2.0, 4.0, 17.0]
 
 
-def test_settings_that_make_no_sense_are_told(
+def test_calls_refused_at_the_same_time_move_on_by_one_key() -> None:
+    """Several exports are requested at a time, so the same key may be refused to each of them."""
+    both_sent = threading.Barrier(2, timeout=10)
+    keys: list[str] = []
+
+    class Session(requests.Session):
+        def request(self, *_: Any, headers: Any = None, **__: Any) -> requests.Response:
+            response = requests.Response()
+            response.status_code = 401 if headers["Authorization"] == "Bearer old" else 200
+            response._content = b"{}"
+            keys.append(headers["Authorization"])
+            if response.status_code == 401:
+                both_sent.wait()
+            return response
+
+    access = ApiAccess("http://127.0.0.1:9", "v1", ("old", "new"), "tap", 100, 1.0)
+    api = ExportApi(access, session=Session())
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: api.call("GET", "/x"), range(2))) == [{}, {}]
+    assert sorted(keys) == ["Bearer new"] * 2 + ["Bearer old"] * 2
+
+
+def test_invalid_settings_are_named(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for bad in (
@@ -287,7 +299,7 @@ def test_settings_that_make_no_sense_are_told(
 
 
 def test_discovery_needs_no_call_and_schemas_are_described() -> None:
-    for stream in canai_tap.TapCanAI(config={"api_key": "none"}).streams.values():
+    for stream in TapCanAI(config={"api_key": "none"}).streams.values():
         for name, schema in stream.schema["properties"].items():
             assert schema["description"], name
             assert schema["type"], name
@@ -305,4 +317,4 @@ def test_an_extract_of_nothing_new_is_empty(box: Box, tmp_path: Path) -> None:
 
 
 def test_errors_are_of_one_tree() -> None:
-    assert issubclass(canai_tap.StreamsFailedError, TapError)
+    assert issubclass(StreamsFailedError, FatalError)

@@ -23,7 +23,7 @@ from support import deliver, target_config, user, users, written
         ("on_unmapped_stream", "explode", "'on_unmapped_stream' is not valid"),
         ("access_token", 12345, "'access_token' is not valid"),
         ("api_url", "http://crm.example.com", "plain http"),
-        ("api_url", "hubspot", "no http(s) URL"),
+        ("api_url", "hubspot", "not a valid http(s) URL"),
         ("access_token", "", "'access_token' is missing"),
         ("transforms", "no_such_module", "no module no_such_module"),
         ("mapping", "/nowhere", "does not exist"),
