@@ -1,183 +1,63 @@
-"""Generates what repeats the packages' own declarations: plugin settings in meltano.yml, README tables, .env.example, docs/mapping.md.
+"""Generates what repeats the packages' own declarations.
+
+Plugin settings in meltano.yml, tables in the READMEs, .env.example, and parts of docs/mapping.md.
 
 python scripts/generate.py           writes the files
-python scripts/generate.py --check   exit code 1 where a file is not what it should be
+python scripts/generate.py --check   exits with code 1 if a file is out of date
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
-import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import canai_rules
-import yaml
-from reverse_etl.mapping.load import load_rules, schema
-from reverse_etl.mapping.rules import FieldRule, Rule
-from reverse_etl.singer.target import CrmTarget
-from sandbox.hubspot.api import HubSpot
-from sandbox.pipedrive.api import Pipedrive
-from sandbox.salesforce.api import Salesforce
+from generated_rules import TARGETS, all_rules, functions, side_by_side, vocabulary
+from generated_settings import env_example, meltano_yml, settings_table
+from sandbox.hubspot.routes import HubSpot
+from sandbox.pipedrive.routes import Pipedrive
+from sandbox.salesforce.routes import Salesforce
 from tap_canai.streams import STREAMS
 from tap_canai.tap import TapCanAI
 from tap_canai.webhooks.stream import Events
-from target_hubspot.target import TargetHubSpot
-from target_pipedrive.target import TargetPipedrive
-from target_salesforce.target import TargetSalesforce
+from workspace import ROOT
 
-ROOT = Path(__file__).parent.parent
-TARGETS: tuple[Any, ...] = (TargetHubSpot, TargetPipedrive, TargetSalesforce)
-PLUGINS: tuple[Any, ...] = (TapCanAI, *TARGETS)
 BEGIN, END = "<!-- generated: {} -->", "<!-- end -->"
-ENV_ALIASES = {
-    ("tap-canai", "api_key"): "CANAI_API_KEY",
-    ("target-hubspot", "access_token"): "HUBSPOT_API_KEY",
-    ("target-pipedrive", "api_token"): "PIPEDRIVE_API_TOKEN",
-}
-COMMANDS = {
-    "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
-    "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
-    "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
-}
-
-TAP_COMMANDS = {
-    "audit-verify": ("audit verify", "Check that no row of the log of exports was changed."),
-    "report": (
-        "report --output canai-report.html",
-        "What happened on the platform, in sums and averages.",
-    ),
-}
 
 
-def settings(plugin: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Settings of a plugin, as declared, and the SDK's own that its users need."""
-    declared = list(plugin.config_jsonschema["properties"].items())
-    if issubclass(plugin, CrmTarget):
-        text = "Records collected of a stream before they are delivered (10,000 by default)."
-        declared.append(
-            (
-                "batch_size_rows",
-                {"type": ["integer", "null"], "title": "Batch size rows", "description": text},
-            )
-        )
-    return declared
-
-
-def kind_of(given: dict[str, Any]) -> str:
-    """Meltano's kind of a setting.
-
-    Numbers, booleans and objects are text to Meltano, and the plugins convert them: Meltano 4.4 answers a number it cannot
-    read with a traceback, and takes any word for true.
-    """
-    if given.get("enum"):
-        return "options"
-    if given.get("format") == "date-time":
-        return "date_iso8601"
-    return "string"
-
-
-def meltano_settings(plugin: Any) -> list[dict[str, Any]]:
-    """Settings as meltano.yml lists them."""
-    listed = []
-    for name, given in settings(plugin):
-        one: dict[str, Any] = {
-            "name": name,
-            "label": given.get("title", name),
-            "description": given["description"],
-            "kind": kind_of(given),
-        }
-        if given.get("secret"):
-            one["sensitive"] = True
-        if one["kind"] == "options":
-            one["options"] = [
-                {"label": value, "value": value} for value in given["enum"] if value is not None
-            ]
-        if (plugin.name, name) in ENV_ALIASES:
-            one["env_aliases"] = [ENV_ALIASES[(plugin.name, name)]]
-        listed.append(one)
-    return listed
-
-
-def meltano_yml() -> str:
-    """meltano.yml: scripts/meltano.template.yml with every plugin's settings."""
-    template = (ROOT / "scripts" / "meltano.template.yml").read_text()
-    for plugin in PLUGINS:
-        block = yaml.safe_dump(
-            meltano_settings(plugin), sort_keys=False, allow_unicode=True, width=120
-        )
-        template = replace_block(template, f"settings: # {plugin.name}", "settings:", block)
-        known = COMMANDS if issubclass(plugin, CrmTarget) else TAP_COMMANDS
-        commands = {key: {"args": args, "description": text} for key, (args, text) in known.items()}
-        template = replace_block(
-            template,
-            f"commands: # {plugin.name}",
-            "commands:",
-            yaml.safe_dump(commands, sort_keys=False, width=120),
-        )
-    return (
-        "# Generated by scripts/generate.py from scripts/meltano.template.yml and the packages' own declarations.\n"
-        + template
+def files() -> dict[Path, str]:
+    """Every generated file and the content it should have."""
+    wanted = {ROOT / "meltano.yml": meltano_yml(), ROOT / ".env.example": env_example()}
+    wanted |= filled(
+        "tap-canai/README.md", {"streams": streams_table(), "settings": settings_table(TapCanAI)}
     )
-
-
-def replace_block(text: str, marker: str, key: str, block: str) -> str:
-    """Put a YAML block, indented, where the marker stands."""
-    match = re.search(rf"^( *){re.escape(marker)}$", text, re.MULTILINE)
-    if match is None:
-        return text
-    indent = match.group(1)
-    lines = "".join(
-        f"{indent}  {line}\n" if key == "commands:" else f"{indent}{line}\n"
-        for line in block.splitlines()
+    for target in TARGETS:
+        wanted |= filled(f"{target.name}/README.md", {"settings": settings_table(target)})
+    wanted |= filled(
+        "docs/mapping.md",
+        {
+            "vocabulary": vocabulary(),
+            "functions": functions(),
+            "side by side": side_by_side(),
+            "rules": all_rules(),
+        },
     )
-    return text[: match.start()] + f"{indent}{key}\n{lines.rstrip()}" + text[match.end() :]
+    wanted |= filled("sandbox/README.md", {"emulated": emulated()})
+    return wanted
 
 
-def env_example() -> str:
-    """.env.example: the secrets and what has no default."""
-    lines = ["# Copy to .env and fill in what you use. Generated by scripts/generate.py.", ""]
-    for plugin in PLUGINS:
-        lines.append(f"# {plugin.name}")
-        for name, given in settings(plugin):
-            if given.get("secret") or name in ("client_id", "login_url", "instance_url"):
-                alias = ENV_ALIASES.get((plugin.name, name))
-                told = f" (or {alias})" if alias else ""
-                lines += [
-                    f"# {given['description']}{told}",
-                    f"# {plugin.name.upper().replace('-', '_')}_{name.upper()}=",
-                ]
-        lines.append("")
-    lines += [
-        "# canai-webhooks",
-        "# Bearer token of the platform's webhooks, or a JSON list of tokens.",
-        "# WEBHOOK_SECRET=",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def settings_table(plugin: Any) -> str:
-    """Settings as a Markdown table."""
-    lines = ["| setting | default | what it does |", "| --- | --- | --- |"]
-    for name, given in settings(plugin):
-        default = given.get("default")
-        shown = (
-            ""
-            if default is None
-            else f"`{str(default).lower() if isinstance(default, bool) else default}`"
-        )
-        required = " (secret)" if given.get("secret") else ""
-        choice = (
-            f" One of {', '.join(f'`{one}`' for one in given['enum'] if one is not None)}."
-            if given.get("enum")
-            else ""
-        )
-        lines.append(f"| `{name}`{required} | {shown} | {given['description']}{choice} |")
-    return "\n".join(lines)
+def filled(name: str, parts: dict[str, str]) -> dict[Path, str]:
+    """A Markdown file, by its path, with its generated parts replaced."""
+    path = ROOT / name
+    text = path.read_text(encoding="utf-8")
+    for part, content in parts.items():
+        begin = BEGIN.format(part)
+        if begin not in text:
+            raise SystemExit(f"{name} has no line {begin}")
+        before, after = text.split(begin, 1)
+        text = f"{before}{begin}\n\n{content}\n\n{END}{after.split(END, 1)[1]}"
+    return {path: text}
 
 
 def streams_table() -> str:
@@ -188,199 +68,46 @@ def streams_table() -> str:
     ]
     streams: tuple[Any, ...] = STREAMS
     for stream in streams:
+        export = f"`{stream.export_type}`, `{stream.record_set}`"
         keys = ", ".join(f"`{key}`" for key in stream.primary_keys)
         days = stream.default_lookback_s / 86_400
-        back = f"{days:g} days" if days >= 1 else f"{stream.default_lookback_s} s"
+        lookback = f"{days:g} days" if days >= 1 else f"{stream.default_lookback_s} s"
         lines.append(
-            f"| `{stream.name}` | `{stream.export_type}`, `{stream.record_set}` | {keys} | `{stream.replication_key}` | {back} |"
+            f"| `{stream.name}` | {export} | {keys} | `{stream.replication_key}` | {lookback} |"
         )
-    lines.append(
-        f"| `{Events.name}` | the inbox of `canai-webhooks`, where `inbox_url` is set | `event_id` | `{Events.replication_key}` | – |"
-    )
+    inbox = "the inbox of `canai-webhooks`, where `inbox_url` is set"
+    lines.append(f"| `{Events.name}` | {inbox} | `event_id` | `{Events.replication_key}` | – |")
     return "\n".join(lines)
-
-
-def source_of(field: FieldRule) -> str:
-    """Where a field's value comes from, in words."""
-    if field.constant is not None:
-        return f"`{field.constant}`"
-    path = "the record" if field.whole_record else ", ".join(f"`{one}`" for one in field.paths)
-    call = f"`{field.function}` of {path}" if field.function else path
-    extra = [f"{len(field.table)} values mapped"] if field.table else []
-    extra += [field.write.replace("_", " ")] if field.write != "always" else []
-    extra += [f"at most {field.max_length}"] if field.max_length else []
-    return f"{call} ({', '.join(extra)})" if extra else call
-
-
-def rule_table(rule: Rule) -> str:
-    """One rule in Markdown."""
-    matched = f", else by {', '.join(f'`{one}`' for one in rule.match_by)}" if rule.match_by else ""
-    lines = [
-        f"### {rule.name}: `{rule.stream}` → `{rule.object}`",
-        "",
-        f"Found by `{rule.upsert_key}`{matched}.",
-    ]
-    if rule.where:
-        lines.append(f"Only rows where `{rule.where}`.")
-    lines += [f"Linked to `{link.to}` by `{link.key}`." for link in rule.links]
-    if rule.attach:
-        lines.append(
-            f"The file at `{rule.attach.url}` goes with it as `{rule.attach.name}`, where attach_deliverables is on."
-        )
-    lines += ["", "| CRM field | value |", "| --- | --- |"]
-    lines += [f"| `{field.name}` | {source_of(field)} |" for field in rule.fields]
-    for example in rule.examples:
-        result = (
-            "filtered"
-            if example.filtered
-            else f"dead letter `{example.error}`"
-            if example.error
-            else f"`{dict(example.gives or {})}`"
-        )
-        lines += ["", f"Example, {example.title}: `{dict(example.record)}` gives {result}."]
-    return "\n".join(lines)
-
-
-def side_by_side() -> str:
-    """Every property that a shipped rule names, and its field in each CRM."""
-    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for target in TARGETS:
-        for rule in load_rules(target_rules(target)):
-            for field in rule.fields:
-                source = (
-                    f"`{field.function}`"
-                    if field.function
-                    else ", ".join(field.paths) or f"constant {field.constant}"
-                )
-                rows.setdefault((rule.stream, source), {}).setdefault(target.crm, []).append(
-                    f"{rule.object}.{field.name}"
-                )
-    lines = [
-        "| stream | value | Salesforce | HubSpot | Pipedrive |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for (stream, source), fields in sorted(rows.items()):
-        cells = [
-            ", ".join(f"`{one}`" for one in fields.get(crm, [])) or "–"
-            for crm in ("salesforce", "hubspot", "pipedrive")
-        ]
-        lines.append(f"| {stream} | {source} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def shipped_rules(target: type[CrmTarget]) -> list[Rule]:
-    """A target's rules, then its optional ones, whose names say so."""
-    folder = target_rules(target)
-    optional = load_rules(folder / "optional") if (folder / "optional").is_dir() else []
-    return load_rules(folder) + [replace(rule, name=f"optional/{rule.name}") for rule in optional]
-
-
-def target_rules(target: type[CrmTarget]) -> Path:
-    """The folder of a target's shipped rules."""
-    return ROOT / target.name / target.__module__.split(".")[0] / "mappings"
-
-
-def vocabulary() -> str:
-    """The words of a rule, from its JSON Schema."""
-    lines = ["| word | what it says |", "| --- | --- |"]
-    for name, given in schema()["properties"].items():
-        known = schema()["$defs"].get(given.get("$ref", "").rpartition("/")[2], given)
-        words = (
-            f" One of {', '.join(f'`{one}`' for one in known['enum'])}." if "enum" in known else ""
-        )
-        lines.append(f"| `{name}` | {known['description']}{words} |")
-    for name, given in schema()["$defs"]["field"]["properties"].items():
-        known = schema()["$defs"].get(given.get("$ref", "").rpartition("/")[2], given)
-        words = (
-            f" One of {', '.join(f'`{one}`' for one in known['enum'])}." if "enum" in known else ""
-        )
-        lines.append(f"| `fields.….{name}` | {known['description']}{words} |")
-    for name, given in schema()["properties"]["links"]["items"]["properties"].items():
-        lines.append(f"| `links.….{name}` | {given['description']} |")
-    for name, given in schema()["properties"]["attach"]["properties"].items():
-        lines.append(f"| `attach.{name}` | {given['description']} |")
-    return "\n".join(lines)
-
-
-def functions() -> str:
-    """The functions that rules may name."""
-    lines = ["| function | what it gives |", "| --- | --- |"]
-    for name in sorted(canai_rules.__all__):
-        text = " ".join((inspect.getdoc(getattr(canai_rules, name)) or "").split())
-        lines.append(f"| `{name}` | {text} |")
-    return "\n".join(lines)
-
-
-def filled(path: Path, parts: dict[str, str]) -> str:
-    """A Markdown file with its generated parts made anew."""
-    text = path.read_text(encoding="utf-8")
-    for name, content in parts.items():
-        begin = BEGIN.format(name)
-        if begin not in text:
-            raise SystemExit(f"{path} has no {begin}")
-        before, rest = text.split(begin, 1)
-        text = f"{before}{begin}\n\n{content}\n\n{END}{rest.split(END, 1)[1]}"
-    return text
-
-
-def files() -> dict[Path, str]:
-    """Every generated file and what it should hold."""
-    wanted = {ROOT / "meltano.yml": meltano_yml(), ROOT / ".env.example": env_example()}
-    tap_readme = ROOT / "tap-canai" / "README.md"
-    wanted[tap_readme] = filled(
-        tap_readme, {"streams": streams_table(), "settings": settings_table(TapCanAI)}
-    )
-    for target in TARGETS:
-        readme = ROOT / target.name / "README.md"
-        wanted[readme] = filled(readme, {"settings": settings_table(target)})
-    rules = "\n\n".join(
-        f"## {target.__name__.removeprefix('Target')}\n\n"
-        + "\n\n".join(rule_table(rule) for rule in shipped_rules(target))
-        for target in TARGETS
-    )
-    mapping = ROOT / "docs" / "mapping.md"
-    parts = {
-        "vocabulary": vocabulary(),
-        "functions": functions(),
-        "side by side": side_by_side(),
-        "rules": rules,
-    }
-    wanted[mapping] = filled(mapping, parts)
-    sandbox = ROOT / "sandbox" / "README.md"
-    wanted[sandbox] = filled(sandbox, {"emulated": emulated()})
-    return wanted
 
 
 def emulated() -> str:
     """Every call that the sandbox answers."""
-    routers: tuple[Any, ...] = (HubSpot, Pipedrive, Salesforce)
+    vendors: tuple[Any, ...] = (HubSpot, Pipedrive, Salesforce)
     lines = ["| vendor | call | what it does |", "| --- | --- | --- |"]
-    for vendor in routers:
+    for vendor in vendors:
         for method, template, doc in vendor.router.listed:
-            lines.append(
-                f"| {vendor.__name__} | `{method} {template}` | {doc.splitlines()[0] if doc else ''} |"
-            )
+            text = doc.splitlines()[0] if doc else ""
+            lines.append(f"| {vendor.__name__} | `{method} {template}` | {text} |")
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Write or check."""
+    """Write the files that are out of date, or only name them; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
-    stale = [
-        path
+    stale = {
+        path: content
         for path, content in files().items()
         if not path.exists() or path.read_text(encoding="utf-8") != content
-    ]
-    for path in stale:
+    }
+    for path, content in stale.items():
+        name = path.relative_to(ROOT)
         if check:
-            print(
-                f"{path.relative_to(ROOT)} is not up to date: run `make generate`", file=sys.stderr
-            )
+            print(f"{name} is out of date: run `make generate`", file=sys.stderr)
         else:
-            path.write_text(files()[path], encoding="utf-8")
-            print(f"wrote {path.relative_to(ROOT)}")
+            path.write_text(content, encoding="utf-8")
+            print(f"wrote {name}")
     return 1 if check and stale else 0
 
 

@@ -1,10 +1,10 @@
-"""A function that the example's rule names."""
+"""The function that the example's rule uses."""
 
 from __future__ import annotations
 
 
 def shelf(favourite: str | None, orders: int | None) -> str | None:
-    """Where a customer's next book is put; None for somebody without a favourite."""
+    """The shelf for a customer's next book; None for a customer without a favourite."""
     return f"{favourite} {orders or 0}" if favourite else None
 
 

@@ -11,15 +11,18 @@ from reverse_etl.values import Kind
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A way of writing: taken from `rows_from` writes on, `rows_a_call` rows in each call."""
+    """A way of writing: used from `rows_from` writes on, `rows_a_call` rows in each call."""
 
     name: str
     rows_from: int
     rows_a_call: int
     job: bool = False
-    """Whether it is a job that works on its own and outlives a killed run; the adapter is a `JobAdapter` then."""
+    """True for a job, which works by itself and outlives a killed run.
+
+    The adapter's `jobs` takes it.
+    """
     calls: int = 1
-    """Calls that one batch of it takes at least."""
+    """The fewest calls that one batch takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +31,22 @@ class LinkForm:
 
     to: str
     form: Literal["reference", "association"]
-    """`reference`: a field of the record holds the other's CRM id; `association`: a call of its own."""
+    """`reference`: a field holds the other record's CRM id. `association`: a separate call."""
     field: str = ""
     """The field of a reference."""
     on_create: bool = False
-    """Whether a reference can only be written when the record is created."""
+    """True if a reference can only be written when the record is created."""
     rows_a_call: int = 1
     later: bool = False
-    """Whether a record that exists can still be linked by a call, for which the CRM is asked first what links there are."""
+    """True if an existing record can still be linked, by a call.
+
+    The CRM is asked first which links exist.
+    """
     key_field: str = ""
-    """The other's key field as the mapping has it, for a CRM that takes a reference by the other's key; set with the rule."""
+    """The other object's upsert key, for a CRM that takes a reference by key.
+
+    The mapping sets it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +56,26 @@ class ObjectSpec:
     name: str
     lanes: tuple[Lane, ...]
     upserts: bool
-    """Whether a create by key can be repeated without making a second record."""
+    """True if a create by key can be repeated without creating a second record."""
     unique_keys: bool
-    """Whether the CRM keeps the key field unique."""
+    """True if the CRM keeps the key field unique."""
     find_rows_a_call: int
-    """Look-ups that one read can hold, for the least number of calls."""
+    """Look-ups that one call can hold, for the least number of calls."""
     find_calls: int = 1
-    """Calls that so many look-ups take: more than one where a CRM keeps some records apart."""
+    """Calls that `find_rows_a_call` look-ups take: more than 1 if some records are kept apart."""
     find_job: tuple[int, int] | None = None
-    """From how many look-ups on a job can find them, and the calls that it takes at least."""
+    """From how many look-ups on a job can find them, and the fewest calls it takes."""
     finds_match_apart: bool = False
-    """Whether match fields take reads of their own, after those by key."""
+    """True if match fields are looked up in separate calls, after those by key."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
     owner_field: str = ""
     """The field that holds the CRM id of the record's owner."""
     optional: bool = False
-    """Whether an account may lack the object: its records are then skipped as `no_object`."""
+    """True if an account may lack the object: its records are then skipped as `no_object`."""
     required: Mapping[str, str] = field(default_factory=dict)
-    """Fields every new record needs, and why."""
+    """Fields that every new record needs, and why."""
     file_rows: tuple[int, ...] = ()
-    """The calls that a file takes at least: for each, how many files it can be for."""
+    """The fewest calls that a file takes: for each, how many files it can serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +88,4 @@ class FieldWanted:
     unique: bool = False
     long_text: bool = False
     refers: str = ""
-    """The object that it holds ids of."""
+    """The object whose ids the field holds."""

@@ -1,29 +1,34 @@
-"""Values in one form, so that what was sent and what a CRM gives back can be compared and hashed.
+"""Values in one form, so that what was sent and what a CRM returns can be compared and hashed.
 
-A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple of str. Dates are `YYYY-MM-DD`,
-date-times UTC with `Z` and as many digits of a second as the CRM field keeps.
+A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple of str. Dates are
+`YYYY-MM-DD`; date-times are UTC with `Z` and as many digits of a second as the CRM field keeps.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Literal
+
+from singer_kit.times import MICROSECOND_DIGITS, parse_utc, utc_text
 
 from reverse_etl.errors import NotRepresentableError
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"]
 Value = str | int | bool | Decimal | tuple[str, ...] | None
 HASH_BYTES = 8
-MICROSECOND_DIGITS = 6
+DATE_LENGTH = len("2026-01-31")
+LARGEST_EXPONENT = 308
+"""Of a double. Text such as 1e999999 would become an integer that Python refuses to print."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """A field as the CRM has it."""
+    """A field of a CRM object."""
 
     name: str
     kind: Kind
@@ -32,18 +37,18 @@ class FieldInfo:
     options: tuple[str, ...] = ()
     """Values of a choice in the CRM's own order."""
     strict_options: bool = False
-    """Whether the CRM refuses a value that is not an option."""
+    """True if the CRM refuses a value that is not an option."""
     scale: int | None = None
     """Digits after the point that the CRM keeps: of a number, or of a date-time's second."""
     unique: bool = False
     folds_case: bool = False
-    """Whether the CRM compares this field without case."""
+    """True if the CRM compares this field without case."""
     trims: bool = False
-    """Whether the CRM drops white space around text."""
+    """True if the CRM drops white space around text."""
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other names of options, in lower case: the labels that people see, say."""
+    """Other names of options, in lower case: the labels that people see, for example."""
     wire_name: str = ""
-    """The name on the wire where it is not `name`."""
+    """The name on the wire, if it is not `name`."""
 
 
 def canonical(info: FieldInfo, value: object) -> Value:
@@ -56,77 +61,93 @@ def canonical(info: FieldInfo, value: object) -> Value:
         case "boolean":
             return _boolean(info, value)
         case "date":
-            return (
-                _moment(info, value).date().isoformat()
-                if not _is_plain_date(value)
-                else _plain_date(info, value)
-            )
+            return _date(info, value)
         case "datetime":
-            return utc_text(
-                _moment(info, value), MICROSECOND_DIGITS if info.scale is None else info.scale
-            )
+            digits = MICROSECOND_DIGITS if info.scale is None else info.scale
+            return utc_text(_moment(info, value), digits)
         case "choices":
-            return (
-                tuple(str(one) for one in value)
-                if isinstance(value, (list, tuple))
-                else (str(value),)
-            )
-    return _text(info, value)
+            options = value if isinstance(value, (list, tuple)) else (value,)
+            return tuple(str(option) for option in options)
+        case "choice":
+            return _choice(info, value)
+        case "text":
+            return _text(info, value)
 
 
 def _text(info: FieldInfo, value: object) -> str | None:
+    text = _as_text(info, value)
+    if text is not None:
+        _check_length(info, text)
+    return text
+
+
+def _choice(info: FieldInfo, value: object) -> str | None:
+    text = _as_text(info, value)
+    if text is None or text in info.options:
+        return text
+    option = info.aliases.get(text.casefold(), text)
+    _check_length(info, option)
+    if info.strict_options and option not in info.options:
+        raise NotRepresentableError(
+            "unknown_option",
+            f"{info.name} has no such option",
+            f"add the option to {info.name} in the CRM, or map the value in the rule",
+        )
+    return option
+
+
+def _check_length(info: FieldInfo, text: str) -> None:
+    if info.max_length is not None and len(text) > info.max_length:
+        raise NotRepresentableError(
+            "too_long",
+            f"{info.name} holds at most {info.max_length} characters",
+            f"shorten {info.name} at the source, widen the CRM field, "
+            "or set max_length in the rule",
+        )
+
+
+def _as_text(info: FieldInfo, value: object) -> str | None:
     if isinstance(value, (list, dict, tuple)):
         raise NotRepresentableError(
             "wrong_type",
             f"{info.name} takes text, not a list or an object",
             f"map {info.name} with a function",
         )
-    text = (
-        utc_text(value)
-        if isinstance(value, datetime)
-        else plain_number(value)
-        if isinstance(value, (Decimal, float))
-        else str(value)
-    )
+    text = _scalar_text(value)
+    return (text.strip() or None) if info.trims else text
+
+
+def _scalar_text(value: object) -> str:
     if isinstance(value, bool):
-        text = "true" if value else "false"
-    if info.trims:
-        text = text.strip()
-        if not text:
-            return None
-    if info.kind == "choice" and text not in info.options:
-        text = info.aliases.get(text.casefold(), text)
-    if info.max_length is not None and len(text) > info.max_length:
-        hint = (
-            f"shorten {info.name} at the source, widen the CRM field, or set max_length in the rule"
-        )
-        raise NotRepresentableError(
-            "too_long", f"{info.name} holds at most {info.max_length} characters", hint
-        )
-    if info.strict_options and info.kind == "choice" and text not in info.options:
-        hint = f"add the option to {info.name} in the CRM, or map the value in the rule"
-        raise NotRepresentableError("unknown_option", f"{info.name} has no such option", hint)
-    return text
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, (Decimal, float)):
+        return plain_number(value)
+    return str(value)
 
 
 def _number(info: FieldInfo, value: object) -> Decimal | int:
-    try:
-        if isinstance(value, (bool, list, dict, tuple)):
-            raise InvalidOperation
-        number = Decimal(str(value))
-        if not number.is_finite():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise NotRepresentableError(
-            "wrong_type", f"{info.name} takes a number", f"map a number onto {info.name}"
-        ) from None
+    number = _decimal(info, value)
     if info.kind == "integer" and number != number.to_integral_value():
-        raise NotRepresentableError(
-            "wrong_type", f"{info.name} takes a whole number", f"round {info.name} in the rule"
-        )
+        raise _wrong_type(info, "a whole number", f"round {info.name} in the rule")
     if info.scale is not None:
-        number = number.quantize(Decimal(1).scaleb(-info.scale), rounding=ROUND_HALF_UP)
+        try:
+            number = number.quantize(Decimal(1).scaleb(-info.scale), rounding=ROUND_HALF_UP)
+        except InvalidOperation:  # more digits than the decimal context has
+            raise _wrong_type(info, "a smaller number", f"scale {info.name} in the rule") from None
     return int(number) if number == number.to_integral_value() else number.normalize()
+
+
+def _decimal(info: FieldInfo, value: object) -> Decimal:
+    number = None
+    if not isinstance(value, (bool, list, dict, tuple)):
+        with suppress(InvalidOperation):
+            # from its text: the float 0.1 is 0.1000000000000000055… as a Decimal
+            number = Decimal(str(value))
+    if number is None or not number.is_finite() or number.adjusted() > LARGEST_EXPONENT:
+        raise _wrong_type(info, "a number", f"map a number onto {info.name}")
+    return number
 
 
 def _boolean(info: FieldInfo, value: object) -> bool:
@@ -134,97 +155,66 @@ def _boolean(info: FieldInfo, value: object) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise NotRepresentableError(
-        "wrong_type", f"{info.name} takes true or false", f"map a boolean onto {info.name}"
-    )
+    raise _wrong_type(info, "true or false", f"map a boolean onto {info.name}")
 
 
-def _is_plain_date(value: object) -> bool:
-    return (isinstance(value, date) and not isinstance(value, datetime)) or (
-        isinstance(value, str) and len(value) == len("2026-01-31")
-    )
-
-
-def _plain_date(info: FieldInfo, value: object) -> str:
+def _date(info: FieldInfo, value: object) -> str:
+    """The day itself, or the UTC day of a timestamp."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if not isinstance(value, str) or len(value) != DATE_LENGTH:
+        return _moment(info, value).date().isoformat()
     try:
-        return (
-            value.isoformat()
-            if isinstance(value, date)
-            else date.fromisoformat(str(value)).isoformat()
-        )
+        return date.fromisoformat(value).isoformat()
     except ValueError:
-        raise NotRepresentableError(
-            "wrong_type", f"{info.name} takes a date", f"map a date onto {info.name}"
-        ) from None
+        raise _wrong_type(info, "a date", f"map a date onto {info.name}") from None
 
 
 def _moment(info: FieldInfo, value: object) -> datetime:
     try:
         return parse_utc(value)
     except (ValueError, TypeError):
-        raise NotRepresentableError(
-            "wrong_type", f"{info.name} takes a date and time", f"map a timestamp onto {info.name}"
-        ) from None
+        hint = f"map a timestamp onto {info.name}"
+        raise _wrong_type(info, "a date and time", hint) from None
 
 
-def parse_utc(value: object) -> datetime:
-    """A timestamp as UTC; one without an offset is taken as UTC. Raises: ValueError, TypeError."""
-    if isinstance(value, datetime):
-        moment = value
-    elif isinstance(value, date):
-        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    elif isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-    else:
-        raise TypeError("no timestamp")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:
-    """A UTC timestamp with `Z` and this many digits of a second, cut, not rounded."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
-    return (text[: len(text) - MICROSECOND_DIGITS + digits] if digits else text[:-7]) + "Z"
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970, as the ledger keeps observed times."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+def _wrong_type(info: FieldInfo, takes: str, hint: str) -> NotRepresentableError:
+    return NotRepresentableError("wrong_type", f"{info.name} takes {takes}", hint)
 
 
 def plain_number(value: Decimal | float | int) -> str:
-    """A number without an exponent, in shortest form."""
+    """A number without an exponent, in its shortest form."""
     number = Decimal(str(value))
-    return (
-        str(int(number))
-        if number == number.to_integral_value()
-        else format(number.normalize(), "f")
-    )
+    if number == number.to_integral_value():
+        return str(int(number))
+    return format(number.normalize(), "f")
 
 
 def same(info: FieldInfo, left: Value, right: Value) -> bool:
-    """Whether the CRM would hold the same for both."""
+    """Returns True if the CRM would hold the same for both."""
     if info.folds_case and isinstance(left, str) and isinstance(right, str):
         return left.casefold() == right.casefold()
     return left == right
 
 
 def hash_value(value: Value) -> bytes:
-    """Eight bytes that stand for a canonical value; the value cannot be read back from them."""
+    """Eight bytes for a canonical value; the value cannot be read back from them."""
     return hashlib.blake2b(_tagged(value), digest_size=HASH_BYTES).digest()
 
 
 def hash_values(parts: Sequence[tuple[str, Value]]) -> bytes:
-    """One fingerprint of named values."""
+    """One fingerprint of named values, in their order."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     for name, value in parts:
         tagged = _tagged(value)
+        # with its length, so that no value can end where the next one begins
         digest.update(f"{name}\x00{len(tagged)}\x00".encode())
         digest.update(tagged)
     return digest.digest()
 
 
 def _tagged(value: Value) -> bytes:
+    """Bytes that differ for values of different kinds: 1, "1", True and ("1",) are not the same."""
     if value is None:
         return b"n"
     if isinstance(value, bool):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import socket
 import sys
 
 from aiohttp import web
 
-from sandbox.app import Sandbox, build_app
+from sandbox.app import build_app
+from sandbox.canai.state import ASYNC_BYTES, CHUNK_BYTES, PlatformSettings
+from sandbox.state import Sandbox
 
 HOST = "127.0.0.1"
 
@@ -27,22 +28,28 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=int, default=7, help="seed of the source's data")
     serve.add_argument("--latency-ms", type=int, default=0, help="milliseconds every answer waits")
     serve.add_argument(
-        "--chunk-bytes", type=int, help="size above which an export comes in chunks (100 MB)"
+        "--chunk-bytes",
+        type=int,
+        default=CHUNK_BYTES,
+        help="size above which an export comes in chunks (100 MB)",
     )
     serve.add_argument(
-        "--async-bytes", type=int, help="size above which an export is answered 202 first (20 MB)"
+        "--async-bytes",
+        type=int,
+        default=ASYNC_BYTES,
+        help="size above which an export is answered 202 first (20 MB)",
     )
     return root
 
 
-async def serve(port: int, sandbox: Sandbox, listener: socket.socket | None = None) -> None:
+async def serve(port: int, sandbox: Sandbox) -> None:
     """Serve until SIGTERM or SIGINT."""
     runner = web.AppRunner(
         build_app(sandbox), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
     )
     await runner.setup()
-    site = web.SockSite(runner, listener) if listener else web.TCPSite(runner, HOST, port)
-    await site.start()
+    await web.TCPSite(runner, HOST, port).start()
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -52,22 +59,19 @@ async def serve(port: int, sandbox: Sandbox, listener: socket.socket | None = No
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; 1 where the port is taken."""
-    given = parser().parse_args(argv)
-    sandbox = Sandbox(
-        users=given.users,
-        seed=given.seed,
-        port=given.port,
-        latency_ms=given.latency_ms,
-        chunk_bytes=given.chunk_bytes,
-        async_bytes=given.async_bytes,
+    """Entry point; returns 1 if the port cannot be used."""
+    options = parser().parse_args(argv)
+    settings = PlatformSettings(
+        users=options.users,
+        seed=options.seed,
+        origin=f"http://{HOST}:{options.port}",
+        chunk_bytes=options.chunk_bytes,
+        async_bytes=options.async_bytes,
     )
     try:
-        asyncio.run(serve(given.port, sandbox))
+        asyncio.run(serve(options.port, Sandbox(settings, options.latency_ms)))
     except OSError as error:
-        print(
-            f"canai-sandbox: port {given.port} cannot be used ({error.strerror}); choose another with PORT=… or --port",
-            file=sys.stderr,
-        )
+        message = f"port {options.port} cannot be used ({error.strerror})"
+        print(f"canai-sandbox: {message}; choose another with PORT=… or --port", file=sys.stderr)
         return 1
     return 0

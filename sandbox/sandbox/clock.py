@@ -1,4 +1,4 @@
-"""The sandbox's clock: starts at a fixed moment, runs at real speed, can be moved."""
+"""The sandbox's clock: it starts at a fixed moment, runs at real speed, and can be moved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clock:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the start."""
+        """Go back to the start."""
         self._began = self._monotonic()
         self._moved = timedelta()
 
@@ -42,6 +42,9 @@ def iso(moment: datetime, digits: int = 6) -> str:
 
 
 def parse_iso(text: str) -> datetime:
-    """An ISO 8601 timestamp as UTC; one without an offset is taken as UTC. Raises: ValueError."""
+    """An ISO 8601 timestamp in UTC, which is also assumed if the text has no offset.
+
+    Raises: ValueError.
+    """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

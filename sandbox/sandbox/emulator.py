@@ -1,43 +1,15 @@
-"""What every emulator shares: accounts by token, a limit on its pace, the shape that `app` drives."""
+"""What every emulator shares: accounts by token, their limits, and the calls `app` makes on it."""
 
 from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections import deque
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from sandbox.clock import Clock
 from sandbox.http import Call, Reply, Router
-
-
-class Pace:
-    """At most `calls` per `per_s` seconds, counted in a rolling window of real time; `daily` calls in all."""
-
-    def __init__(self, calls: int | None, per_s: float, daily: int | None = None) -> None:
-        self.calls, self.per_s, self.daily = calls, per_s, daily
-        self._recent: deque[float] = deque()
-        self.used_today = 0
-
-    def wait_s(self, now: float) -> float:
-        """Seconds until the next call fits, 0.0 where this one does (and is counted)."""
-        while self._recent and self._recent[0] <= now - self.per_s:
-            self._recent.popleft()
-        if self.calls is not None and len(self._recent) >= self.calls:
-            return self._recent[0] + self.per_s - now
-        self._recent.append(now)
-        self.used_today += 1
-        return 0.0
-
-    @property
-    def remaining(self) -> int:
-        """Calls left in the present window."""
-        return max(0, (self.calls or 0) - len(self._recent))
-
-    @property
-    def spent(self) -> bool:
-        """Whether the day's calls are used up."""
-        return self.daily is not None and self.used_today >= self.daily
+from sandbox.pace import Pace
 
 
 class Emulator(ABC):
@@ -47,22 +19,27 @@ class Emulator(ABC):
     router: Router
     main_token: str
     default_pace: tuple[int | None, float]
+    """Calls, and the seconds they are counted over."""
+    default_switches: ClassVar[Mapping[str, bool]] = {}
+    """The vendor's own behaviors that the control plane turns on and off."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.reset()
 
     def reset(self) -> None:
-        """Empty accounts with new ids, limits as at start."""
+        """Empty the accounts, which get new ids; restore limits and switches."""
         self.accounts: dict[str, Any] = {}
         self.paces: dict[str, Pace] = {}
         self.limit: tuple[int | None, float, int | None] = (*self.default_pace, None)
+        self.switches = dict(self.default_switches)
 
     def set_limit(self, calls: int | None, per_s: float | None, daily: int | None) -> None:
         """Change the limit of every account from now on."""
+        old_calls, old_per_s, _ = self.limit
         self.limit = (
-            self.limit[0] if calls is None else calls,
-            self.limit[1] if per_s is None else per_s,
+            old_calls if calls is None else calls,
+            old_per_s if per_s is None else per_s,
             daily,
         )
         self.paces.clear()
@@ -71,29 +48,31 @@ class Emulator(ABC):
         """The account a token opens, None for a token the vendor does not know."""
         if token == self.main_token:
             return "default"
+
         prefix = f"{self.main_token}-"
-        return (
-            token[len(prefix) :]
-            if token and token.startswith(prefix) and len(token) > len(prefix)
-            else None
-        )
+        if not token or not token.startswith(prefix):
+            return None
+        return token.removeprefix(prefix) or None
 
     def account(self, name: str | None) -> Any:
-        """The account of that name, made on first sight."""
+        """The account of that name, created when it is first asked for."""
         key = name or "default"
         if key not in self.accounts:
             self.accounts[key] = self.new_account(key)
         return self.accounts[key]
 
     def pace_of(self, key: str) -> Pace:
-        """The pace of one account or key."""
+        """The pace of an account or key."""
         if key not in self.paces:
             calls, per_s, daily = self.limit
             self.paces[key] = Pace(calls, per_s, daily)
         return self.paces[key]
 
     def new_id(self) -> int:
-        """A number for an account; random, since an empty CRM is never the one it was before."""
+        """A number for an account.
+
+        It is random: after a reset, an empty account must not pass for the account it replaces.
+        """
         return 10_000_000 + secrets.randbelow(80_000_000)
 
     @abstractmethod
@@ -102,16 +81,16 @@ class Emulator(ABC):
 
     @abstractmethod
     def inspect(self, call: Call) -> tuple[str, int]:
-        """The log's kind (`read`, `write` or `auth`) and the rows the request sends."""
+        """The kind of call for the log (`read`, `write` or `auth`) and the rows it sends."""
 
     @abstractmethod
     def handle(self, call: Call) -> Reply:
-        """The answer, after checking token and pace."""
+        """The response, after checking token and pace."""
 
     @abstractmethod
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
-        """The vendor's words for a fault that answers."""
+        """The response to a call that a fault strikes, in the vendor's words."""
 
     @abstractmethod
     def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
-        """What the control plane shows of an object, None where the vendor has no such object."""
+        """Rows of an object for the control plane, None if the vendor has no such object."""

@@ -1,17 +1,18 @@
-"""What passes between the server and an emulator: a `Call` in, a `Reply` out, found by a `Router`."""
+"""What passes between server and emulator: a `Call` in, a `Reply` out, joined by a `Router`."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 
-class BadJson(Exception):
-    """The body is no JSON; the emulator answers in its vendor's words."""
+class BadJsonError(Exception):
+    """The body is not valid JSON; the emulator answers in its vendor's words."""
 
 
 @dataclass(slots=True)
@@ -27,13 +28,21 @@ class Call:
     """Origin and prefix under which the vendor was reached, without a trailing slash."""
 
     def json(self) -> Any:
-        """The parsed body; None where it is empty. Raises: BadJson."""
+        """The parsed body, None if it is empty.
+
+        Raises: BadJsonError.
+        """
         if not self.body:
             return None
+
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise BadJson(str(error)) from error
+            raise BadJsonError(str(error)) from error
+
+    def form(self) -> dict[str, str]:
+        """The first value of each field of a URL-encoded body."""
+        return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
 
     @property
     def bearer(self) -> str | None:
@@ -41,10 +50,20 @@ class Call:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" and token else None
 
+    @property
+    def basic(self) -> tuple[str, str] | None:
+        """User and password of an `Authorization: Basic` header."""
+        scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+        return user, password
+
 
 @dataclass(slots=True)
 class Reply:
-    """An answer. `body` is JSON unless it is bytes; `rows` is what the request log counts for a read."""
+    """A response. `body` is JSON unless it is bytes; the request log counts `rows` for a read."""
 
     status: int = 200
     body: Any = None
@@ -53,34 +72,46 @@ class Reply:
 
 
 Handler = Callable[..., Reply]
+"""Called with the call, the account, and the parameters of the path by name."""
+
+
+class Route:
+    """A method and a path such as `/crm/v3/objects/{kind}`, and the handler they lead to.
+
+    `fixed` are parameters that the path does not spell out, such as the `kind` of `/api/v2/deals`.
+    """
+
+    def __init__(self, method: str, template: str, handler: Handler, **fixed: str) -> None:
+        self.method, self.template, self.handler, self.fixed = method, template, handler, fixed
+        self.pattern = re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "/?$")
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph of the handler's docstring, on one line."""
+        paragraph = (self.handler.__doc__ or "").strip().split("\n\n")[0]
+        return " ".join(paragraph.split())
 
 
 class Router:
-    """Paths such as `/crm/v3/objects/{type}` to methods of an emulator, in the order they were added."""
+    """The routes of an emulator. The first route that matches a path answers it."""
 
-    def __init__(self) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
-        self.listed: list[tuple[str, str, str]] = []
-        """Method, path and first words of every route, in the order they were added."""
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
 
-    def add(self, method: str, template: str) -> Callable[[Handler], Handler]:
-        """Decorator: register a handler for a method and a path template."""
-        pattern = re.compile("^" + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "/?$")
-
-        def register(handler: Handler) -> Handler:
-            self._routes.append((method, pattern, handler))
-            self.listed.append((method, template, (handler.__doc__ or "").strip()))
-            return handler
-
-        return register
+    @property
+    def listed(self) -> list[tuple[str, str, str]]:
+        """Method, path and summary of every route, in the order of the table."""
+        return [(route.method, route.template, route.summary) for route in self.routes]
 
     def methods(self, path: str) -> list[str]:
-        """Methods that something is emulated for at a path."""
-        return [method for method, pattern, _ in self._routes if pattern.match(path)]
+        """The methods that are emulated at a path."""
+        return [route.method for route in self.routes if route.pattern.match(path)]
 
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]] | None:
-        """The handler and its path parameters, or None where nothing is emulated there."""
-        for route_method, pattern, handler in self._routes:
-            if route_method == method and (match := pattern.match(path)):
-                return handler, {name: unquote(value) for name, value in match.groupdict().items()}
+        """The handler and its parameters, or None if the call is not emulated."""
+        for route in self.routes:
+            match = route.pattern.match(path) if route.method == method else None
+            if match:
+                named = {name: unquote(value) for name, value in match.groupdict().items()}
+                return route.handler, named | route.fixed
         return None

@@ -318,7 +318,7 @@ def test_a_line_cut_off_by_a_killed_tap_is_told_without_its_content(
         ("on_unmapped_stream", "explode", "'on_unmapped_stream' is not valid"),
         ("access_token", 12345, "'access_token' is not valid"),
         ("api_url", "http://crm.example.com", "plain http"),
-        ("api_url", "hubspot", "no http(s) URL"),
+        ("api_url", "hubspot", "not a valid http(s) URL"),
         ("access_token", "", "'access_token' is missing"),
         ("transforms", "no_such_module", "no module no_such_module"),
         ("mapping", "/nowhere", "does not exist"),

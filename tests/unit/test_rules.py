@@ -1,4 +1,4 @@
-"""Errors of a mapping: told before the first record, with file, line and a hint."""
+"""Errors in a mapping: they come before the first record, with file, line and a hint."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rules(folder: Path, **files: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "told"),
+    ("old", "new", "line", "message"),
     [
         (
             "upsert_key:",
@@ -71,13 +71,13 @@ def rules(folder: Path, **files: str) -> Any:
         ("stream: users", "stream: [users", 2, "not valid YAML"),
     ],
 )
-def test_a_typo_is_told_with_file_line_and_hint(
-    tmp_path: Path, old: str, new: str, line: int, told: str
+def test_a_typo_is_an_error_with_file_line_and_hint(
+    tmp_path: Path, old: str, new: str, line: int, message: str
 ) -> None:
     with pytest.raises(MappingError) as error:
         rules(tmp_path, users_contact=GOOD.replace(old, new))
     assert str(error.value).startswith(f"users.contact.yml:{line}: ")
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_links_need_a_rule_and_form_no_circle(tmp_path: Path) -> None:
@@ -93,6 +93,12 @@ def test_links_need_a_rule_and_form_no_circle(tmp_path: Path) -> None:
         check_rules(load_rules(folder), both)
 
 
+def test_an_error_in_a_link_names_its_line_after_a_link_to_owner(tmp_path: Path) -> None:
+    owner = "links:\n  - {to: owner, fixed: ada@example.com}\n"
+    with pytest.raises(MappingError, match=r"users.deal.yml:7: links to 'contacts'"):
+        rules(tmp_path, users_deal=DEAL.replace("links:\n", owner))
+
+
 def test_parents_come_first_whatever_the_files_are_called(tmp_path: Path) -> None:
     ordered = rules(tmp_path, a=DEAL, b=GOOD)
     assert [rule.object for rule in ordered] == ["contacts", "deals"]
@@ -106,7 +112,7 @@ def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (
             "email: email",
@@ -136,8 +142,8 @@ def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
-    box: Box, tmp_path: Path, old: str, new: str, told: str, caplog: pytest.LogCaptureFixture
+def test_unknown_fields_fail_before_the_first_record(
+    box: Box, tmp_path: Path, old: str, new: str, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = GOOD.replace(old, new).replace(
         "  email: email", "  email: email\n  firstname: first_name"
@@ -152,7 +158,7 @@ def test_what_source_and_crm_do_not_have_is_told_before_the_first_record(
         mapping=str(tmp_path / "rules"),
     )
     assert result.code == 1
-    assert told in caplog.text
+    assert message in caplog.text
     assert "users.contact.yml:" in caplog.text
     assert box.objects("hubspot", "contacts") == []
 
@@ -168,7 +174,7 @@ def test_fields_that_are_missing_in_the_crm_are_one_error_without_provision(
     assert "provision: true" in caplog.text
 
 
-def test_options_missing_in_the_crm_are_told(
+def test_options_missing_in_the_crm_are_named(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = GOOD + "  hs_lead_status: {value: WARM}\n"

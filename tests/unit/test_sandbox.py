@@ -6,7 +6,7 @@ import socket
 import threading
 
 import psutil
-from sandbox.app import is_other_end
+from sandbox.peer import is_other_end
 
 
 def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> None:

@@ -16,11 +16,10 @@ from reverse_etl.values import (
     canonical,
     hash_value,
     hash_values,
-    parse_utc,
     plain_number,
     same,
-    utc_text,
 )
+from singer_kit.times import parse_utc, utc_text
 
 
 @pytest.mark.parametrize(
@@ -49,6 +48,7 @@ def test_canonical(kind: Any, given_value: object, expected: object) -> None:
     [
         ("number", "many"),
         ("number", "NaN"),
+        ("number", "1e5000"),
         ("integer", 1.5),
         ("boolean", 2),
         ("date", "soon"),
@@ -73,6 +73,11 @@ def test_digits_are_those_the_crm_keeps() -> None:
     assert canonical(FieldInfo("f", "number", scale=2), "2.005") == Decimal("2.01")
 
 
+def test_a_number_of_more_digits_than_can_be_rounded_is_its_rows_fault() -> None:
+    with pytest.raises(NotRepresentableError, match="score"):
+        canonical(FieldInfo("score", "number", scale=2), 10**27)
+
+
 @given(
     st.decimals(
         allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=6
@@ -90,9 +95,9 @@ def test_a_moment_and_its_text_are_the_same(moment: datetime) -> None:
 
 
 @given(st.text(), st.text())
-def test_hashes_tell_values_apart(one: str, other: str) -> None:
-    assert (hash_value(one) == hash_value(other)) == (one == other)
-    assert len(hash_value(one)) == 8
+def test_hashes_tell_values_apart(left: str, right: str) -> None:
+    assert (hash_value(left) == hash_value(right)) == (left == right)
+    assert len(hash_value(left)) == 8
 
 
 def test_hashes_tell_kinds_and_names_apart() -> None:
@@ -108,7 +113,8 @@ def test_case_is_folded_where_the_crm_does() -> None:
 
 def test_scrubbing_takes_out_values_addresses_and_numbers() -> None:
     message = "Ann Lee <ann@example.com> and bob@x.org at +1 555 000 1234: value Ann Lee is wrong in field email"
-    told = scrub(message, {"name": "Ann Lee", "n": 5})
+    scrubbed = scrub(message, {"name": "Ann Lee", "n": 5})
     assert (
-        told == "<value> <<e-mail>> and <e-mail> at <number>: value <value> is wrong in field email"
+        scrubbed
+        == "<value> <<e-mail>> and <e-mail> at <number>: value <value> is wrong in field email"
     )

@@ -1,21 +1,20 @@
-"""Files that go with records: fetched from where the source keeps them, into a file without a name.
+"""Files that go with records, downloaded from where the source keeps them.
 
-No credential goes with the call and no redirect is followed. A host on this machine or a private network is refused
-unless that is allowed.
+The URL comes from a record: no credentials go along and no redirect is followed. A host on this
+machine or a private network is refused unless that is allowed.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO
-from urllib.parse import urlsplit
 
 import requests
+from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
 
 from reverse_etl.errors import RowError
 
@@ -23,12 +22,42 @@ LARGEST_FILE_BYTES = 35 * 1000 * 1000
 """A file is held in memory while it is sent, and not every CRM takes more."""
 ATTEMPTS = 4
 TIMEOUT_S = (10.0, 60.0)
+"""To connect, and between two reads."""
 CHUNK_BYTES = 256 * 1024
+NO_ANSWER = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+ALLOW = "set allow_private_download_hosts: true"
+REFUSALS: dict[Refusal, tuple[str, str, str]] = {
+    "invalid": (
+        "bad_file_url",
+        "the file's URL is not a valid http(s) URL",
+        "fix the URL at the source",
+    ),
+    "not_https": (
+        "bad_file_url",
+        "the file's URL is not https",
+        f"fix the URL at the source; if plain http is intended, {ALLOW}",
+    ),
+    "unknown_host": (
+        "file_unreachable",
+        "the file's host has no address",
+        "fix the URL at the source",
+    ),
+    "private_host": (
+        "private_file_host",
+        "the file's host is on this machine or a private network",
+        f"if that is intended, {ALLOW}",
+    ),
+}
+"""Code, message and hint of the dead letter for each reason not to download."""
 
 
 @dataclass(slots=True)
 class Fetcher:
-    """Fetches files."""
+    """Downloads files."""
 
     allow_private_hosts: bool = False
     user_agent: str = "reverse-etl"
@@ -36,74 +65,60 @@ class Fetcher:
     session: requests.Session = field(default_factory=requests.Session)
 
     def fetch(self, url: str) -> IO[bytes]:
-        """The file, from its beginning. Raises: RowError."""
-        self._check_host(url)
+        """The file, at its beginning, without a name on the disk. Raises: RowError."""
+        self._check(url)
+        # plain http is for this machine only, which a proxy of the environment would not reach
         self.session.trust_env = not url.startswith("http://")
         for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with self.session.get(
-                    url,
-                    headers={"User-Agent": self.user_agent},
-                    stream=True,
-                    timeout=TIMEOUT_S,
-                    allow_redirects=False,
-                ) as answer:
-                    if answer.status_code == 200:
-                        return received(answer)
-                    if answer.status_code != 429 and answer.status_code < 500:
-                        hint = "look whether the source still has the file, and sync again with a full refresh"
-                        raise RowError(
-                            "file_gone", f"the file's host answered {answer.status_code}", hint
-                        )
-            except (
-                requests.exceptions.ConnectionError,
-                requests.exceptions.Timeout,
-                requests.exceptions.ChunkedEncodingError,
-            ):
-                pass  # tried again like a 5xx; after the last attempt the fault below tells it
-            self.sleep(0.5 * 2**attempt)
+            file = self._attempt(url)
+            if file is not None:
+                return file
+            if attempt < ATTEMPTS:
+                self.sleep(0.5 * 2**attempt)
         raise RowError(
             "file_unreachable",
-            f"the file's host gave no file in {ATTEMPTS} attempts",
+            f"the file's host returned no file in {ATTEMPTS} attempts",
             "sync again later with a full refresh",
         )
 
-    def _check_host(self, url: str) -> None:
-        """Raises: RowError for a URL that is not to be fetched from."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise RowError(
-                "bad_file_url", "the file's URL is no http(s) URL", "mend the URL at the source"
-            )
-        if self.allow_private_hosts:
-            return
-        if parts.scheme != "https":
-            hint = "mend the URL at the source, or set allow_private_download_hosts: true where it is meant"
-            raise RowError("bad_file_url", "the file's URL is not https", hint)
+    def _check(self, url: str) -> None:
+        """Raises: RowError for a URL that must not be downloaded from."""
         try:
-            addresses = {info[4][0] for info in socket.getaddrinfo(parts.hostname, None)}
-        except OSError:
-            raise RowError(
-                "file_unreachable", "the file's host has no address", "mend the URL at the source"
-            ) from None
-        if any(not ipaddress.ip_address(address).is_global for address in addresses):
-            hint = "if that is meant, set allow_private_download_hosts: true"
-            raise RowError(
-                "private_file_host", "the file's host is on this machine or a private network", hint
-            )
+            check_url(url, allow_private=self.allow_private_hosts)
+        except UnsafeUrlError as error:
+            raise RowError(*REFUSALS[error.refusal]) from None
+
+    def _attempt(self, url: str) -> IO[bytes] | None:
+        """The file; None if another attempt may succeed. Raises: RowError."""
+        try:
+            with get(
+                self.session, url, user_agent=self.user_agent, timeout_s=TIMEOUT_S
+            ) as response:
+                if response.status_code == 200:
+                    return saved(response)
+                if response.status_code == 429 or response.status_code >= 500:
+                    return None
+        except NO_ANSWER:
+            return None
+        raise RowError(
+            "file_gone",
+            f"the file's host answered {response.status_code}",
+            "check that the source still has the file, and sync again with a full refresh",
+        )
 
 
-def received(answer: requests.Response) -> IO[bytes]:
-    """The body in a file. Raises: RowError for one that is too large."""
-    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
-    for chunk in answer.iter_content(CHUNK_BYTES):
-        file.write(chunk)
-        if file.tell() > LARGEST_FILE_BYTES:
-            file.close()
-            raise RowError(
-                "file_too_large",
-                f"the file has more than {LARGEST_FILE_BYTES} bytes",
-                "no CRM would take it: attach it by hand",
-            )
-    file.seek(0)
+def saved(response: requests.Response) -> IO[bytes]:
+    """The body in a file. Raises: RowError if it is too large."""
+    with ExitStack() as on_error:
+        file: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
+        for chunk in response.iter_content(CHUNK_BYTES):
+            file.write(chunk)
+            if file.tell() > LARGEST_FILE_BYTES:
+                raise RowError(
+                    "file_too_large",
+                    f"the file has more than {LARGEST_FILE_BYTES} bytes",
+                    "attach it by hand: no CRM would take it",
+                )
+        file.seek(0)
+        on_error.pop_all()  # the caller closes it
     return file

@@ -1,7 +1,7 @@
-"""HTTP to a CRM: pace, retries with backoff, renewed tokens; an answer that is not retriable goes to the adapter.
+"""HTTP to a CRM: pace, retries with backoff, renewed tokens. What is left goes to the adapter.
 
-Invariant: a write that the CRM would repeat is never sent twice here. Where its fate is unknown, `AmbiguousAnswerError`
-leaves and the caller looks the record up.
+Invariant: a write that the CRM would repeat is never sent twice here. If it may or may not have
+happened, `AmbiguousAnswerError` leaves this module, and the caller looks the record up.
 """
 
 from __future__ import annotations
@@ -21,85 +21,69 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.calls import (
+    SETUP,
+    Answer,
+    Call,
+    Purpose,
+    Upload,
+    answer,
+    never_connected,
+    parsed,
+    receive,
+    retry_after_s,
+)
 from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
+
+__all__ = ["SETUP", "Answer", "CrmHttp", "Meaning", "Purpose", "Upload"]
 
 logger = logging.getLogger(__name__)
 
 RETRIABLE = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524})
-"""Answers after which a repeatable call is sent again."""
+"""Statuses that do not say whether the call was carried out: only a repeatable one is retried."""
 REFUSED = frozenset({429})
-"""Answers that say the call was not carried out: any call is sent again. An adapter's `meaning` may know others."""
+"""Statuses that say the call was not carried out, so any call is retried.
+
+An adapter's `meaning` may know others.
+"""
+LOST_CONNECTION = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,  # the connection ended in the middle of a body
+)
 MAX_ATTEMPTS = 7
+UNREACHABLE_ATTEMPTS = 4
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 3600.0
 CONNECT_TIMEOUT_S = 10.0
-CHUNK_BYTES = 256 * 1024
-TEXT_BYTES = 256 * 1024
-UNREACHABLE_ATTEMPTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that will not be retried."""
-
-    status: int
-    body: Any
-    """Parsed JSON, or None where there is none."""
-    headers: Mapping[str, str]
-    text: str = ""
-    """The body where it is no JSON, as far as TEXT_BYTES."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status says success."""
-        return 200 <= self.status < 300
-
-
-@dataclass(slots=True)
-class Purpose:
-    """What a call is for, so that it can be counted: an object and `find`, `read`, `write`, `link` or `setup`."""
-
-    object_name: str
-    name: str
-
-
-SETUP = Purpose("", "setup")
-
 
 Meaning = Literal["spent", "again", ""]
+"""What a refusal means beyond its status.
 
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A body that is no JSON, made anew for each attempt: bytes or a file, or the parts of a form."""
-
-    body: Callable[[], bytes | IO[bytes]] = lambda: b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    files: Callable[[], Mapping[str, Any]] | None = None
-    """The parts as requests takes them."""
+`spent`: the daily limit is used up. `again`: the call was not carried out.
+"""
 
 
 @dataclass(slots=True)
 class CrmHttp:
-    """One CRM account's HTTP; safe to use from several threads."""
+    """HTTP to one CRM account; safe to use from several threads."""
 
     base_url: str
     name: str
-    """How the CRM is called in messages."""
+    """The CRM's name in messages."""
     headers: Callable[[], Mapping[str, str]]
     pace_s: Callable[[Mapping[str, str]], float] = lambda headers: 0.0
     """Seconds to wait before the next call, from an answer's headers."""
     calls: CallCount = field(default_factory=CallCount)
     timeout_s: float = 30.0
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
-    """What a refusal means beyond its status: the day's calls are used up, or the call was not carried out."""
+    """What a refusal means, from status, body and headers."""
     window_s: Callable[[], float] = lambda: 0.0
-    """Seconds of the window that a burst is counted in, where a refusal does not say when to come again."""
+    """Seconds of the CRM's burst window, for a refusal without `Retry-After`."""
     cost: Callable[[str, str], int] = lambda method, path: 0
     """What a call costs in the CRM's own unit, by method and path."""
     renew: Callable[[], bool] | None = None
-    """Gets a new token after a 401; False where there is none to get."""
+    """Gets a new token after a 401; returns False if there is none to get."""
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
@@ -113,6 +97,7 @@ class CrmHttp:
         pool = HTTPAdapter(pool_connections=4, pool_maxsize=32)
         self.session.mount("https://", pool)
         self.session.mount("http://", pool)
+        # plain http is for this machine only, which a proxy of the environment would not reach
         self.session.trust_env = not self.base_url.startswith("http://")
 
     def call(
@@ -128,125 +113,88 @@ class CrmHttp:
         into: IO[bytes] | None = None,
         final: frozenset[int] = frozenset(),
     ) -> Answer:
-        """The answer to one call, after any retries; the body of a success goes into the file `into`, where one is given.
+        """The answer to one call, after any retries.
 
-        An answer whose status is in `final` is not asked for again, whatever its status says.
+        A call is `repeatable` if the CRM ends up with the same records however often it is sent.
+        The body of a success goes into the file `into`, if there is one. An answer whose status is
+        in `final` is not retried, whatever its status says.
 
-        Raises: AmbiguousAnswerError (only where `repeatable` is False), BudgetSpentError, CrmError.
+        Raises: AmbiguousAnswerError (only if not `repeatable`), BudgetSpentError, CrmError.
         """
+        return self._answer(
+            Call(method, path, purpose, json, params, repeatable, upload, into, final)
+        )
+
+    def _answer(self, call: Call) -> Answer:
         renewed = False
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            self._wait_for_pace()
-            self.calls.add(purpose.object_name, purpose.name)
-            self.calls.cost += self.cost(method, path)
-            try:
-                response = self.session.request(
-                    method,
-                    path if path.startswith("http") else self.base_url + path,
-                    json=json,
-                    params=params,
-                    headers={
-                        "User-Agent": self.user_agent,
-                        **self.headers(),
-                        **(upload.headers if upload else {}),
-                    },
-                    data=upload.body() if upload and not upload.files else None,
-                    files=upload.files() if upload and upload.files else None,
-                    timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
-                    allow_redirects=False,
-                    stream=into is not None,
-                )
-                if into is not None and response.ok:
-                    received(response, into)
-            except (
-                requests.exceptions.ConnectTimeout,
-                requests.exceptions.ConnectionError,
-            ) as error:
-                self._after_connection_error(error, attempt, repeatable)
+            response = self._attempt(call, attempt)
+            if response is None or self._must_retry(call, response, attempt):
                 continue
-            except requests.exceptions.Timeout:
-                self._after_silence(attempt, repeatable)
+            if not renewed and self._renew_token(call, response):
+                renewed = True  # once a call: a CRM that refuses a new token refuses the account
                 continue
-            self._keep_pace(response.headers)
-            self._note_time(response.headers)
-            meaning = (
-                ""
-                if response.ok
-                else self.meaning(response.status_code, parsed(response), response.headers)
-            )
-            if meaning == "spent":
-                raise BudgetSpentError(
-                    f"{self.name}'s calls of the day are used up.",
-                    "Run again tomorrow, or ask for more.",
-                )
-            if response.status_code in final:
-                return Answer(
-                    response.status_code, parsed(response), response.headers, text_of(response)
-                )
-            if response.status_code in REFUSED:
-                self._hold_all(response.headers)
-            if response.status_code in REFUSED or meaning == "again":
-                self._wait(attempt, response.headers, f"answered {response.status_code}")
-                continue
-            if response.status_code in RETRIABLE:
-                if not repeatable:
-                    raise AmbiguousAnswerError(
-                        f"{self.name} answered {response.status_code} to a write"
-                    )
-                self._wait(attempt, response.headers, f"answered {response.status_code}")
-                continue
-            if (
-                response.status_code == 401
-                and not renewed
-                and self.renew is not None
-                and self.renew()
-            ):
-                renewed = True
-                continue
-            body = None if into is not None and response.ok else parsed(response)
-            text = "" if body is not None or into is not None else text_of(response)
-            return Answer(response.status_code, body, response.headers, text)
+            return answer(call, response)
+        path = call.path.split("?")[0]
         raise CrmError(
-            f"{self.name} did not take the call {method} {path.split('?')[0]} in {MAX_ATTEMPTS} attempts.",
-            "Run again later: what was delivered is in the ledger, nothing is lost.",
+            f"{self.name} did not accept {call.method} {path} in {MAX_ATTEMPTS} attempts.",
+            "Run again later. What was delivered is in the ledger, nothing is lost.",
         )
 
     def now(self) -> datetime:
-        """The CRM's clock, as its answers tell it; this machine's before the first."""
+        """The CRM's clock, from its answers; this machine's clock before the first answer."""
         if self._server_time is None:
             return datetime.now(UTC)
         moment, at = self._server_time
         return moment + timedelta(seconds=self.monotonic() - at)
 
-    def _note_time(self, headers: Mapping[str, str]) -> None:
-        if headers.get("Date"):
-            with suppress(ValueError):
-                self._server_time = (parsedate_to_datetime(headers["Date"]), self.monotonic())
+    # One attempt
 
-    def _wait_for_pace(self) -> None:
-        with self._lock:
-            wait_s = self._not_before - self.monotonic()
-        if wait_s > 0:
-            self.sleep(wait_s)
+    def _attempt(self, call: Call, attempt: int) -> requests.Response | None:
+        """The response to one attempt; None after a wait if there was none.
 
-    def _keep_pace(self, headers: Mapping[str, str]) -> None:
-        wait_s = self.pace_s(headers)
-        if wait_s > 0:
-            with self._lock:
-                self._not_before = max(self._not_before, self.monotonic() + wait_s)
+        Raises: AmbiguousAnswerError, BudgetSpentError, CrmError.
+        """
+        self._wait_for_pace()
+        self.calls.add(call.purpose.object_name, call.purpose.name)
+        self.calls.cost += self.cost(call.method, call.path)
+        try:
+            response = self._send(call)
+        except LOST_CONNECTION as error:
+            self._after_lost_connection(call, error, attempt)
+            return None
+        except requests.exceptions.Timeout:
+            self._after_silence(call, attempt)
+            return None
+        self._keep_pace(response.headers)
+        self._note_time(response.headers)
+        return response
 
-    def _hold_all(self, headers: Mapping[str, str]) -> None:
-        """The burst is used up: no call of any thread before it has passed, or they would take turns in being refused."""
-        asked = retry_after_s(headers)
-        hold_s = self.window_s() if asked is None else asked
-        with self._lock:
-            self._not_before = max(self._not_before, self.monotonic() + min(hold_s, LONGEST_WAIT_S))
+    def _send(self, call: Call) -> requests.Response:
+        """The response, its body read. Raises: requests.RequestException."""
+        upload_headers = call.upload.headers if call.upload else {}
+        response = self.session.request(
+            call.method,
+            call.path if call.path.startswith("http") else self.base_url + call.path,
+            params=call.params,
+            headers={"User-Agent": self.user_agent, **self.headers(), **upload_headers},
+            timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
+            allow_redirects=False,
+            stream=call.into is not None,
+            **call.body(),
+        )
+        # the body is read here, where a connection that ends in the middle counts as lost
+        if call.into is not None and response.ok:
+            receive(response, call.into)
+        else:
+            response.content  # noqa: B018
+        return response
 
-    def _after_connection_error(self, error: Exception, attempt: int, repeatable: bool) -> None:
-        never_sent = isinstance(
-            error, requests.exceptions.ConnectTimeout
-        ) or "NewConnectionError" in repr(error)
-        if not never_sent and not repeatable:
+    def _after_lost_connection(self, call: Call, error: Exception, attempt: int) -> None:
+        """Wait before the next attempt. Raises: AmbiguousAnswerError, CrmError."""
+        never_sent = never_connected(error)
+        if not never_sent and not call.repeatable:
+            # the CRM may have carried the write out before the connection ended
             raise AmbiguousAnswerError(
                 f"{self.name} closed the connection during a write"
             ) from error
@@ -262,60 +210,93 @@ class CrmHttp:
             ) from None
         self._wait(attempt, {}, "cannot be reached" if never_sent else "closed the connection")
 
-    def _after_silence(self, attempt: int, repeatable: bool) -> None:
-        if not repeatable:
+    def _after_silence(self, call: Call, attempt: int) -> None:
+        """Wait before the next attempt. Raises: AmbiguousAnswerError."""
+        if not call.repeatable:
             raise AmbiguousAnswerError(
                 f"{self.name} did not answer a write within {self.timeout_s:g} s"
             )
         self._wait(attempt, {}, f"did not answer within {self.timeout_s:g} s")
 
+    # The answer
+
+    def _must_retry(self, call: Call, response: requests.Response, attempt: int) -> bool:
+        """Returns True, after a wait, if the call has to be sent again.
+
+        Raises: AmbiguousAnswerError, BudgetSpentError, CrmError.
+        """
+        if response.ok:
+            return False
+        status = response.status_code
+        refused = self._refused(response)
+        if status in call.final or not (refused or status in RETRIABLE):
+            return False
+        if not refused and not call.repeatable:
+            # the CRM may have carried the write out and failed only to say so
+            raise AmbiguousAnswerError(f"{self.name} answered {status} to a write")
+        if status in REFUSED:
+            self._hold_all(response.headers)
+        self._wait(attempt, response.headers, f"answered {status}")
+        return True
+
+    def _refused(self, response: requests.Response) -> bool:
+        """Returns True if the call was surely not carried out. Raises: BudgetSpentError."""
+        status = response.status_code
+        meaning = self.meaning(status, parsed(response), response.headers)
+        if meaning == "spent":
+            raise BudgetSpentError(
+                f"The daily limit of calls to {self.name} is used up.",
+                "Run again tomorrow, or have the limit raised.",
+            )
+        return status in REFUSED or meaning == "again"
+
+    def _renew_token(self, call: Call, response: requests.Response) -> bool:
+        """Returns True if the CRM refused the token and there is a new one. Raises: CrmError."""
+        if response.status_code != 401 or 401 in call.final or self.renew is None:
+            return False
+        return self.renew()
+
+    # Waiting
+
+    def _wait_for_pace(self) -> None:
+        with self._lock:
+            wait_s = self._not_before - self.monotonic()
+        if wait_s > 0:
+            self.sleep(wait_s)
+
+    def _keep_pace(self, headers: Mapping[str, str]) -> None:
+        self._hold(self.pace_s(headers))
+
+    def _hold_all(self, headers: Mapping[str, str]) -> None:
+        """The burst is used up: hold every thread's next call until the window has passed.
+
+        Otherwise each thread would use up the next window in turn, and be refused in turn.
+        """
+        retry_after = retry_after_s(headers)
+        hold_s = self.window_s() if retry_after is None else retry_after
+        self._hold(min(hold_s, LONGEST_WAIT_S))
+
+    def _hold(self, seconds: float) -> None:
+        """Let no thread call before these seconds have passed; a longer hold stays."""
+        if seconds > 0:
+            with self._lock:
+                self._not_before = max(self._not_before, self.monotonic() + seconds)
+
     def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:
-        asked = retry_after_s(headers)
+        """Wait as long as the CRM asks, else with backoff. Raises: CrmError if that is too long."""
+        retry_after = retry_after_s(headers)
+        # jitter, so that threads that failed together do not call together again
         backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * (0.5 + self.jitter() / 2)
-        wait_s = backoff if asked is None else asked
+        wait_s = backoff if retry_after is None else retry_after
         if wait_s > LONGEST_RETRY_AFTER_S:
             raise CrmError(
-                f"{self.name} asks to wait {wait_s:.0f} s.", "Run again after that time."
+                f"{self.name} asks for a wait of {wait_s:.0f} s.", "Run again after that time."
             )
-        logger.info(
-            "%s %s; waiting %.1f s (attempt %d of %d)",
-            self.name,
-            why,
-            wait_s,
-            attempt,
-            MAX_ATTEMPTS,
-        )
+        message = "%s %s; waiting %.1f s (attempt %d of %d)"
+        logger.info(message, self.name, why, wait_s, attempt, MAX_ATTEMPTS)
         self.sleep(wait_s)
 
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header; None where there is none in seconds."""
-    given = headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(given))
-    except ValueError:
-        return None
-
-
-def received(response: requests.Response, into: IO[bytes]) -> None:
-    """Stream a body into a file, from its beginning."""
-    into.seek(0)
-    into.truncate()
-    for chunk in response.iter_content(CHUNK_BYTES):
-        into.write(chunk)
-    into.seek(0)
-
-
-def text_of(response: requests.Response) -> str:
-    """A body as text, as far as TEXT_BYTES."""
-    return response.content[:TEXT_BYTES].decode("utf-8", "replace")
-
-
-def parsed(response: requests.Response) -> Any:
-    """The JSON of an answer; None where it is none (an HTML page of an edge server, say)."""
-    if not response.content:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        return None
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        if headers.get("Date"):
+            with suppress(ValueError):
+                self._server_time = (parsedate_to_datetime(headers["Date"]), self.monotonic())

@@ -1,6 +1,7 @@
-"""Notes: records of a CRM that have a text and no key field, so that the key stands in the text's visible last line.
+"""Notes: CRM records that have a text and no key field.
 
-CRMs keep a note as HTML; these two functions are all that is between that and plain text.
+The key is in the text's visible last line. CRMs keep a note as HTML; these functions convert
+between that and plain text.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ TAGS = re.compile(r"<[^>]+>")
 
 def note_html(text: str, marker: str) -> str:
     """A note's body: the text, and the marker as its last line."""
-    return BREAK.join(html.escape(line, quote=False) for line in [*text.splitlines(), marker])
+    lines = [*text.splitlines(), marker]
+    return BREAK.join(html.escape(line, quote=False) for line in lines)
 
 
 def note_parts(body: str) -> tuple[str, str]:
-    """Text and last line of a note, as plain text; people may have changed both."""
+    """The text and the last line of a note, as plain text; people may have changed both."""
     lines = [html.unescape(TAGS.sub("", line)) for line in BREAKS.split(body)]
     while lines and not lines[-1].strip():
         lines.pop()
-    return ("\n".join(lines[:-1]), lines[-1].strip()) if lines else ("", "")
+    if not lines:
+        return "", ""
+    return "\n".join(lines[:-1]), lines[-1].strip()

@@ -1,4 +1,7 @@
-"""Signing in by OAuth 2: a token from a grant, kept until shortly before it ends, renewed when the CRM no longer takes it."""
+"""OAuth 2 sign-in: a token from a grant, kept until shortly before it expires.
+
+It is renewed earlier if the CRM no longer accepts it.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,13 @@ from reverse_etl.errors import CrmError
 ATTEMPTS = 4
 TIMEOUT_S = 30.0
 MARGIN_S = 60.0
-"""A token is renewed so long before its end."""
+"""How long before it expires a token is renewed."""
 PASSING = frozenset({429, 500, 502, 503, 504})
+NO_ANSWER = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.Timeout,
+)
 
 
 @dataclass(slots=True)
@@ -24,73 +32,84 @@ class OAuth:
     """One grant of one account; safe to use from several threads."""
 
     name: str
-    """How the CRM is called in messages."""
+    """The CRM's name in messages."""
     url: str
     form: Callable[[], Mapping[str, str]]
-    """The grant, made anew for each sign-in, since an assertion ages."""
+    """The grant, built for each sign-in, since an assertion expires."""
     hint: str
-    """What to do where the sign-in is refused."""
+    """What to do if the sign-in is refused."""
     basic: tuple[str, str] | None = None
+    """Client id and secret, for a token endpoint that takes them in the header."""
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     answer: dict[str, Any] = field(default_factory=dict)
-    """What the token endpoint answered last."""
-    _ends_at: float | None = None
+    """The token endpoint's last answer."""
+    _expires_at: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def token(self) -> str:
-        """A token that is good for a while. Raises: CrmError."""
+        """A token that has not expired. Raises: CrmError."""
+        # under the lock: threads that find the token expired sign in once, not once each
         with self._lock:
-            if not self.answer or (self._ends_at is not None and self.monotonic() > self._ends_at):
+            if not self.answer or self._is_expiring():
                 self._sign_in()
             return str(self.answer["access_token"])
 
     def renew(self) -> bool:
-        """A new token, since the CRM does not take the one there is. Raises: CrmError."""
+        """Sign in again, since the CRM refuses the token; returns True. Raises: CrmError."""
         with self._lock:
             self._sign_in()
         return True
 
+    def _is_expiring(self) -> bool:
+        return self._expires_at is not None and self.monotonic() > self._expires_at - MARGIN_S
+
     def _sign_in(self) -> None:
-        response = self._asked()
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        body = body if isinstance(body, dict) else {}
+        response = self._respond()
+        body = json_object(response)
         if response.status_code != 200 or not body.get("access_token"):
             code = str(body.get("error") or body.get("status") or "")
-            raise CrmError(
-                f"{self.name} refuses the sign-in ({' '.join(filter(None, (str(response.status_code), code)))}).",
-                self.hint,
-            )
+            reason = f"{response.status_code} {code}".strip()
+            raise CrmError(f"{self.name} refuses the sign-in ({reason}).", self.hint)
         self.answer = body
         try:
-            self._ends_at = self.monotonic() + float(body["expires_in"]) - MARGIN_S
+            self._expires_at = self.monotonic() + float(body["expires_in"])
         except (KeyError, TypeError, ValueError):
-            self._ends_at = None
+            self._expires_at = None
 
-    def _asked(self) -> requests.Response:
-        """The token endpoint's answer, after any retries. Raises: CrmError."""
+    def _respond(self) -> requests.Response:
+        """The token endpoint's response, after any retries. Raises: CrmError."""
         form = dict(self.form())
         for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS
             try:
-                with requests.Session() as http:
-                    http.trust_env = self.url.startswith("https://")
-                    answer = http.post(
-                        self.url,
-                        data=form,
-                        auth=self.basic,
-                        timeout=TIMEOUT_S,
-                        allow_redirects=False,
-                    )
-            except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
-                answer = None
-            if answer is not None and (answer.status_code not in PASSING or attempt == ATTEMPTS):
-                return answer
-            if attempt < ATTEMPTS:
+                response = self._post(form)
+            except NO_ANSWER:
+                pass  # retried like a passing status; after the last attempt the error below
+            else:
+                if last or response.status_code not in PASSING:
+                    return response
+            if not last:
                 self.sleep(2.0 ** (attempt - 1))
         raise CrmError(
             f"{self.name} cannot be reached at {self.url}.",
             "Check the URL settings and the network, then run again.",
         )
+
+    def _post(self, form: Mapping[str, str]) -> requests.Response:
+        """Raises: requests.RequestException."""
+        with requests.Session() as session:
+            # plain http is for this machine only, which a proxy of the environment would not reach
+            session.trust_env = self.url.startswith("https://")
+            return session.post(
+                self.url, data=form, auth=self.basic, timeout=TIMEOUT_S, allow_redirects=False
+            )
+
+
+def json_object(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of a body; empty if the body is anything else."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

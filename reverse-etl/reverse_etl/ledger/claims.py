@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from singer_kit.times import utc_text
 from sqlalchemy import delete, select, update
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.database import write_errors
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import ClaimRow
-from reverse_etl.values import utc_text
 
 LEASE_S = 60.0
 """How long a claim stands without being renewed; it is renewed three times as often."""

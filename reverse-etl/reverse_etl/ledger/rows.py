@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from singer_kit.times import utc_text
 from sqlalchemy import Engine
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reverse_etl.ledger.entries import Scope
-from reverse_etl.values import utc_text
 
 KEYS_A_QUERY = 500
 """Keys in one IN list: far below SQLite's limit on variables, and few plans for PostgreSQL."""

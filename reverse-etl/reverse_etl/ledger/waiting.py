@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from singer_kit.times import utc_text
 from sqlalchemy import Connection, delete, select
 
 from reverse_etl.ledger.entries import Waiting
 from reverse_etl.ledger.rows import Rows
 from reverse_etl.ledger.tables import WaitingLinkRow
-from reverse_etl.values import utc_text
 
 KEY = ["crm", "account", "rule", "key", "to_object"]
 

@@ -67,7 +67,7 @@ class CompiledRule:
 
     @property
     def mode(self) -> Mode:
-        """Whether it may create records, update them, or both."""
+        """What it may do: create records, update them, or both."""
         return self.rule.mode
 
     @property
@@ -91,7 +91,7 @@ class CompiledRule:
         return self.rule.attach
 
     def info(self, name: str) -> FieldInfo:
-        """A field as the CRM has it, reference fields included. Raises: KeyError."""
+        """A field of the CRM, reference fields included. Raises: KeyError."""
         if name in self.reference_infos:
             return self.reference_infos[name]
         return self.fields[name].info
@@ -99,16 +99,13 @@ class CompiledRule:
     def policy(self, name: str) -> WritePolicy:
         """When a field may be written, reference fields included. Raises: KeyError."""
         if name in self.reference_infos:
-            return "on_create" if self.reference_is_on_create(name) else "always"
+            on_create = any(form.on_create for _, form in self.forms if form.field == name)
+            return "on_create" if on_create else "always"
         return self.fields[name].rule.write
 
     def clears(self, name: str) -> bool:
         """Returns True if a null in the record clears the field in the CRM."""
         return name in self.fields and self.fields[name].rule.clear_on_null
-
-    def reference_is_on_create(self, name: str) -> bool:
-        """Returns True if a reference field can only be written when the record is created."""
-        return any(form.on_create for _, form in self.forms if form.field == name)
 
     def map(self, source: SourceRecord) -> CrmRecord | None:
         """The CRM record; None if `where` filters the row and `on_leave` writes nothing.

@@ -221,7 +221,7 @@ def named_owners(rule: Rule, owner: OwnerRule, owners: Mapping[str, str]) -> lis
         raise rule.error(
             "an owner that the rule names is not a user of the CRM.",
             owner.line,
-            "Give the e-mail of an active user of the CRM.",
+            "Use the e-mail address of an active user of the CRM.",
         )
     return [owners[email.casefold()] for email in emails]
 

@@ -1,1 +1,1 @@
-"""Emulates the export API and its data."""
+"""The export API: `routes` lists the calls and their handlers, `state` is the platform."""

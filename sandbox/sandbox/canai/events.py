@@ -1,13 +1,12 @@
-"""What happens on the platform: the source's rows change, and a payload tells of it."""
+"""What happens on the platform: the source's rows change, and a payload reports it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
-from sandbox.canai.state import STAGES, TRACK_PRICES, Source, UnknownRow, stable_uuid
+from sandbox.canai.errors import UnknownRowError
+from sandbox.canai.state import Source
+from sandbox.canai.users import STAGES, TRACK_PRICES, Row, journey, spending, stable_uuid
 from sandbox.clock import iso, parse_iso
 
 EVENTS = (
@@ -18,134 +17,185 @@ EVENTS = (
     "feedback.submitted",
     "user.referred_signup",
 )
+REGISTERED_FIELDS = (
+    "user_id",
+    "email",
+    "created_at",
+    "first_name",
+    "last_name",
+    "phone",
+    "subscription_tier",
+)
+TRACK = "business_builder"
 
 
-@dataclass
-class Happening:
-    """Events of one source."""
+class PlatformEvents:
+    """Events of one source. No two of them have the same timestamp."""
 
-    source: Source
-    _last: str = ""
-    _made: int = field(default=0)
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._last = ""
+        self._made = 0
+        self._changes = {
+            "user.journey_stage_completed": self._complete_stage,
+            "payment.completed": self._pay,
+            "deliverable.generated": self._generate,
+            "feedback.submitted": self._submit,
+            "user.referred_signup": self._refer,
+        }
 
-    def make(self, kind: str, users: int, ids: list[str] | None = None) -> list[dict[str, Any]]:
-        """Payloads of one event for so many users, or for these. Raises: UnknownRow."""
+    def make(self, kind: str, users: int, ids: list[str] | None) -> list[Row]:
+        """Payloads of an event for this many users, or for those of `ids`.
+
+        Raises: UnknownRowError.
+        """
         if kind == "user.registered":
-            return [self._payload(kind, self._registered) for _ in range(users)]
+            return [self._register() for _ in range(users)]
+
         rows = self.source.rows["users"]
-        unknown = [one for one in ids or [] if one not in rows]
+        unknown = [user_id for user_id in ids or [] if user_id not in rows]
         if unknown:
-            raise UnknownRow(f"users has no {unknown}")
-        chosen = (
-            ids
-            if ids is not None
-            else self.source.random.sample(sorted(rows), min(users, len(rows)))
-        )
-        makers = {
-            "user.journey_stage_completed": self._stage,
-            "payment.completed": self._payment,
-            "deliverable.generated": self._deliverable,
-            "feedback.submitted": self._feedback,
-            "user.referred_signup": self._referral,
-        }
-        return [
-            self._payload(kind, lambda at, one=one: makers[kind](rows[one], at)) for one in chosen
-        ]  # type: ignore[misc]
+            raise UnknownRowError(f"users has no {unknown}")
 
-    def _payload(self, kind: str, change: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        payloads = []
+        for user_id in self.source.chosen("users", ids, users):
+            at = self._next_moment()
+            data = self._changes[kind](rows[user_id], at)
+            payloads.append({"event": kind, "timestamp": at, "data": data})
+        return payloads
+
+    def _next_moment(self) -> str:
+        """The present, or a microsecond after the event before."""
         now = iso(self.source.clock.now())
-        self._last = (
-            now if now > self._last else iso(parse_iso(self._last) + timedelta(microseconds=1))
-        )
+        if now <= self._last:
+            now = iso(parse_iso(self._last) + timedelta(microseconds=1))
+        self._last = now
         self._made += 1
-        return {"event": kind, "timestamp": self._last, "data": change(self._last)}
+        return now
 
-    def _registered(self, at: str) -> dict[str, Any]:
+    def _new_id(self, kind: str) -> str:
+        return stable_uuid(self.source.seed, kind, self._made)
+
+    def _register(self) -> Row:
+        at = self._next_moment()
         user = self.source.add_user(at)
-        names = (
-            "user_id",
-            "email",
-            "created_at",
-            "first_name",
-            "last_name",
-            "phone",
-            "subscription_tier",
-        )
-        return {name: user[name] for name in names if user[name] is not None}
+        data = {name: user[name] for name in REGISTERED_FIELDS if user[name] is not None}
+        return {"event": "user.registered", "timestamp": at, "data": data}
 
-    def _stage(self, user: dict[str, Any], at: str) -> dict[str, Any]:
-        place = min(len(STAGES), STAGES.index(user["current_journey_stage"]) + 2)
-        user |= {
-            "current_journey_stage": STAGES[place - 1], "stages_completed": list(STAGES[:place]),
-            "journey_completion_percentage": round(place / 9 * 100, 2), "last_active_at": at,
-        }  # fmt: skip
+    def _complete_stage(self, user: Row, at: str) -> Row:
+        stage = min(len(STAGES), STAGES.index(user["current_journey_stage"]) + 2)
+        user |= {**journey(stage), "last_active_at": at}
         rng = self.source.random
         return {
-            "user_id": user["user_id"], "email": user["email"], "stage_completed": STAGES[place - 1],
-            "stage_name": f"Stage {place}", "completion_time_ms": rng.randint(100, 9000), "trust_delta": round(rng.uniform(2, 5), 2),
+            **person(user),
+            "stage_completed": STAGES[stage - 1],
+            "stage_name": f"Stage {stage}",
+            "completion_time_ms": rng.randint(100, 9000),
+            "trust_delta": round(rng.uniform(2, 5), 2),
             "emotional_resonance": round(rng.uniform(0.3, 1), 3),
-            "deliverable_metadata": {"product_track": "business_builder", "word_count": rng.randint(200, 900)},
-        }  # fmt: skip
+            "deliverable_metadata": {"product_track": TRACK, "word_count": rng.randint(200, 900)},
+        }
 
-    def _payment(self, user: dict[str, Any], at: str) -> dict[str, Any]:
+    def _pay(self, user: Row, at: str) -> Row:
         track = self.source.random.choice(list(TRACK_PRICES))
-        payment_id = stable_uuid(self.source.seed, "event payment", self._made)
-        self.source.rows["payments"][payment_id] = {
-            "payment_id": payment_id, "user_id": user["user_id"], "user_email": user["email"], "amount": TRACK_PRICES[track],
-            "currency": "USD", "status": "succeeded", "refunded_amount": 0, "product_track": track,
-            "stripe_payment_intent_id": f"pi_{payment_id[:8]}", "created_at": at, "updated_at": at,
-        }  # fmt: skip
-        spent = round(user["total_spent"] + TRACK_PRICES[track], 2)
-        user |= {
-            "total_spent": spent,
-            "lifetime_value": round(spent * 1.2, 2),
-            "last_active_at": at,
+        payment = new_payment(user, self._new_id("event payment"), track, at)
+        self.source.add("payments", payment)
+        user |= spending(round(user["total_spent"] + payment["amount"], 2))
+        user["last_active_at"] = at
+        return {
+            **person(user),
+            "payment_id": payment["payment_id"],
+            "amount": payment["amount"],
+            "currency": "USD",
+            "product_track": track,
+            "user_email": user["email"],
+            "total_spent": user["total_spent"],
+            "created_at": at,
         }
-        user["subscription_tier"] = "premium" if spent >= 150 else "standard"
-        return {
-            "user_id": user["user_id"], "email": user["email"], "payment_id": payment_id, "amount": TRACK_PRICES[track],
-            "currency": "USD", "product_track": track, "user_email": user["email"], "total_spent": spent, "created_at": at,
-        }  # fmt: skip
 
-    def _deliverable(self, user: dict[str, Any], at: str) -> dict[str, Any]:
-        rng = self.source.random
-        deliverable_id = stable_uuid(self.source.seed, "event deliverable", self._made)
-        url = f"{self.source.origin}/storage/plans/{deliverable_id}.pdf"
-        self.source.rows["deliverables"][deliverable_id] = {
-            "deliverable_id": deliverable_id, "user_id": user["user_id"], "product_track": "business_builder",
-            "canai_output": "A plan with three steps.", "word_count": rng.randint(200, 900), "trust_delta": 4.2,
-            "emotional_resonance": 0.8, "user_satisfaction": 4.5, "pdf_url": url, "created_at": at,
-        }  # fmt: skip
-        user |= {"deliverables_generated": user["deliverables_generated"] + 1, "last_active_at": at}
+    def _generate(self, user: Row, at: str) -> Row:
+        deliverable_id = self._new_id("event deliverable")
+        url = f"{self.source.settings.origin}/storage/plans/{deliverable_id}.pdf"
+        words = self.source.random.randint(200, 900)
+        self.source.add("deliverables", new_deliverable(user, deliverable_id, url, words, at))
+        user["deliverables_generated"] += 1
+        user["last_active_at"] = at
         return {
-            "user_id": user["user_id"], "email": user["email"], "deliverable_id": deliverable_id, "product_track": "business_builder",
-            "deliverable_url": url, "total_deliverables": user["deliverables_generated"],
-        }  # fmt: skip
-
-    def _feedback(self, user: dict[str, Any], at: str) -> dict[str, Any]:
-        rng = self.source.random
-        feedback_id = stable_uuid(self.source.seed, "event feedback", self._made)
-        nps, average = rng.randint(0, 10), round(rng.uniform(2, 5), 1)
-        row = dict.fromkeys(
-            ("rating", "nps_score", "comment", "subject", "status", "deliverable_id")
-        )
-        self.source.rows["feedback"][feedback_id] = {
-            "feedback_id": feedback_id, "user_id": user["user_id"], "kind": "nps", **row, "nps_score": nps,
-            "journey_stage": user["current_journey_stage"], "submitted_at": at,
-        }  # fmt: skip
-        user |= {
-            "nps_score": nps,
-            "average_rating": average,
-            "feedback_count": user["feedback_count"] + 1,
-            "last_active_at": at,
+            **person(user),
+            "deliverable_id": deliverable_id,
+            "product_track": TRACK,
+            "deliverable_url": url,
+            "total_deliverables": user["deliverables_generated"],
         }
-        return {
-            "user_id": user["user_id"], "email": user["email"], "feedback_id": feedback_id, "nps_score": nps, "average_rating": average,
-        }  # fmt: skip
 
-    def _referral(self, user: dict[str, Any], at: str) -> dict[str, Any]:
-        user |= {"referrals_made": user["referrals_made"] + 1, "last_active_at": at}
-        referred = stable_uuid(self.source.seed, "referred", self._made)
+    def _submit(self, user: Row, at: str) -> Row:
+        rng = self.source.random
+        feedback_id = self._new_id("event feedback")
+        scores = {"nps_score": rng.randint(0, 10), "average_rating": round(rng.uniform(2, 5), 1)}
+        self.source.add("feedback", new_feedback(user, feedback_id, scores["nps_score"], at))
+        user |= {**scores, "feedback_count": user["feedback_count"] + 1, "last_active_at": at}
+        return {**person(user), "feedback_id": feedback_id, **scores}
+
+    def _refer(self, user: Row, at: str) -> Row:
+        user["referrals_made"] += 1
+        user["last_active_at"] = at
         return {
-            "user_id": user["user_id"], "email": user["email"], "referred_user_id": referred, "referrals_made": user["referrals_made"],
-        }  # fmt: skip
+            **person(user),
+            "referred_user_id": self._new_id("referred"),
+            "referrals_made": user["referrals_made"],
+        }
+
+
+def person(user: Row) -> Row:
+    """What every payload says of the user."""
+    return {"user_id": user["user_id"], "email": user["email"]}
+
+
+def new_payment(user: Row, payment_id: str, track: str, at: str) -> Row:
+    """A payment at the price of the track."""
+    return {
+        "payment_id": payment_id,
+        "user_id": user["user_id"],
+        "user_email": user["email"],
+        "amount": TRACK_PRICES[track],
+        "currency": "USD",
+        "status": "succeeded",
+        "refunded_amount": 0,
+        "product_track": track,
+        "stripe_payment_intent_id": f"pi_{payment_id[:8]}",
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
+def new_deliverable(user: Row, deliverable_id: str, url: str, words: int, at: str) -> Row:
+    """A deliverable with its PDF."""
+    return {
+        "deliverable_id": deliverable_id,
+        "user_id": user["user_id"],
+        "product_track": TRACK,
+        "canai_output": "A plan with three steps.",
+        "word_count": words,
+        "trust_delta": 4.2,
+        "emotional_resonance": 0.8,
+        "user_satisfaction": 4.5,
+        "pdf_url": url,
+        "created_at": at,
+    }
+
+
+def new_feedback(user: Row, feedback_id: str, nps_score: float, at: str) -> Row:
+    """Feedback with nothing but a score from 0 to 10."""
+    return {
+        "feedback_id": feedback_id,
+        "user_id": user["user_id"],
+        "kind": "nps",
+        "rating": None,
+        "nps_score": nps_score,
+        "comment": None,
+        "subject": None,
+        "status": None,
+        "deliverable_id": None,
+        "journey_stage": user["current_journey_stage"],
+        "submitted_at": at,
+    }

@@ -1,365 +1,183 @@
-"""The source's rows, made from a seed, and the changes that the control plane makes to them."""
+"""The platform in memory: the source's rows and the exports made of them, and what changes them."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import random
-import uuid
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.canai.fields import RECORD_SETS, REPLICATION_KEYS
-from sandbox.clock import CLOCK_START, Clock, iso
+from sandbox.canai.analytics import days
+from sandbox.canai.errors import UnknownRowError
+from sandbox.canai.fields import PRIMARY_KEYS, RECORD_SETS, REPLICATION_KEYS
+from sandbox.canai.fixtures import user_rows
+from sandbox.canai.users import BUSINESS_TYPES, Row, just_registered
+from sandbox.clock import Clock, iso
 
-STAGES = tuple(f"F{n}" for n in range(1, 10))
-TRACK_PRICES = {"business_builder": 99, "social_email": 49, "site_audit": 79}
-FIRST_NAMES = [
-    "Ada",
-    "Ben",
-    "Chloé",
-    "Diego",
-    "Eva",
-    "Farid",
-    "Grace",
-    "Hugo",
-    "Ines",
-    "Jonas",
-    "Kemi",
-    "Liam",
-    "Mia",
-    "Noor",
-    "Olga",
-    "Pavel",
-    "Quinn",
-    "Rosa",
-    "Sven",
-    "Tara",
-    "Uma",
-    "Victor",
-    "Wen",
-    "Yara",
-    "Zoë",
-]
-LAST_NAMES = [
-    "Adler",
-    "Brown",
-    "Castillo",
-    "Dubois",
-    "Eriksen",
-    "Fischer",
-    "García",
-    "Hansen",
-    "Ito",
-    "Jensen",
-    "Kowalski",
-    "Lopez",
-    "Müller",
-    "Nguyen",
-    "O'Brien",
-    "Petrov",
-    "Quist",
-    "Rossi",
-    "Silva",
-    "Tanaka",
-    "Usman",
-    "Vega",
-    "Wójcik",
-    "Young",
-    "Zhang",
-]
-BUSINESS_TYPES = (
-    "bakery",
-    "consulting",
-    "e-commerce",
-    "fitness studio",
-    "food truck",
-    "landscaping",
-    "nonprofit",
-    "photography",
-    "software",
-    "tutoring",
-)
-LOCATIONS = (
-    "Austin, TX",
-    "Berlin, DE",
-    "Denver, CO",
-    "Lisbon, PT",
-    "London, UK",
-    "Portland, OR",
-    "Seattle, WA",
-    "Zürich, CH",
-)
-DAYS_OF_DATA = 60
-OLDEST_LOOKBACK = timedelta(days=8)
-"""Deliverables end this long before the clock's start, so that no lookback of the tap reaches them."""
+FILE_LIFETIME = timedelta(hours=48)
+CHUNK_BYTES = 100_000_000
+"""Files above this are cut into chunks."""
+ASYNC_BYTES = 20_000_000
+"""Exports above this are answered 202 first."""
 
 
-class UnknownRow(ValueError):
-    """A mutation that names a stream, row or field that is not there."""
+@dataclass(frozen=True, slots=True)
+class PlatformSettings:
+    """How much data there is, from which seed, and how exports are delivered."""
+
+    users: int
+    seed: int
+    origin: str
+    """Scheme, host and port that the files of deliverables are served from."""
+    chunk_bytes: int = CHUNK_BYTES
+    async_bytes: int = ASYNC_BYTES
 
 
-def stable_uuid(*parts: object) -> str:
-    """A UUID that follows from its parts."""
-    return str(
-        uuid.UUID(hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32], version=4)
-    )
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to rows of a stream: those of `ids`, or `n` of them at random."""
+
+    stream: str = "users"
+    n: int | None = None
+    ids: list[str] | None = None
+    values: dict[str, Any] | None = None
+    """What is set; by default, users get another business type."""
+    touch: bool = True
+    """False leaves the replication key as it is."""
+    late_s: float = 0
+    """How far the replication key is behind the clock."""
 
 
 class Source:
-    """Rows of the record sets, by id, each a dict in the order of the API's fields."""
+    """Rows of the record sets by id, each a dict in the order of the API's fields."""
 
-    def __init__(self, clock: Clock, *, users: int, seed: int, origin: str) -> None:
-        self.clock, self.users_wanted, self.seed, self.origin = clock, users, seed, origin
+    def __init__(self, clock: Clock, settings: PlatformSettings) -> None:
+        self.clock, self.settings, self.seed = clock, settings, settings.seed
         self.reset()
 
     def reset(self) -> None:
-        """Data of the seed."""
+        """Return to the data of the seed."""
         self.random = random.Random(self.seed)
-        self.rows: dict[str, dict[str, dict[str, Any]]] = {
+        self.rows: dict[str, dict[str, Row]] = {
             name: {} for name in RECORD_SETS if name != "analytics"
         }
-        for number in range(self.users_wanted):
-            self._add_user(number)
+        for number in range(self.settings.users):
+            for record_set, rows in self._generated(number).items():
+                for row in rows:
+                    self.add(record_set, row)
 
-    def _add_user(self, number: int) -> None:
-        rng = random.Random(f"{self.seed}/{number}")
-        user_id = stable_uuid(self.seed, "user", number)
-        first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
-        ascii_name = f"{first}.{last}".encode("ascii", "ignore").decode().lower().replace("'", "")
-        stage = 1 + number % 9
-        created = CLOCK_START - timedelta(days=rng.uniform(20, DAYS_OF_DATA - 1))
-        active = CLOCK_START - timedelta(
-            seconds=rng.uniform(3600, (CLOCK_START - created).total_seconds())
-        )
-        shown = stage <= 2 or rng.random() < 0.9
-        user: dict[str, Any] = dict.fromkeys(RECORD_SETS["users"])
-        user |= {
-            "user_id": user_id,
-            "email": f"{ascii_name}.{number}@example.com",
-            "first_name": first if shown else None,
-            "last_name": last if shown else None,
-            "phone": f"+1555{number:07d}" if shown else None,
-            "created_at": iso(created),
-            "last_active_at": iso(active),
-            "current_journey_stage": STAGES[stage - 1],
-            "stages_completed": list(STAGES[:stage]),
-            "journey_completion_percentage": round(stage / 9 * 100, 2),
-            "business_type": rng.choice(BUSINESS_TYPES),
-            "business_description": f"A {rng.choice(BUSINESS_TYPES)} idea in {rng.choice(LOCATIONS)}.",
-            "location": rng.choice(LOCATIONS) if rng.random() < 0.8 else None,
-            "funding_goal": rng.choice([5000, 12000.5, 25000, 80000])
-            if rng.random() < 0.6
-            else None,
-            "preferred_product_track": rng.choice(list(TRACK_PRICES))
-            if rng.random() < 0.85
-            else None,
-            "trust_delta_average": round(rng.uniform(2.5, 5.0), 2),
-            "emotional_resonance_average": round(rng.uniform(0.3, 1.0), 3),
-            "sparks_generated": rng.randint(0, 12),
-            "total_sessions": rng.randint(1, 24),
-            "total_time_spent_seconds": rng.randint(60, 36000),
-            "last_login": iso(active - timedelta(minutes=rng.randint(1, 50))),
-            "nps_score": rng.randint(0, 10) if stage >= 7 else None,
-            "average_rating": round(rng.uniform(2, 5), 1) if stage >= 8 else None,
-            "feedback_count": rng.randint(1, 4) if stage >= 8 else 0,
-            "referrals_made": rng.choice([0, 0, 0, 1, 2, 5]),
-            "referral_conversions": 0,
-        }
-        user["referral_conversions"] = rng.randint(0, user["referrals_made"])
-        self.rows["users"][user_id] = user
-        own: dict[str, list[dict[str, Any]]] = {"payments": [], "deliverables": []}
-        if stage >= 4 and rng.random() < 0.85:
-            for index in range(rng.randint(1, 3)):
-                self._add_payment(rng, user, (number, index), own)
-        self._settle_user(user, own)
-        self._add_sessions(random.Random(f"{self.seed}/{number}/sessions"), user, number, created)
-        if user["feedback_count"]:
-            self._add_feedback(
-                random.Random(f"{self.seed}/{number}/feedback"), user, number, own["deliverables"]
-            )
+    def _generated(self, number: int) -> dict[str, list[Row]]:
+        return user_rows(self.seed, number, self.settings.origin)
 
-    def _add_payment(
-        self,
-        rng: random.Random,
-        user: dict[str, Any],
-        place: tuple[int, int],
-        own: dict[str, list[dict[str, Any]]],
-    ) -> None:
-        track = rng.choice(list(TRACK_PRICES))
-        amount = TRACK_PRICES[track] + rng.choice([0, 0, 0.5])
-        status = rng.choices(
-            ["succeeded", "partially_refunded", "refunded", "failed"], [82, 7, 6, 5]
-        )[0]
-        refunded = {"refunded": amount, "partially_refunded": round(amount / 4, 2)}.get(status, 0)
-        made = CLOCK_START - timedelta(days=rng.uniform(9, 19))
-        payment_id = stable_uuid(self.seed, "payment", *place)
-        payment = {
-            "payment_id": payment_id,
-            "user_id": user["user_id"],
-            "user_email": user["email"],
-            "amount": amount,
-            "currency": "USD",
-            "status": status,
-            "refunded_amount": refunded,
-            "product_track": track,
-            "stripe_payment_intent_id": f"pi_{payment_id[:8]}",
-            "created_at": iso(made),
-            "updated_at": iso(made + timedelta(hours=rng.uniform(0, 24))),
-        }
-        self.rows["payments"][payment_id] = payment
-        own["payments"].append(payment)
-        if status == "succeeded" and user["current_journey_stage"] >= "F7":
-            own["deliverables"].append(self._add_deliverable(rng, user, payment, made))
+    def add(self, record_set: str, row: Row) -> None:
+        """Add a row."""
+        self.rows[record_set][row[PRIMARY_KEYS[record_set]]] = row
 
-    def _add_deliverable(
-        self, rng: random.Random, user: dict[str, Any], payment: dict[str, Any], made: datetime
-    ) -> dict[str, Any]:
-        deliverable_id = stable_uuid(self.seed, "deliverable", payment["payment_id"])
-        latest = CLOCK_START - OLDEST_LOOKBACK
-        deliverable = {
-            "deliverable_id": deliverable_id,
-            "user_id": user["user_id"],
-            "product_track": payment["product_track"],
-            "canai_output": f"Plan for a {user['business_type']}: three steps, one promise.",
-            "word_count": rng.randint(200, 1200),
-            "trust_delta": round(rng.uniform(3, 5), 2),
-            "emotional_resonance": round(rng.uniform(0.4, 1), 3),
-            "user_satisfaction": round(rng.uniform(2, 5), 1),
-            "pdf_url": f"{self.origin}/storage/plans/{deliverable_id}.pdf",
-            "created_at": iso(min(made + timedelta(hours=2), latest)),
-        }
-        self.rows["deliverables"][deliverable_id] = deliverable
-        return deliverable
-
-    def _add_sessions(
-        self, rng: random.Random, user: dict[str, Any], number: int, created: datetime
-    ) -> None:
-        last = CLOCK_START - timedelta(hours=2)
-        for index in range(rng.randint(1, 2)):
-            began = created + (last - created) * rng.random()
-            seconds = rng.randint(30, 3600)
-            session_id = stable_uuid(self.seed, "session", number, index)
-            self.rows["sessions"][session_id] = {
-                "session_id": session_id,
-                "user_id": user["user_id"],
-                "started_at": iso(began),
-                "ended_at": iso(began + timedelta(seconds=seconds)),
-                "duration_seconds": seconds,
-                "journey_stages": user["stages_completed"][-2:],
-                "interactions": {"POST /v1/export": rng.randint(0, 3), "click": rng.randint(1, 40)},
-                "converted": user["total_spent"] > 0,
-                "product_track": user["preferred_product_track"],
-            }
-
-    def _add_feedback(
-        self,
-        rng: random.Random,
-        user: dict[str, Any],
-        number: int,
-        deliverables: list[dict[str, Any]],
-    ) -> None:
-        for index in range(user["feedback_count"]):
-            kind = ("rating", "nps", "comment", "support_request")[index % 4]
-            feedback_id = stable_uuid(self.seed, "feedback", number, index)
-            self.rows["feedback"][feedback_id] = {
-                "feedback_id": feedback_id,
-                "user_id": user["user_id"],
-                "kind": kind,
-                "rating": user["average_rating"] if kind == "rating" else None,
-                "nps_score": user["nps_score"] if kind == "nps" else None,
-                "comment": 'It <helped> & I\'d say so: "yes",\nagain.'
-                if kind == "comment"
-                else None,
-                "subject": "Invoice" if kind == "support_request" else None,
-                "status": "open" if kind == "support_request" else None,
-                "journey_stage": user["current_journey_stage"],
-                "deliverable_id": deliverables[0]["deliverable_id"]
-                if deliverables and kind == "rating"
-                else None,
-                "submitted_at": iso(CLOCK_START - timedelta(days=rng.uniform(1, 20))),
-            }
-
-    def _settle_user(self, user: dict[str, Any], own: dict[str, list[dict[str, Any]]]) -> None:
-        """What a user's row says of the payments and deliverables."""
-        paid = [row for row in own["payments"] if row["status"] not in ("failed", "refunded")]
-        spent = sum(row["amount"] - row["refunded_amount"] for row in paid)
-        user["total_spent"] = round(spent, 2)
-        user["lifetime_value"] = round(spent * 1.2, 2)
-        user["subscription_tier"] = "premium" if spent >= 150 else "standard"
-        user["deliverables_generated"] = len(own["deliverables"])
-
-    def add_user(self, at: str) -> dict[str, Any]:
-        """A person who registers at this moment: in stage F1, with nothing done yet."""
-        number = len(self.rows["users"])
-        self._add_user(number)
-        user = self.rows["users"][stable_uuid(self.seed, "user", number)]
-        for stream in ("payments", "deliverables", "sessions", "feedback"):
-            self.rows[stream] = {
-                key: row
-                for key, row in self.rows[stream].items()
-                if row["user_id"] != user["user_id"]
-            }
-        none = dict.fromkeys(
-            ("nps_score", "average_rating", "funding_goal", "preferred_product_track")
-        )
-        zero = dict.fromkeys(
-            (
-                "total_spent",
-                "lifetime_value",
-                "deliverables_generated",
-                "sparks_generated",
-                "feedback_count",
-            ),
-            0,
-        )
-        user |= {
-            **none,
-            **zero,
-            "referrals_made": 0,
-            "referral_conversions": 0,
-            "total_sessions": 1,
-            "subscription_tier": "standard",
-        }
-        user |= {
-            "current_journey_stage": "F1",
-            "stages_completed": ["F1"],
-            "journey_completion_percentage": 11.11,
-        }
-        user |= {"created_at": at, "last_active_at": at, "last_login": at}
+    def add_user(self, at: str) -> Row:
+        """Add a person who registers at this moment."""
+        user = self._generated(len(self.rows["users"]))["users"][0]
+        user |= just_registered(at)
+        self.add("users", user)
         return user
 
-    def mutate(
-        self,
-        stream: str,
-        *,
-        n: int | None = None,
-        ids: list[str] | None = None,
-        changes: dict[str, Any] | None = None,
-        touch: bool = True,
-        late_s: float = 0,
-    ) -> list[str]:
-        """Change rows; returns their ids. Raises: UnknownRow."""
-        rows = self.rows.get(stream)
-        if rows is None:
-            raise UnknownRow(f"no stream {stream!r} to change; there are {', '.join(self.rows)}")
-        unknown_fields = set(changes or {}) - set(RECORD_SETS[stream])
-        unknown_ids = [one for one in ids or [] if one not in rows]
-        if unknown_fields or unknown_ids:
-            raise UnknownRow(f"{stream} has no {sorted(unknown_fields) or unknown_ids}")
-        chosen = (
-            ids
-            if ids is not None
-            else self.random.sample(sorted(rows), min(n if n is not None else 1, len(rows)))
-        )
-        if not changes and stream != "users":
-            raise UnknownRow(f"say what to set: there is no change by default for {stream}")
-        moment = iso(self.clock.now() - timedelta(seconds=late_s))
-        for one in chosen:
-            row = rows[one]
-            row |= changes or {"business_type": self._other_business(row["business_type"])}
-            if touch:
-                row[REPLICATION_KEYS[stream]] = moment
-        return list(chosen)
+    def chosen(self, stream: str, ids: list[str] | None, n: int) -> list[str]:
+        """The given ids, or this many at random."""
+        rows = self.rows[stream]
+        return ids if ids is not None else self.random.sample(sorted(rows), min(n, len(rows)))
+
+    def change(self, change: Change) -> list[str]:
+        """Change rows; returns their ids.
+
+        Raises: UnknownRowError.
+        """
+        self._check(change)
+        number = 1 if change.n is None else change.n
+        ids = self.chosen(change.stream, change.ids, number)
+        if not change.values and change.stream != "users":
+            message = f"say what to set: there is no change by default for {change.stream}"
+            raise UnknownRowError(message)
+
+        moment = iso(self.clock.now() - timedelta(seconds=change.late_s))
+        for row_id in ids:
+            row = self.rows[change.stream][row_id]
+            row |= change.values or {"business_type": self._other_business(row["business_type"])}
+            if change.touch:
+                row[REPLICATION_KEYS[change.stream]] = moment
+        return list(ids)
+
+    def _check(self, change: Change) -> None:
+        stream = change.stream
+        if stream not in self.rows:
+            streams = ", ".join(self.rows)
+            raise UnknownRowError(f"no stream {stream!r} to change; there are {streams}")
+
+        fields = set(change.values or {}) - set(RECORD_SETS[stream])
+        ids = [row_id for row_id in change.ids or [] if row_id not in self.rows[stream]]
+        if fields or ids:
+            raise UnknownRowError(f"{stream} has no {sorted(fields) or ids}")
 
     def _other_business(self, present: str) -> str:
-        return self.random.choice([one for one in BUSINESS_TYPES if one != present])
+        return self.random.choice([name for name in BUSINESS_TYPES if name != present])
+
+
+@dataclass(slots=True)
+class Export:
+    """An export and its files."""
+
+    export_id: str
+    files: list[tuple[bytes, int]]
+    """Each file and its number of records."""
+    records: int
+    created: datetime
+    format: str
+    chunked: bool = False
+    ready_at: datetime | None = None
+    """When an asynchronous export is done, None for one that is done at once."""
+    failed: bool = False
+    wrong_by: int = 0
+    """How many records more than the files hold it says there are."""
+
+
+class Platform:
+    """What is behind the export API. Every key reads the same platform."""
+
+    def __init__(self, clock: Clock, settings: PlatformSettings) -> None:
+        self.clock = clock
+        self.chunk_bytes, self.async_bytes = settings.chunk_bytes, settings.async_bytes
+        self.source = Source(clock, settings)
+        self.exports: dict[str, Export] = {}
+        self._signing_key = secrets.token_bytes(32)
+
+    def reset(self) -> None:
+        """Return to the data of the seed; forget exports and the signing key."""
+        self.source.reset()
+        self.exports = {}
+        self._signing_key = secrets.token_bytes(32)
+
+    def rows(self, record_set: str) -> Iterable[Row]:
+        """All rows of a record set."""
+        if record_set == "analytics":
+            return days(self.source.rows, self.clock.now())
+        return self.source.rows[record_set].values()
+
+    def sign(self, export_id: str, expires: int) -> str:
+        """The signature of a download URL."""
+        text = f"{export_id}/{expires}".encode()
+        return hmac.new(self._signing_key, text, hashlib.sha256).hexdigest()[:40]
+
+    def export_of(self, export_id: str) -> Export | None:
+        """An export whose files still exist."""
+        export = self.exports.get(export_id)
+        return export if export and not self._expired(export) else None
+
+    def keep(self, export: Export) -> None:
+        """Add an export, and forget those whose files are deleted."""
+        kept = {key: known for key, known in self.exports.items() if not self._expired(known)}
+        self.exports = kept | {export.export_id: export}
+
+    def _expired(self, export: Export) -> bool:
+        return export.created + FILE_LIFETIME < self.clock.now()

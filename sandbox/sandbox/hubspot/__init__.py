@@ -1,5 +1,1 @@
-"""HubSpot: `api` is its front, the others its resources, `state` a portal in memory."""
-
-from sandbox.hubspot import associations, files, objects, schema  # their routes
-
-__all__ = ["associations", "files", "objects", "schema"]
+"""HubSpot: `routes` lists the calls and their handlers, `state` is a portal in memory."""

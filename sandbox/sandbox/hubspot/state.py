@@ -1,242 +1,161 @@
-"""A HubSpot portal in memory: records, properties, groups, associations, and the rules of writing."""
+"""A HubSpot portal in memory: records, properties, associations, and the rules of writing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.clock import Clock, iso
-from sandbox.hubspot.properties import (
+from sandbox.hubspot.errors import RefusedError, invalid, not_found
+from sandbox.hubspot.fixtures import (
     ASSOCIATIONS,
-    DEAL_STAGES,
+    DEFAULT_GROUP,
     LIFECYCLE,
     OBJECT_TYPES,
     TYPE_NAMES,
     default_properties,
-    stored,
-    value_error,
+    property_group,
 )
+from sandbox.hubspot.values import stored, text_of, value_error
 
-
-class RowError(Exception):
-    """One row HubSpot does not take."""
-
-    def __init__(
-        self, category: str, message: str, *, code: str = "", prop: str = "", status: int = 400
-    ):
-        super().__init__(message)
-        self.category, self.message, self.code, self.prop, self.status = (
-            category,
-            message,
-            code,
-            prop,
-            status,
-        )
+Record = dict[str, Any]
 
 
 class Portal:
-    """One account."""
+    """An account. `switches` are the emulator's, shared by all portals."""
 
-    def __init__(self, clock: Clock, portal_id: int) -> None:
-        self.clock, self.portal_id = clock, portal_id
-        self.records: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in OBJECT_TYPES}
+    def __init__(self, clock: Clock, portal_id: int, switches: Mapping[str, bool]) -> None:
+        self.clock, self.portal_id, self.switches = clock, portal_id, switches
+        self.records: dict[str, dict[str, Record]] = {kind: {} for kind in OBJECT_TYPES}
         self.properties = default_properties()
-        self.groups: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in OBJECT_TYPES}
+        self.groups = {
+            kind: {DEFAULT_GROUP: property_group(DEFAULT_GROUP, "Information")}
+            for kind in OBJECT_TYPES
+        }
         self.unique: dict[tuple[str, str], dict[str, str]] = {}
+        """Record ids by value, for each object and unique property."""
         self.associations: dict[tuple[str, str], dict[tuple[str, str], set[int]]] = {}
+        """Association types by the two ends, each an object and a record id."""
         self.schemas: dict[str, dict[str, Any]] = {}
         """Custom objects by name."""
         self.further_emails: dict[str, str] = {}
-        """Contacts by the addresses of hs_additional_emails, which are as good as the first one."""
+        """Contacts by the addresses in hs_additional_emails, which identify them just as well."""
         self.files: dict[str, dict[str, Any]] = {}
         self._next_id = 100
-        for name in OBJECT_TYPES:
-            self.groups[name]["contactinformation"] = {
-                "name": "contactinformation",
-                "label": "Information",
-                "displayOrder": 0,
-                "archived": False,
-            }
+
+    def now(self) -> str:
+        """HubSpot's timestamp: UTC, milliseconds."""
+        return iso(self.clock.now(), 3)
 
     def kind_of(self, name: str) -> str | None:
         """The object that a path names: by name, type id or fully qualified name."""
-        own = (
-            one["name"]
-            for one in self.schemas.values()
-            if name in (one["name"], one["objectTypeId"], one["fullyQualifiedName"])
-        )
-        return TYPE_NAMES.get(name) or next(own, None)
+        if name in TYPE_NAMES:
+            return TYPE_NAMES[name]
 
-    def stage_options(self) -> list[dict[str, Any]]:
-        """The pipelines of deals."""
-        began = iso(self.clock.now(), 3)
-        stages = [
-            {
-                "id": stage, "label": stage, "displayOrder": order, "archived": False, "createdAt": began,
-                "updatedAt": began, "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT",
-                "metadata": {"isClosed": str(stage.startswith("closed")).lower(), "probability": f"{min(order + 1, 10) / 10}"},
-            }
-            for order, stage in enumerate(DEAL_STAGES)
-        ]  # fmt: skip
-        partners = [
-            {**stages[number], "id": str(7000 + place), "label": label, "displayOrder": place}
-            for place, (number, label) in enumerate(
-                ((1, "Qualified to Buy"), (4, "Contract sent"), (5, "Won"), (6, "Lost"))
-            )
-        ]
-        partners[2]["metadata"] = {"isClosed": "true", "probability": "1.0"}
-        second = {
-            "id": "7000",
-            "label": "Partners",
-            "displayOrder": 1,
-            "archived": False,
-            "createdAt": began,
-            "updatedAt": began,
-        }
-        return [
-            {
-                "id": "default",
-                "label": "Sales Pipeline",
-                "displayOrder": 0,
-                "archived": False,
-                "createdAt": began,
-                "updatedAt": began,
-                "stages": stages,
-            },
-            {**second, "stages": partners},
-        ]
+        for kind, schema in self.schemas.items():
+            if name in (kind, schema["objectTypeId"], schema["fullyQualifiedName"]):
+                return kind
+        return None
 
-    def find(self, kind: str, value: str, id_property: str | None) -> dict[str, Any] | None:
+    def live(self, kind: str) -> list[Record]:
+        """Records that are not in the recycle bin."""
+        return [record for record in self.records[kind].values() if not record["archived"]]
+
+    def find(self, kind: str, value: str, id_property: str | None = None) -> Record | None:
         """A live record by id or by a unique property."""
         if id_property in (None, "hs_object_id"):
             record = self.records[kind].get(value)
             return record if record and not record["archived"] else None
+
         wanted = value.strip().lower() if id_property == "email" else value
-        record_id = self.unique.get((kind, str(id_property)), {}).get(wanted)
-        if record_id is None and (kind, id_property) == ("contacts", "email"):
-            record_id = self.further_emails.get(wanted)
-        return self.records[kind].get(record_id) if record_id else None
+        holder = self.holder_of(kind, str(id_property), wanted)
+        return self.records[kind].get(holder) if holder else None
+
+    def holder_of(self, kind: str, name: str, value: str) -> str | None:
+        """The id of the record that holds a value of a unique property."""
+        holder = self.unique.get((kind, name), {}).get(value)
+        if holder is None and (kind, name) == ("contacts", "email"):
+            return self.further_emails.get(value)
+        return holder
 
     def check_id_property(self, kind: str, name: str) -> None:
-        """Raises: RowError for one that does not identify records."""
+        """Check that a property identifies records.
+
+        Raises: RefusedError.
+        """
         known = self.properties[kind].get(name)
         if known is None or not known["hasUniqueValue"]:
-            raise RowError(
-                "VALIDATION_ERROR",
-                f"Unable to perform update/upsert by non-unique {OBJECT_TYPES[kind]} property {name}",
-            )
+            number = OBJECT_TYPES[kind]
+            raise invalid(f"Unable to perform update/upsert by non-unique {number} property {name}")
 
-    def check(
-        self, kind: str, given: dict[str, Any], record: dict[str, Any] | None
-    ) -> dict[str, str]:
-        """The values as they will be kept. Raises: RowError."""
+    def check(self, kind: str, values: dict[str, Any], record: Record | None) -> dict[str, str]:
+        """The values as they will be kept; `record` is None for a create.
+
+        Raises: RefusedError.
+        """
         kept = {}
-        for name, value in given.items():
-            known = self.properties[kind].get(name)
-            if known is None:
-                raise RowError(
-                    "VALIDATION_ERROR",
-                    f'Property "{name}" does not exist',
-                    code="PROPERTY_DOESNT_EXIST",
-                    prop=name,
-                )
-            text = (
-                ""
-                if value is None
-                else value
-                if isinstance(value, str)
-                else str(value).lower()
-                if isinstance(value, bool)
-                else str(value)
-            )
-            error = value_error(known, text)
-            if error:
-                raise RowError("VALIDATION_ERROR", error[1], code=error[0], prop=name)
-            text = stored(known, text)
-            if known["hasUniqueValue"] and text:
-                holder = self.unique.get((kind, name), {}).get(text)
-                if holder is None and (kind, name) == ("contacts", "email"):
-                    holder = self.further_emails.get(text)
-                if holder and (record is None or holder != record["id"]):
-                    noun = "Contact" if kind == "contacts" else "Object"
-                    raise RowError(
-                        "CONFLICT",
-                        f"{noun} already exists. Existing ID: {holder}",
-                        prop=name,
-                        status=409,
-                    )
-            kept[name] = text
-        if (
-            record is None
-            and kind == "contacts"
-            and not any(kept.get(name) for name in ("email", "firstname", "lastname"))
-        ):
-            raise RowError(
-                "VALIDATION_ERROR",
-                "A contact needs email, firstname or lastname",
-                code="MISSING_REQUIRED_PROPERTY",
-            )
-        if (
-            record is None
-            and kind == "deals"
-            and not (kept.get("dealname") and kept.get("dealstage"))
-        ):
-            raise RowError(
-                "VALIDATION_ERROR",
-                "A deal needs dealname and dealstage",
-                code="MISSING_REQUIRED_PROPERTY",
-            )
-        if record is None and kind == "notes" and not kept.get("hs_timestamp"):
-            raise RowError(
-                "VALIDATION_ERROR",
-                "hs_timestamp is required",
-                code="MISSING_REQUIRED_PROPERTY",
-                prop="hs_timestamp",
-            )
-        if unknown := set(filter(None, kept.get("hs_attachment_ids", "").split(";"))) - set(
-            self.files
-        ):
-            raise RowError(
-                "VALIDATION_ERROR", f"unknown files {sorted(unknown)}", prop="hs_attachment_ids"
-            )
+        for name, value in values.items():
+            kept[name] = self._check_value(kind, name, text_of(value), record)
+
+        if record is None:
+            check_required(kind, kept)
+        self._check_attachments(kept.get("hs_attachment_ids", ""))
         return kept
 
-    def write(
-        self, kind: str, record: dict[str, Any] | None, kept: dict[str, str]
-    ) -> dict[str, Any]:
-        """Create or update with checked values."""
-        now = iso(self.clock.now(), 3)
+    def _check_value(self, kind: str, name: str, value: str, record: Record | None) -> str:
+        known = self.properties[kind].get(name)
+        if known is None:
+            message = f'Property "{name}" does not exist'
+            raise invalid(message, code="PROPERTY_DOESNT_EXIST", prop=name)
+
+        error = value_error(known, value)
+        if error:
+            raise invalid(error[1], code=error[0], prop=name)
+
+        kept = stored(known, value)
+        holder = self.holder_of(kind, name, kept) if known["hasUniqueValue"] and kept else None
+        if holder and (record is None or holder != record["id"]):
+            noun = "Contact" if kind == "contacts" else "Object"
+            message = f"{noun} already exists. Existing ID: {holder}"
+            raise RefusedError("CONFLICT", message, prop=name, status=409)
+        return kept
+
+    def _check_attachments(self, file_ids: str) -> None:
+        unknown = set(filter(None, file_ids.split(";"))) - set(self.files)
+        if unknown:
+            raise invalid(f"unknown files {sorted(unknown)}", prop="hs_attachment_ids")
+
+    def write(self, kind: str, record: Record | None, kept: dict[str, str]) -> Record:
+        """Create or update a record with checked values."""
+        now = self.now()
         if record is None:
-            self._next_id += 1
-            record_id = str(self._next_id)
-            record = {
-                "id": record_id,
-                "properties": {"hs_object_id": record_id, "createdate": now},
-                "createdAt": now,
-                "updatedAt": now,
-                "archived": False,
-            }
-            self.records[kind][record_id] = record
+            record = self._new_record(kind, now)
         for name, value in kept.items():
             self._set(kind, record, name, value)
         record["updatedAt"] = record["properties"]["lastmodifieddate"] = now
         return record
 
-    def _set(self, kind: str, record: dict[str, Any], name: str, value: str) -> None:
+    def _new_record(self, kind: str, now: str) -> Record:
+        self._next_id += 1
+        record_id = str(self._next_id)
+        record: Record = {
+            "id": record_id,
+            "properties": {"hs_object_id": record_id, "createdate": now},
+            "createdAt": now,
+            "updatedAt": now,
+            "archived": False,
+        }
+        self.records[kind][record_id] = record
+        return record
+
+    def _set(self, kind: str, record: Record, name: str, value: str) -> None:
         present = record["properties"].get(name, "")
-        if (
-            name == "lifecyclestage"
-            and value
-            and present
-            and self._rank(value) < self._rank(present)
-        ):
-            return  # an update moves a lifecycle only forward; to go back it is cleared first
+        if name == "lifecyclestage" and goes_back(present, value):
+            # HubSpot moves a lifecycle stage only forward; to go back, it is cleared first.
+            return
+
         if (kind, name) == ("contacts", "hs_additional_emails"):
-            self.further_emails = {
-                one: holder for one, holder in self.further_emails.items() if holder != record["id"]
-            }
-            self.further_emails |= dict.fromkeys(
-                (one.strip().lower() for one in value.split(";") if one.strip()), record["id"]
-            )
+            self._set_further_emails(record["id"], value)
         if self.properties[kind][name]["hasUniqueValue"]:
             index = self.unique.setdefault((kind, name), {})
             if present:
@@ -245,47 +164,75 @@ class Portal:
                 index[value] = record["id"]
         record["properties"][name] = value
 
-    @staticmethod
-    def _rank(stage: str) -> int:
-        return LIFECYCLE.index(stage) if stage in LIFECYCLE else -1
+    def _set_further_emails(self, record_id: str, value: str) -> None:
+        others = {
+            address: holder
+            for address, holder in self.further_emails.items()
+            if holder != record_id
+        }
+        addresses = [address.strip().lower() for address in value.split(";") if address.strip()]
+        self.further_emails = others | dict.fromkeys(addresses, record_id)
 
-    def archive(self, kind: str, record: dict[str, Any]) -> None:
-        """Into the recycle bin; its unique values are free again."""
+    def archive(self, kind: str, record: Record) -> None:
+        """Move a record into the recycle bin, which frees its unique values."""
         record["archived"] = True
-        for (of, name), index in self.unique.items():
-            if of == kind:
+        for (indexed_kind, name), index in self.unique.items():
+            if indexed_kind == kind:
                 index.pop(record["properties"].get(name, ""), None)
 
     def associate(
-        self, kind: str, from_id: str, to_kind: str, to_id: str, type_id: int | None
+        self, kind: str, from_id: str, to_kind: str, to_id: str, type_id: int | None = None
     ) -> int:
-        """Link two records both ways; returns the type id. Raises: RowError."""
+        """Link two records both ways; returns the type id, the default one if none is given.
+
+        Raises: RefusedError.
+        """
         default = ASSOCIATIONS.get((kind, to_kind))
         if default is None or (type_id is not None and type_id != default):
-            raise RowError(
-                "VALIDATION_ERROR",
-                f"{type_id or 'default'} is no association type from {kind} to {to_kind}",
-            )
-        for of, one in ((kind, from_id), (to_kind, to_id)):
-            if self.find(of, one, None) is None:
-                raise RowError(
-                    "OBJECT_NOT_FOUND", f"{OBJECT_TYPES[of]} {one} does not exist", status=404
-                )
-        self.associations.setdefault((kind, from_id), {}).setdefault((to_kind, to_id), set()).add(
-            default
-        )
-        back = ASSOCIATIONS[(to_kind, kind)]
-        self.associations.setdefault((to_kind, to_id), {}).setdefault((kind, from_id), set()).add(
-            back
-        )
+            wanted = type_id or "default"
+            raise invalid(f"{wanted} is not an association type from {kind} to {to_kind}")
+
+        for end in ((kind, from_id), (to_kind, to_id)):
+            if self.find(*end) is None:
+                raise not_found(f"{OBJECT_TYPES[end[0]]} {end[1]} does not exist")
+
+        self._add_link((kind, from_id), (to_kind, to_id), default)
+        self._add_link((to_kind, to_id), (kind, from_id), ASSOCIATIONS[(to_kind, kind)])
         return default
 
+    def _add_link(self, start: tuple[str, str], end: tuple[str, str], type_id: int) -> None:
+        self.associations.setdefault(start, {}).setdefault(end, set()).add(type_id)
+
     def links(self, kind: str, record_id: str) -> list[dict[str, Any]]:
-        """Associations of a record whose other end lives."""
-        found = self.associations.get((kind, record_id), {})
-        return [
-            {"object": to_kind, "id": to_id, "type": type_id}
-            for (to_kind, to_id), types in found.items()
-            for type_id in sorted(types)
-            if self.find(to_kind, to_id, None)
-        ]
+        """Associations of a record with live records."""
+        links = []
+        for (to_kind, to_id), types in self.associations.get((kind, record_id), {}).items():
+            if self.find(to_kind, to_id) is None:
+                continue
+            for type_id in sorted(types):
+                links.append({"object": to_kind, "id": to_id, "type": type_id})
+        return links
+
+
+def check_required(kind: str, kept: dict[str, str]) -> None:
+    """Check that a new record has the properties HubSpot requires.
+
+    Raises: RefusedError.
+    """
+    code = "MISSING_REQUIRED_PROPERTY"
+    match kind:
+        case "contacts" if not any(kept.get(name) for name in ("email", "firstname", "lastname")):
+            raise invalid("A contact needs email, firstname or lastname", code=code)
+        case "deals" if not (kept.get("dealname") and kept.get("dealstage")):
+            raise invalid("A deal needs dealname and dealstage", code=code)
+        case "notes" if not kept.get("hs_timestamp"):
+            raise invalid("hs_timestamp is required", code=code, prop="hs_timestamp")
+
+
+def goes_back(present: str, wanted: str) -> bool:
+    """Returns True if the wanted lifecycle stage comes before the present one."""
+
+    def rank(stage: str) -> int:
+        return LIFECYCLE.index(stage) if stage in LIFECYCLE else -1
+
+    return bool(wanted and present) and rank(wanted) < rank(present)

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 TOKEN = re.compile(
-    r"\s*(?:('(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*(?:\(\))?)|(!=|<=|>=|=|<|>|\(|\)|,)|(-?[\d][\w:.+-]*))"
+    r"\s*(?:('(?:\\.|[^'\\])*')"  # text
+    r"|([A-Za-z_][\w.]*(?:\(\))?)"  # a name, a word, or COUNT()
+    r"|(!=|<=|>=|=|<|>|\(|\)|,)"
+    r"|(-?[\d][\w:.+-]*))"  # a number, a date or a date-time
 )
+WORDS = {"true": True, "false": False, "null": None}
 Test = Callable[[dict[str, Any]], bool]
 
 
-class MalformedQuery(ValueError):
-    """A query the parser does not take."""
+class MalformedQueryError(ValueError):
+    """A query the parser does not accept."""
 
 
 @dataclass(slots=True)
@@ -25,30 +29,33 @@ class Query:
     sobject: str
     test: Test
     names: set[str]
+    """Fields that the conditions name."""
     limit: int | None = None
     order_by: str | None = None
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a query. Raises: MalformedQuery."""
-    found, at = [], 0
+    """The words of a query.
+
+    Raises: MalformedQueryError.
+    """
+    words, place = [], 0
     text = text.strip()
-    while at < len(text):
-        match = TOKEN.match(text, at)
+    while place < len(text):
+        match = TOKEN.match(text, place)
         if not match:
-            raise MalformedQuery(f"unexpected token: {text[at : at + 20]}")
-        found.append(match.group().strip())
-        at = match.end()
-    return found
+            raise MalformedQueryError(f"unexpected token: {text[place : place + 20]}")
+        words.append(match.group().strip())
+        place = match.end()
+    return words
 
 
 def literal(token: str) -> Any:
     """The value of a literal."""
     if token.startswith("'"):
         return re.sub(r"\\(.)", r"\1", token[1:-1])
-    words = {"true": True, "false": False, "null": None}
-    if token.lower() in words:
-        return words[token.lower()]
+    if token.lower() in WORDS:
+        return WORDS[token.lower()]
     try:
         return float(token)
     except ValueError:
@@ -56,116 +63,137 @@ def literal(token: str) -> Any:
 
 
 def folded(value: Any) -> Any:
-    """Text compares without case."""
+    """Text in lower case, since it compares without case; other values as they are."""
     return value.lower() if isinstance(value, str) else value
 
 
+def comparison(name: str, operator: str, value: Any) -> Test:
+    """The test of a field against a folded value.
+
+    Raises: MalformedQueryError.
+    """
+    tests: dict[str, Test] = {
+        "=": lambda row: folded(row.get(name)) == value,
+        "!=": lambda row: folded(row.get(name)) != value,
+        ">": lambda row: row.get(name) is not None and folded(row[name]) > value,
+        "<": lambda row: row.get(name) is not None and folded(row[name]) < value,
+        ">=": lambda row: row.get(name) is not None and folded(row[name]) >= value,
+        "<=": lambda row: row.get(name) is not None and folded(row[name]) <= value,
+    }
+    if operator not in tests:
+        raise MalformedQueryError(f"unexpected operator: {operator}")
+    return tests[operator]
+
+
+def like(name: str, pattern: str) -> Test:
+    """The test of a field against a pattern with `%` and `_`."""
+    text = re.escape(pattern).replace("%", ".*").replace("_", ".")
+    compiled = re.compile(f"^{text}$", re.IGNORECASE)
+    return lambda row: bool(compiled.match(str(row.get(name) or "")))
+
+
+def always(row: dict[str, Any]) -> bool:
+    """The test of a query without conditions."""
+    return True
+
+
 class Parser:
-    """Recursive descent over the tokens."""
+    """Recursive descent over the tokens. Every method raises MalformedQueryError."""
 
     def __init__(self, text: str) -> None:
-        self.words, self.at, self.names = tokens(text), 0, set[str]()
+        self.words, self.place, self.names = tokens(text), 0, set[str]()
 
     def peek(self) -> str:
-        """The next word, upper case; empty at the end."""
-        return self.words[self.at].upper() if self.at < len(self.words) else ""
+        """The next word in upper case, empty at the end."""
+        return self.words[self.place].upper() if self.place < len(self.words) else ""
 
     def take(self, expected: str | None = None) -> str:
-        """Consume a word. Raises: MalformedQuery."""
-        if self.at >= len(self.words) or (expected and self.peek() != expected):
-            raise MalformedQuery(
-                f"expecting {expected or 'more'}, found {self.peek() or 'the end'}"
-            )
-        self.at += 1
-        return self.words[self.at - 1]
+        """Consume a word."""
+        if self.place >= len(self.words) or (expected and self.peek() != expected):
+            wanted, present = expected or "more", self.peek() or "the end"
+            raise MalformedQueryError(f"expecting {wanted}, found {present}")
+        self.place += 1
+        return self.words[self.place - 1]
+
+    def skip(self, *words: str) -> bool:
+        """Consume the next word if it is one of these; returns True if it was."""
+        if self.peek() not in words:
+            return False
+        self.take()
+        return True
 
     def query(self) -> Query:
         """The whole query."""
         self.take("SELECT")
         fields = [self.take()]
-        while self.peek() == ",":
-            self.take()
+        while self.skip(","):
             fields.append(self.take())
         self.take("FROM")
         sobject = self.take()
-        test: Test = lambda row: True  # noqa: E731
-        if self.peek() == "WHERE":
-            self.take()
-            test = self.either()
-        parsed = Query([] if fields[0].upper() == "COUNT()" else fields, sobject, test, self.names)
-        if self.peek() == "ORDER":
-            self.take()
+        test = self.either() if self.skip("WHERE") else always
+
+        counts = fields[0].upper() == "COUNT()"
+        query = Query([] if counts else fields, sobject, test, self.names)
+        if self.skip("ORDER"):
             self.take("BY")
-            parsed.order_by = self.take()
-            if self.peek() in ("ASC", "DESC"):
-                self.take()
-        if self.peek() == "LIMIT":
-            self.take()
-            parsed.limit = int(self.take())
-        if self.at < len(self.words):
-            raise MalformedQuery(f"unexpected token: {self.words[self.at]}")
-        return parsed
+            query.order_by = self.take()
+            self.skip("ASC", "DESC")
+        if self.skip("LIMIT"):
+            query.limit = int(self.take())
+
+        if self.place < len(self.words):
+            raise MalformedQueryError(f"unexpected token: {self.words[self.place]}")
+        return query
 
     def either(self) -> Test:
         """Conditions joined by OR."""
         parts = [self.both()]
-        while self.peek() == "OR":
-            self.take()
+        while self.skip("OR"):
             parts.append(self.both())
         return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
 
     def both(self) -> Test:
         """Conditions joined by AND."""
         parts = [self.condition()]
-        while self.peek() == "AND":
-            self.take()
+        while self.skip("AND"):
             parts.append(self.condition())
         return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
 
     def condition(self) -> Test:
-        """One comparison, or a group in parentheses."""
-        if self.peek() == "(":
-            self.take()
+        """One comparison, a negation, or a group in parentheses."""
+        if self.skip("("):
             inner = self.either()
             self.take(")")
             return inner
-        if self.peek() == "NOT":
-            self.take()
+        if self.skip("NOT"):
             negated = self.condition()
             return lambda row: not negated(row)
+
         name = self.take()
         self.names.add(name)
         operator = self.take().upper()
         if operator in ("IN", "NOT"):
-            if operator == "NOT":
-                self.take("IN")
-            self.take("(")
-            values = {folded(literal(self.take()))}
-            while self.peek() == ",":
-                self.take()
-                values.add(folded(literal(self.take())))
-            self.take(")")
-            return lambda row: (folded(row.get(name)) in values) == (operator == "IN")
+            return self.membership(name, wanted=operator == "IN")
         value = folded(literal(self.take()))
         if operator == "LIKE":
-            pattern = re.compile(
-                "^" + re.escape(str(value)).replace("%", ".*").replace("_", ".") + "$",
-                re.IGNORECASE,
-            )
-            return lambda row: bool(pattern.match(str(row.get(name) or "")))
-        tests: dict[str, Test] = {
-            "=": lambda row: folded(row.get(name)) == value,
-            "!=": lambda row: folded(row.get(name)) != value,
-            ">": lambda row: row.get(name) is not None and folded(row[name]) > value,
-            "<": lambda row: row.get(name) is not None and folded(row[name]) < value,
-            ">=": lambda row: row.get(name) is not None and folded(row[name]) >= value,
-            "<=": lambda row: row.get(name) is not None and folded(row[name]) <= value,
-        }
-        if operator not in tests:
-            raise MalformedQuery(f"unexpected operator: {operator}")
-        return tests[operator]
+            return like(name, str(value))
+        return comparison(name, operator, value)
+
+    def membership(self, name: str, *, wanted: bool) -> Test:
+        """The list of an IN, or of a NOT IN after its first word."""
+        if not wanted:
+            self.take("IN")
+        self.take("(")
+        values = {folded(literal(self.take()))}
+        while self.skip(","):
+            values.add(folded(literal(self.take())))
+        self.take(")")
+        return lambda row: (folded(row.get(name)) in values) == wanted
 
 
 def parse(text: str) -> Query:
-    """A parsed query. Raises: MalformedQuery."""
+    """A parsed query.
+
+    Raises: MalformedQueryError.
+    """
     return Parser(text).query()

@@ -1,0 +1,23 @@
+"""Pipelines, owners, and the portal itself."""
+
+from __future__ import annotations
+
+from sandbox.http import Call, Reply
+from sandbox.hubspot.fixtures import account_details, deal_pipelines, owners
+from sandbox.hubspot.responses import list_reply
+from sandbox.hubspot.state import Portal
+
+
+def list_pipelines(call: Call, portal: Portal, kind: str) -> Reply:
+    """Pipelines with their stages."""
+    return list_reply(deal_pipelines(portal.now()) if kind == "deals" else [])
+
+
+def list_owners(call: Call, portal: Portal) -> Reply:
+    """The owners of a sandbox portal."""
+    return list_reply(owners(portal.now()))
+
+
+def get_details(call: Call, portal: Portal) -> Reply:
+    """Which portal the token opens."""
+    return Reply(200, account_details(portal.portal_id), rows=1)

@@ -1,0 +1,133 @@
+"""HubSpot's refusals: the error a row or a call raises, and the bodies HubSpot answers with."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sandbox.http import Reply
+
+UNAUTHENTICATED = (
+    401,
+    "INVALID_AUTHENTICATION",
+    "Authentication credentials not found or not valid.",
+)
+FAULTS = {
+    "401": UNAUTHENTICATED,
+    "expired_token": (
+        401,
+        "EXPIRED_AUTHENTICATION",
+        "The OAuth token used to make this call expired.",
+    ),
+    "locked_rows": (423, "LOCKED", "The record is locked by another write."),
+    "unnamed_400": (
+        400,
+        "VALIDATION_ERROR",
+        "Invalid input (details will vary based on the error)",
+    ),
+}
+"""Status, category and message of the faults that are plain refusals."""
+
+
+class RefusedError(Exception):
+    """A row, or a whole call, that HubSpot does not accept.
+
+    `code` and `prop` name the error and the property where the value of a property is at fault.
+    """
+
+    def __init__(
+        self, category: str, message: str, *, code: str = "", prop: str = "", status: int = 400
+    ) -> None:
+        super().__init__(message)
+        self.category, self.message, self.status = category, message, status
+        self.code, self.prop = code, prop
+
+
+def invalid(message: str, *, code: str = "", prop: str = "") -> RefusedError:
+    """A VALIDATION_ERROR."""
+    return RefusedError("VALIDATION_ERROR", message, code=code, prop=prop)
+
+
+def not_found(message: str) -> RefusedError:
+    """An OBJECT_NOT_FOUND."""
+    return RefusedError("OBJECT_NOT_FOUND", message, status=404)
+
+
+def already_exists(message: str) -> RefusedError:
+    """An OBJECT_ALREADY_EXISTS."""
+    return RefusedError("OBJECT_ALREADY_EXISTS", message, status=409)
+
+
+def error_reply(status: int, category: str, message: str) -> Reply:
+    """HubSpot's error body."""
+    body = {
+        "status": "error",
+        "message": message,
+        "correlationId": str(uuid.uuid4()),
+        "category": category,
+    }
+    return Reply(status, body)
+
+
+def refusal_reply(error: RefusedError) -> Reply:
+    """The response to a call that was refused."""
+    reply = error_reply(error.status, error.category, error.message)
+    if error.code:
+        shown = (
+            f'{{"isValid":false,"message":"{error.message}",'
+            f'"error":"{error.code}","name":"{error.prop}"}}'
+        )
+        context = {"propertyName": [error.prop]}
+        reply.body["message"] = f"Property values were not valid: [{shown}]"
+        reply.body["errors"] = [
+            {"message": error.message, "code": error.code, "context": context},
+        ]
+    return reply
+
+
+def row_error(error: RefusedError, context: dict[str, list[str]]) -> dict[str, Any]:
+    """A failed row of a 207."""
+    return {
+        "status": "error",
+        "category": error.category,
+        "message": error.message,
+        "context": context,
+        "links": {},
+        "errors": [],
+    }
+
+
+def too_many(policy: str, retry_after_s: float | None = None) -> Reply:
+    """429. Retry-After only if a fault asks for it, since HubSpot does not document it here."""
+    reply = error_reply(429, "RATE_LIMITS", f"You have reached your {policy.lower()} limit.")
+    reply.body |= {"errorType": "RATE_LIMIT", "policyName": policy}
+    if retry_after_s is not None:
+        reply.headers["Retry-After"] = str(retry_after_s)
+    return reply
+
+
+def missing_scopes() -> Reply:
+    """403 for an app without the scope of the call."""
+    message = "This app hasn't been granted all required scopes to make this call."
+    reply = error_reply(403, "MISSING_SCOPES", message)
+    scopes = {"requiredGranularScopes": ["crm.objects.contacts.write"]}
+    reply.body["errors"] = [{"message": "One or more scopes are missing.", "context": scopes}]
+    return reply
+
+
+def fault_reply(fault: str, args: dict[str, Any], now: str) -> Reply:
+    """HubSpot's words for a fault."""
+    if fault in FAULTS:
+        return error_reply(*FAULTS[fault])
+    if fault == "429":
+        return too_many("TEN_SECONDLY_ROLLING", args.get("retry_after_s"))
+    if fault == "daily_limit":
+        return too_many("DAILY")
+    if fault.startswith("403"):
+        return missing_scopes()
+    if fault == "empty_success":
+        body = {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now}
+        return Reply(200, body)
+
+    status = int(fault) if fault.isdigit() else 500
+    return error_reply(status, "INTERNAL_ERROR", "internal error")

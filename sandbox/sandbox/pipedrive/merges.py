@@ -1,0 +1,42 @@
+"""Pipedrive's merges of two persons or two deals, which only API v1 has.
+
+Source: Pipedrive's published openapi-v1.yaml (2026-08).
+"""
+
+from __future__ import annotations
+
+from sandbox.http import Call, Reply
+from sandbox.pipedrive.errors import RefusedError
+from sandbox.pipedrive.files import OWNER_FIELDS
+from sandbox.pipedrive.records import body_of
+from sandbox.pipedrive.responses import record_body, success
+from sandbox.pipedrive.state import Company
+
+
+def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
+    """One of two: `merge_with_id` is kept and its values stand; what belongs to the other goes
+    over to it.
+    """
+    keep_id = body_of(call).get("merge_with_id")
+    records = company.records[kind]
+    kept = records.get(keep_id) if isinstance(keep_id, int) else None
+    other = records.get(int(number)) if number.isdigit() else None
+    if kept is None or other is None or other["is_deleted"] or kept is other:
+        raise RefusedError("Parameters validation failed: merge_with_id", 404)
+
+    hand_over(company, kind, other["id"], kept["id"])
+    other["is_deleted"] = True
+    return success(record_body(company, kind, kept))
+
+
+def hand_over(company: Company, kind: str, old_id: int, new_id: int) -> None:
+    """Move the notes, files and deals of a record to another."""
+    owner = OWNER_FIELDS[kind]
+    for row in (*company.notes.values(), *company.files.values()):
+        if row[owner] == old_id:
+            row[owner] = new_id
+
+    if kind == "persons":
+        for deal in company.records["deals"].values():
+            if deal.get("person_id") == old_id:
+                deal["person_id"] = new_id

@@ -1,0 +1,171 @@
+"""Pipedrive's paths and their handlers; before a handler is called: token and limit.
+
+API v2 for persons, deals, their fields, stages and search; v1 where v2 has no such call.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from sandbox.emulator import Emulator
+from sandbox.http import BadJsonError, Call, Reply, Route, Router
+from sandbox.pace import Pace
+from sandbox.pipedrive import (
+    account,
+    errors,
+    fields,
+    files,
+    merges,
+    notes,
+    records,
+    responses,
+    search,
+)
+from sandbox.pipedrive.errors import RefusedError
+from sandbox.pipedrive.fixtures import BURST, KINDS
+from sandbox.pipedrive.state import Company
+
+V1, V2 = "/api/v1", "/api/v2"
+
+
+def record_routes(kind: str, *before_search: Route) -> tuple[Route, ...]:
+    """The calls on persons or deals."""
+    path = f"{V2}/{kind}"
+    return (
+        Route("GET", path, records.list_live, kind=kind),
+        *before_search,
+        Route("GET", f"{path}/search", search.search_records, kind=kind),
+        Route("POST", path, records.create, kind=kind),
+        Route("GET", f"{path}/{{number}}", records.get, kind=kind),
+        Route("PATCH", f"{path}/{{number}}", records.update, kind=kind),
+        Route("DELETE", f"{path}/{{number}}", records.delete, kind=kind),
+    )
+
+
+def owner_routes(kind: str) -> tuple[Route, ...]:
+    """The calls of v1 on persons or deals."""
+    path = f"{V1}/{kind}/{{number}}"
+    return (
+        Route("GET", f"{path}/files", files.list_files_of, kind=kind),
+        Route("PUT", f"{path}/merge", merges.merge, kind=kind),
+    )
+
+
+ROUTES = (
+    *record_routes("persons"),
+    *record_routes(
+        "deals", Route("GET", f"{V2}/deals/archived", records.list_archived, kind="deals")
+    ),
+    Route("GET", f"{V2}/itemSearch/field", search.search_field),
+    Route("GET", f"{V2}/{{fields}}Fields", fields.list_fields),
+    Route("POST", f"{V2}/{{fields}}Fields", fields.create_field),
+    Route("POST", f"{V2}/{{fields}}Fields/{{code}}/options", fields.add_options),
+    Route("GET", f"{V2}/stages", account.list_stages),
+    Route("GET", f"{V2}/pipelines", account.list_pipelines),
+    Route("GET", f"{V1}/users", account.list_users),
+    Route("GET", f"{V1}/users/me", account.get_current_user),
+    Route("GET", f"{V1}/notes", notes.list_notes),
+    Route("POST", f"{V1}/notes", notes.create),
+    Route("GET", f"{V1}/notes/{{number}}", notes.get),
+    Route("PUT", f"{V1}/notes/{{number}}", notes.update),
+    Route("DELETE", f"{V1}/notes/{{number}}", notes.delete),
+    Route("POST", f"{V1}/files", files.upload),
+    Route("GET", f"{V1}/files", files.list_files),
+    *owner_routes("persons"),
+    *owner_routes("deals"),
+)
+
+
+class Pipedrive(Emulator):
+    """Companies by token."""
+
+    name = "pipedrive"
+    router = Router(ROUTES)
+    main_token = "sandbox-token"
+    default_pace = BURST
+
+    def new_account(self, name: str) -> Company:
+        """An empty company."""
+        return Company(self.clock, self.new_id(), name)
+
+    def inspect(self, call: Call) -> tuple[str, int]:
+        """GET reads; everything else writes one row."""
+        if "/oauth/" in call.path:
+            return "auth", 0
+        return ("read", 0) if call.method == "GET" else ("write", 1)
+
+    def objects(self, name: str, account: str | None) -> list[dict[str, Any]] | None:
+        """Live rows of a company."""
+        company: Company = self.account(account)
+        if name == "notes":
+            return responses.control_v1_rows(company.notes)
+        if name == "files":
+            return responses.control_v1_rows(company.files)
+        return responses.control_records(company, name) if name in KINDS else None
+
+    def handle(self, call: Call) -> Reply:
+        """Check token and pace, then answer."""
+        if call.path == "/oauth/token":
+            return self._sign_in(call)
+
+        name = self.account_name(call.headers.get("x-api-token") or call.bearer)
+        if name is None:
+            return errors.error_reply(*errors.UNAUTHORIZED)
+
+        pace = self.pace_of(name)
+        wait_s = 0.0 if pace.spent else pace.wait_s(time.monotonic())
+        if pace.spent:
+            # Checked after counting: the call that uses up the day is refused as well.
+            return errors.day_used_up()
+        if wait_s:
+            return errors.too_many(wait_s)
+        return self._answer(call, name, pace)
+
+    def _answer(self, call: Call, account_name: str, pace: Pace) -> Reply:
+        match = self.router.find(call.method, re.sub(r"^/v1/", "/api/v1/", call.path))
+        if match is None:
+            message = f"the sandbox does not emulate {call.method} {call.path} of Pipedrive"
+            return Reply(501, {"success": False, "error": message})
+
+        handler, params = match
+        try:
+            reply = handler(call, self.account(account_name), **params)
+        except BadJsonError:
+            reply = errors.error_reply(400, "Invalid JSON")
+        except RefusedError as refused:
+            reply = errors.error_reply(refused.status, refused.message, refused.info)
+
+        reply.headers |= {
+            "x-ratelimit-limit": str(pace.calls),
+            "x-ratelimit-remaining": str(pace.remaining),
+            "x-ratelimit-reset": "2",
+        }
+        return reply
+
+    def _sign_in(self, call: Call) -> Reply:
+        """A refresh token for an access token; the client id names the account."""
+        form = call.form()
+        client, secret = call.basic or ("", "")
+        refreshes = (
+            form.get("grant_type") == "refresh_token"
+            and form.get("refresh_token") == "sandbox-refresh"
+        )
+        if not refreshes or not client or secret != client:
+            message = "Invalid grant: refresh token is invalid"
+            return Reply(400, {"success": False, "error": "invalid_grant", "message": message})
+
+        body = {
+            "access_token": client.replace("sandbox", self.main_token, 1),
+            "token_type": "Bearer",
+            "refresh_token": "sandbox-refresh",
+            "expires_in": 3599,
+            "scope": "deals:full,contacts:full",
+            "api_domain": call.base_url,
+        }
+        return Reply(200, body)
+
+    def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
+        """Pipedrive's words for a fault."""
+        return errors.fault_reply(fault, args)

@@ -1,0 +1,138 @@
+"""Writing the rows of an ingest job, each with its own result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.salesforce.bulk.jobs import Job
+from sandbox.salesforce.collections import live_row, locked
+from sandbox.salesforce.errors import CallError, RowError
+from sandbox.salesforce.sobjects import by_external_id, known_object
+from sandbox.salesforce.state import Fields, Org, Row, by_relationship
+from sandbox.salesforce.values import NUMBER_TYPES
+
+INTERNAL_BATCH = 10_000
+"""Rows that Salesforce works on in one piece; pieces run at the same time."""
+NULL = "#N/A"
+
+
+def work(job: Job, org: Org) -> None:
+    """Write a job's rows, and end the job."""
+    fields = org.visible(job.wanted["object"])
+    for name in job.columns:
+        if name not in fields and relation_of(fields, name) is None and name != "Id":
+            job.fail(f"InvalidBatch : Field name not found : {name}")
+            return
+
+    locks = locked_rows(job, fields) if org.row_faults.locked else set()
+    keys: set[str] = set()
+    for place, row in enumerate(job.rows):
+        if place == org.row_faults.job_rows:
+            job.fail("InternalServerError : Batch failed")
+            job.unprocessed = job.rows[place:]
+            return
+        if place % INTERNAL_BATCH == 0:
+            # A key that comes twice is noticed within a piece only.
+            keys = set()
+        work_row(job, org, row, keys, is_locked=place in locks)
+    job.state = "JobComplete"
+
+
+def work_row(job: Job, org: Org, row: dict[str, str], keys: set[str], *, is_locked: bool) -> None:
+    """Write a row, and keep its result."""
+    try:
+        if is_locked:
+            raise locked()
+        row_id, created = write_row(job, org, row, keys)
+    except (RowError, CallError) as error:
+        names = ",".join(error.fields)
+        job.failed.append((row.get("Id", ""), f"{error.code}:{error.message}:{names} --", row))
+    else:
+        job.done.append((row_id, created, row))
+
+
+def write_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> tuple[str, bool]:
+    """The id of a row, and True if it was created.
+
+    Raises: RowError, CallError.
+    """
+    sobject, operation = job.wanted["object"], job.wanted["operation"]
+    fields = org.visible(sobject)
+    values = {
+        name: typed(fields, name, cell) for name, cell in row.items() if cell != "" and name != "Id"
+    }
+    target = target_row(job, org, row, keys)
+    if operation in ("delete", "hardDelete"):
+        assert target is not None
+        org.delete(sobject, target)
+        return str(target["Id"]), False
+
+    written = org.write(sobject, target, org.check(sobject, values, target))
+    return str(written["Id"]), target is None
+
+
+def target_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> Row | None:
+    """The row to update or delete, None for a row to create.
+
+    Raises: RowError, CallError.
+    """
+    sobject, operation = job.wanted["object"], job.wanted["operation"]
+    key = str(job.wanted.get("externalIdFieldName"))
+    if operation == "insert":
+        return None
+    if operation != "upsert" or key == "Id":
+        return live_row(org, known_object(org, sobject), row.get("Id", ""))
+
+    value = row.get(key, "")
+    if not value:
+        raise RowError("MISSING_ARGUMENT", f"{key} not specified", [key])
+    if value.lower() in keys:
+        raise RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", [key])
+    keys.add(value.lower())
+    return by_external_id(org, sobject, key, value)
+
+
+def typed(fields: Fields, name: str, cell: str) -> Any:
+    """A cell as JSON would hold it; #N/A is null, and a relationship's external id an object."""
+    if cell == NULL:
+        return None
+    if name not in fields:
+        return {name.partition(".")[2]: cell}
+
+    kind = fields[name]["type"]
+    if kind in NUMBER_TYPES:
+        try:
+            return float(cell)
+        except ValueError:
+            return cell
+    if kind == "boolean" and cell.lower() in ("true", "false"):
+        return cell.lower() == "true"
+    return cell
+
+
+def relation_of(fields: Fields, column: str) -> dict[str, Any] | None:
+    """The look-up of a column such as `Contact__r.Key__c`."""
+    name, dot, _ = column.partition(".")
+    return by_relationship(fields, name) if dot else None
+
+
+def locked_rows(job: Job, fields: Fields) -> set[int]:
+    """Places of rows whose parent another piece of the job writes to at the same time.
+
+    The first piece to come to a parent has the lock.
+    """
+    parents = [
+        name
+        for name in job.columns
+        if relation_of(fields, name) or (name in fields and fields[name]["referenceTo"])
+    ]
+    piece_rows = max(1, min(INTERNAL_BATCH, len(job.rows) // 4))
+
+    holders: dict[str, int] = {}
+    places = set()
+    for place, row in enumerate(job.rows):
+        piece = place // piece_rows
+        for name in parents:
+            if row.get(name) and holders.setdefault(row[name], piece) != piece:
+                places.add(place)
+    return places

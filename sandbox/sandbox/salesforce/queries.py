@@ -1,0 +1,50 @@
+"""Salesforce's queries."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from sandbox.http import Call, Reply
+from sandbox.salesforce.errors import CallError
+from sandbox.salesforce.responses import query_page, row_body
+from sandbox.salesforce.soql import Query, parse
+from sandbox.salesforce.state import Org
+
+
+def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
+    """The rows of a query, as answered.
+
+    Raises: CallError.
+    """
+    sobject = query.sobject
+    if not org.may_use(sobject):
+        raise CallError(400, "INVALID_TYPE", f"sObject type '{sobject}' is not supported.")
+
+    visible = org.visible(sobject)
+    for name in [*query.fields, *query.names]:
+        if name not in visible:
+            message = f"No such column '{name}' on entity '{sobject}'."
+            raise CallError(400, "INVALID_FIELD", message)
+
+    rows = [row for row in org.rows[sobject].values() if query.test(row)]
+    if query.order_by:
+        key = query.order_by
+        rows.sort(key=lambda row: (row.get(key) is None, str(row.get(key))))
+    return [row_body(sobject, row, query.fields) for row in rows[: query.limit]]
+
+
+def query(call: Call, org: Org) -> Reply:
+    """SOQL, in pages of 2,000."""
+    text = call.query.get("q", "")
+    parsed = parse(text)
+    rows = run_query(org, parsed)
+    if not parsed.fields:
+        return Reply(200, {"totalSize": len(rows), "done": True, "records": []}, rows=0)
+    return query_page(text, rows, 0)
+
+
+def query_more(call: Call, org: Org, locator: str) -> Reply:
+    """The next page."""
+    start, _, text = base64.urlsafe_b64decode(locator).decode().partition("|")
+    return query_page(text, run_query(org, parse(text)), int(start))

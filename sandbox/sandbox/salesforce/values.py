@@ -1,0 +1,114 @@
+"""What a field can hold: checking a value, and the form Salesforce keeps it in."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from sandbox.clock import parse_iso
+from sandbox.salesforce.errors import RowError
+
+EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+TEXT_TYPES = {
+    "string",
+    "textarea",
+    "email",
+    "phone",
+    "url",
+    "picklist",
+    "reference",
+    "id",
+    "base64",
+}
+NUMBER_TYPES = ("double", "currency", "percent", "int")
+LARGEST = 10**18
+
+
+def kept_value(field: dict[str, Any], value: Any) -> Any:
+    """A value as Salesforce keeps it.
+
+    Raises: RowError.
+    """
+    if value is None or value == "":
+        if not field["nillable"]:
+            raise missing([field["name"]])
+        return None
+
+    kind = field["type"]
+    if kind in TEXT_TYPES:
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+            raise wrong_type(field, value)
+        return kept_text(field, str(value))
+    if kind in NUMBER_TYPES:
+        return kept_number(field, value)
+    if kind == "boolean":
+        if not isinstance(value, bool):
+            raise wrong_type(field, value)
+        return value
+    return kept_time(field, value)
+
+
+def missing(names: list[str]) -> RowError:
+    """The error for required fields without a value."""
+    message = f"Required fields are missing: [{', '.join(names)}]"
+    return RowError("REQUIRED_FIELD_MISSING", message, names)
+
+
+def wrong_type(field: dict[str, Any], value: Any) -> RowError:
+    """The error for a value of another type than the field's."""
+    message = f"{field['label']}: value not of required type: {value}"
+    return RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", message, [field["name"]])
+
+
+def kept_number(field: dict[str, Any], value: Any) -> float:
+    """A number, rounded to the field's scale.
+
+    Raises: RowError.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise wrong_type(field, value)
+    if abs(value) >= LARGEST:
+        message = f"{field['label']}: value outside of valid range"
+        raise RowError("NUMBER_OUTSIDE_VALID_RANGE", message, [field["name"]])
+    # Adding zero turns -0.0 into 0.0.
+    return float(round(float(value) + 0.0, field["scale"]))
+
+
+def kept_time(field: dict[str, Any], value: Any) -> str:
+    """A date, or a date-time in UTC.
+
+    Raises: RowError.
+    """
+    try:
+        if field["type"] == "date":
+            return date.fromisoformat(str(value)[:10]).isoformat()
+        moment = parse_iso(str(value))
+    except ValueError as error:
+        raise wrong_type(field, value) from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def kept_text(field: dict[str, Any], value: str) -> str:
+    """Text without space around it.
+
+    Raises: RowError.
+    """
+    names, label, length = [field["name"]], field["label"], field["length"]
+    if field["type"] == "email" and not EMAIL.match(value):
+        message = f"{label}: invalid email address: {value}"
+        raise RowError("INVALID_EMAIL_ADDRESS", message, names)
+    if length and len(value) > length:
+        message = f"{label}: data value too large: {value} (max length={length})"
+        raise RowError("STRING_TOO_LONG", message, names)
+    if not fits_picklist(field, value):
+        message = f"{label}: bad value for restricted picklist field: {value}"
+        raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, names)
+    return value.strip()
+
+
+def fits_picklist(field: dict[str, Any], value: str) -> bool:
+    """Returns False if a restricted picklist does not have the value."""
+    if field["type"] != "picklist" or not field["restrictedPicklist"]:
+        return True
+    return value in {entry["value"] for entry in field["picklistValues"]}
