@@ -77,11 +77,12 @@ endif
 test-fast: $(FAST_READY) ## Run the tests that need no process, database or Meltano (T=path::name)
 	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) $(PURE_FOLDERS))
 
-check: types ## Lint, check types, versions, and that generated files are up to date
+check: types ## Lint, check types, versions, words, and that generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/generate.py --check
 	$(BIN)/python scripts/release.py check
+	$(BIN)/python scripts/check_words.py
 
 hooks: $(VENV_READY) ## Have git run the checks before each commit
 	$(BIN)/pre-commit install

@@ -1,6 +1,6 @@
-"""How fast `source-canai read` is beside the tap's Singer output: the same stream, in turns, in one run.
+"""How fast `source-canai read` is compared with the tap's Singer output, on the same stream.
 
-python benchmarks/airbyte_read.py [USERS]    prints records a second of both, and their ratio
+python benchmarks/airbyte_read.py [USERS]    prints records per second of both, and their ratio
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def configured(config: Path, folder: Path) -> Path:
         if '"CATALOG"' in line[:20]
     )
     chosen = [
-        {"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
-        for one in streams
-        if one["name"] == "users"
+        {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
+        for stream in streams
+        if stream["name"] == "users"
     ]
     path = folder / "configured.json"
     path.write_text(json.dumps({"streams": chosen}))

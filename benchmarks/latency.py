@@ -1,8 +1,9 @@
-"""How long it takes from the POST of an event until it is in the CRM, with --deliver through the real `meltano run`.
+"""How long an event takes from its POST to the CRM, by --deliver and the real `meltano run`.
 
 python benchmarks/latency.py [SECONDS]     prints the median, the 95th percentile and the longest
 
-Events come one by one, at moments that do not follow the runs. Sandbox, receiver, Meltano, tap and target share this machine.
+Events arrive singly, at moments that do not follow the runs. Sandbox, receiver, Meltano, tap and
+target share this machine.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def arrivals(
 
 
 def main(seconds: float) -> int:
-    """Measure and print; exit code 1 where the promise is not kept."""
+    """Measure and print; exit code 1 if the promise is not kept."""
     rng = random.Random(7)
     with tempfile.TemporaryDirectory() as name, sandbox(100) as box:
         folder = Path(name)
@@ -60,8 +61,8 @@ def main(seconds: float) -> int:
         posted: dict[str, float] = {}
         found: dict[str, float] = {}
         stop = threading.Event()
-        with receiver(folder, inbox, "--deliver", command, **variables) as one:
-            one.post(event(user_id="first", email="first@example.com"))
+        with receiver(folder, inbox, "--deliver", command, **variables) as hooks:
+            hooks.post(event(user_id="first", email="first@example.com"))
             time.sleep(15)  # the first run makes fields and ledger
             watcher = threading.Thread(target=arrivals, args=(box, posted, found, stop))
             watcher.start()
@@ -69,7 +70,7 @@ def main(seconds: float) -> int:
             while time.monotonic() < end:
                 key = f"user-{len(posted)}"
                 posted[key] = time.monotonic()
-                status, _ = one.post(event(user_id=key, email=f"{key}@example.com"))
+                status, _ = hooks.post(event(user_id=key, email=f"{key}@example.com"))
                 if status != 200:
                     raise SystemExit(f"the receiver answered {status}")
                 time.sleep(rng.expovariate(1 / MEAN_PAUSE_S))
@@ -78,8 +79,10 @@ def main(seconds: float) -> int:
         waits = sorted(found.values())
         p95 = statistics.quantiles(waits, n=20)[18]
         print(
-            f"latency: {len(waits)} of {len(posted)} events, from POST to {CRM} by meltano run: median {statistics.median(waits):.1f} s, "
-            f"95th percentile {p95:.1f} s ({p95 / PROMISED_S:.2f} of the {PROMISED_S:.0f} s promised), longest {waits[-1]:.1f} s"
+            f"latency: {len(waits)} of {len(posted)} events, from POST to {CRM} by meltano run: "
+            f"median {statistics.median(waits):.1f} s, 95th percentile {p95:.1f} s "
+            f"({p95 / PROMISED_S:.2f} of the {PROMISED_S:.0f} s promised), "
+            f"longest {waits[-1]:.1f} s"
         )
         return 0 if len(waits) == len(posted) and p95 <= PROMISED_S else 1
 

@@ -1,8 +1,9 @@
-"""How many events a second the receiver takes with durable commits, and how long senders wait at half of what is promised.
+"""Events per second that the receiver takes, and how long senders wait at half the promised rate.
 
 python benchmarks/webhooks.py [SECONDS]     prints a line for SQLite and one for PostgreSQL
 
-Sender and receiver share this machine's cores, so the receiver alone takes more than is printed here.
+Commits are durable. Sender and receiver share this machine's cores, so the receiver alone takes
+more than is printed here.
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ TOKEN = "benchmark"  # noqa: S105  # of a receiver that lives as long as this ru
 
 
 def request(number: int) -> bytes:
-    """An event that is not like any other."""
+    """A request with an event that no other request has."""
     data = {
-        "user_id": f"user-{number % 5000}", "email": f"user{number % 5000}@example.com", "stage_completed": f"F{1 + number % 9}",
-        "stage_name": "Deliverable Generation", "completion_time_ms": number, "trust_delta": 4.3, "emotional_resonance": 0.82,
+        "user_id": f"user-{number % 5000}",
+        "email": f"user{number % 5000}@example.com",
+        "stage_completed": f"F{1 + number % 9}",
+        "stage_name": "Deliverable Generation",
+        "completion_time_ms": number,
+        "trust_delta": 4.3,
+        "emotional_resonance": 0.82,
         "deliverable_metadata": {"product_track": "business_builder", "word_count": 753},
-    }  # fmt: skip
+    }
     body = json.dumps(
         {"event": "user.journey_stage_completed", "timestamp": "2026-01-31T10:30:00Z", "data": data}
     ).encode()
@@ -62,7 +68,7 @@ class Sender(asyncio.Protocol):
             self.answered.set_result(self.come)
 
     async def send(self, payload: bytes) -> None:
-        """One event. Raises: RuntimeError where it is not taken."""
+        """One event. Raises: RuntimeError if it is not accepted."""
         self.answered, self.come = asyncio.get_running_loop().create_future(), b""
         self.transport.write(payload)  # type: ignore[attr-defined]
         answer = await self.answered
@@ -71,9 +77,12 @@ class Sender(asyncio.Protocol):
 
 
 async def load(
-    port: int, seconds: float, a_second: float, first: int
+    port: int, seconds: float, per_second: float, first: int
 ) -> tuple[int, float, list[float]]:
-    """Events sent, seconds they took, and how long each waited; as fast as it goes where `a_second` is 0."""
+    """Send events at a rate, or as fast as possible if it is 0.
+
+    Returns the number of events, the seconds they took, and how long each waited.
+    """
     loop = asyncio.get_running_loop()
     senders = [
         (await loop.create_connection(Sender, "127.0.0.1", port))[1] for _ in range(CONNECTIONS)
@@ -82,18 +91,18 @@ async def load(
     began = loop.time()
     number = first
 
-    async def one(sender: Sender) -> None:
+    async def keep_sending(sender: Sender) -> None:
         nonlocal number
         while (now := loop.time()) - began < seconds:
             mine = number
             number += 1
-            due = began + (mine - first) / a_second if a_second else now
+            due = began + (mine - first) / per_second if per_second else now
             if due > now:
                 await asyncio.sleep(due - now)
             await sender.send(request(mine))
             waits.append(loop.time() - due)
 
-    await asyncio.gather(*(one(sender) for sender in senders))
+    await asyncio.gather(*(keep_sending(sender) for sender in senders))
     return len(waits), loop.time() - began, waits
 
 
@@ -130,7 +139,7 @@ def started(url: str) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def main() -> int:
-    """Measure and print; exit code 1 where a promise is not kept."""
+    """Measure and print; exit code 1 if a promise is not kept."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     kept = True
     with ExitStack() as stack:
@@ -157,8 +166,9 @@ def main() -> int:
             rate = sent / took
             kept = kept and rate >= PROMISED[name] and p99 < 100
             print(
-                f"webhooks, {name}: {rate:,.0f} events/s over {CONNECTIONS} connections, {rate / PROMISED[name]:.2f} of the "
-                f"{PROMISED[name]:,} promised; at {half:,.0f}/s the 99th percentile waits {p99:.1f} ms"
+                f"webhooks, {name}: {rate:,.0f} events/s over {CONNECTIONS} connections, "
+                f"{rate / PROMISED[name]:.2f} of the {PROMISED[name]:,} promised; "
+                f"at {half:,.0f}/s the 99th percentile waits {p99:.1f} ms"
             )
     return 0 if kept else 1
 

@@ -1,7 +1,8 @@
 """What `make demo`, `make sync`, `make stop` and `make forget` do.
 
-The sandbox runs detached; its process id and port are in `.meltano/run/sandbox.json`. The port is also written into
-`.env`, where Meltano finds it, so that a plain `meltano run to-hubspot` reaches the same sandbox.
+The sandbox runs detached; its process id and port are in `.meltano/run/sandbox.json`. The port is
+also written into `.env`, where Meltano finds it, so that a plain `meltano run to-hubspot` reaches
+the same sandbox.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ COLUMNS = (
 
 
 class DemoError(Exception):
-    """Something a person has to mend; told in one line."""
+    """An error you need to fix; printed in one line."""
 
 
 def port() -> int:
-    """The port asked for by PORT, else 8765. Raises: DemoError."""
-    given = os.environ.get("PORT") or "8765"
-    if not given.isdigit() or not 0 < int(given) < 65_536:
-        raise DemoError(f"PORT={given} is no port number.")
-    return int(given)
+    """The port in PORT, or 8765. Raises: DemoError."""
+    number = os.environ.get("PORT") or "8765"
+    if not number.isdigit() or not 0 < int(number) < 65_536:
+        raise DemoError(f"PORT={number} is not a valid port number.")
+    return int(number)
 
 
 def ours(at: int) -> bool:
-    """Whether a sandbox answers there."""
+    """Returns True if a sandbox answers on this port."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{at}/_sandbox/faults", timeout=5) as answer:
             return answer.status == 200 and isinstance(json.load(answer), list)
@@ -61,43 +62,48 @@ def ours(at: int) -> bool:
 
 
 def taken(at: int) -> bool:
-    """Whether anything listens there."""
+    """Returns True if anything listens on this port."""
     with socket.socket() as probe:
         probe.settimeout(2)
         return probe.connect_ex((HOST, at)) == 0
 
 
 def stop() -> bool:
-    """Stop the sandbox that this workspace started; whether there was one."""
+    """Stop the sandbox that this workspace started. Returns True if one was running."""
     try:
-        known = json.loads(PID_FILE.read_text())
+        sandbox = json.loads(PID_FILE.read_text())
     except (OSError, ValueError):
         return False
     PID_FILE.unlink()
     try:
-        os.kill(known["pid"], signal.SIGTERM)
+        os.kill(sandbox["pid"], signal.SIGTERM)
     except ProcessLookupError:
         return False
     for _ in range(100):
-        if not taken(known["port"]):
+        if not taken(sandbox["port"]):
             return True
         time.sleep(0.1)
-    raise DemoError(f"The sandbox (process {known['pid']}) does not stop.")
+    raise DemoError(f"The sandbox (process {sandbox['pid']}) does not stop.")
 
 
 def start(at: int) -> None:
     """Start the sandbox in the background. Raises: DemoError."""
     if taken(at):
         raise DemoError(
-            f"Port {at} is in use. Choose another, as in `make demo PORT=8799`, or stop what listens there."
+            f"Port {at} is in use. Choose another, as in `make demo PORT=8799`, "
+            "or stop the process that uses it."
         )
     RUN.mkdir(parents=True, exist_ok=True)
     log = RUN / "sandbox.log"
     with open(log, "wb") as output:
         process = subprocess.Popen(
             [str(BIN / "canai-sandbox"), "serve", "--port", str(at)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=ROOT,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=ROOT,
+        )
     PID_FILE.write_text(json.dumps({"pid": process.pid, "port": at}))
     deadline = time.monotonic() + START_WAIT_S
     while not ours(at):
@@ -125,69 +131,99 @@ def forget() -> None:
 
 
 def sync(at: int, *, full: bool) -> int:
-    """Run the three jobs; 1 where one failed."""
-    environment = {
-        **os.environ,
-        "CANAI_SANDBOX_PORT": str(at),
-        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "NO_COLOR": "1",
-    }
-    failed = []
-    for crm in CRMS:
-        print(
-            f"== meltano run {'--full-refresh ' if full else ''}tap-canai target-{crm}", flush=True
-        )
-        (RUN / f"target-{crm}" / "reports" / "latest.json").unlink(missing_ok=True)
-        command = [str(BIN / "meltano"), "run", *(["--full-refresh"] if full else []), f"to-{crm}"]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
-        )
-        if done.returncode:
-            failed.append(crm)
+    """Run the three jobs. Returns the exit code: 1 if a job failed."""
+    failed = [crm for crm in CRMS if not run_job(crm, at, full=full)]
     print(table(), flush=True)
     for crm in failed:
         print(f"FAILED: to-{crm}; the messages are above", file=sys.stderr)
     return 1 if failed else 0
 
 
+def run_job(crm: str, at: int, *, full: bool) -> bool:
+    """Run one job. Returns True if it succeeded."""
+    refresh = ["--full-refresh"] if full else []
+    print(" ".join(["== meltano run", *refresh, f"tap-canai target-{crm}"]), flush=True)
+    report_of(crm).unlink(missing_ok=True)
+    environment = {
+        **os.environ,
+        "CANAI_SANDBOX_PORT": str(at),
+        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "NO_COLOR": "1",
+    }
+    command = [str(BIN / "meltano"), "run", *refresh, f"to-{crm}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
+
+
+def report_of(crm: str) -> Path:
+    """The file of a target's last run report."""
+    return RUN / f"target-{crm}" / "reports" / "latest.json"
+
+
 def table() -> str:
-    """What the last runs did, per CRM and object."""
+    """What the last runs did, per CRM and object, and notes below."""
     rows: list[tuple[str, ...]] = [("CRM", "object", *COLUMNS)]
     notes: list[str] = []
     for crm in CRMS:
-        path = RUN / f"target-{crm}" / "reports" / "latest.json"
-        if not path.exists():
+        if not report_of(crm).exists():
             rows.append((crm, "no report", *("–" for _ in COLUMNS)))
             continue
-        report: dict[str, Any] = json.loads(path.read_text())
-        for name, one in report["objects"].items():
-            calls = report["calls"]["objects"][name]
-            cells = (
-                one["planned"], one["created"], one["updated"], one["unchanged"], sum(one["skipped"].values()), one["waiting"],
-                one["dead"] + one["not_attempted"], calls["made"], calls["least"],
-            )  # fmt: skip
-            rows.append((crm, name, *(f"{cell:,}" for cell in cells)))
-        if not report["objects"]:
-            rows.append((crm, "nothing new", *("0" for _ in COLUMNS)))
-        links = report["links"]
-        if links["wanted"]:
-            told = ", ".join(
-                f"{links[name]:,} {name}" for name in ("made", "kept", "waiting", "dead")
-            )
-            notes.append(f"{crm}: {links['wanted']:,} links: {told}")
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
+        report: dict[str, Any] = json.loads(report_of(crm).read_text())
+        rows += rows_of(crm, report)
+        notes += notes_of(crm, report)
+    lines = aligned(rows)
+    return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], *notes, ""])
+
+
+def rows_of(crm: str, report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A report's rows of the table."""
+    rows = []
+    for name, counts in report["objects"].items():
+        calls = report["calls"]["objects"][name]
+        cells = (
+            counts["planned"],
+            counts["created"],
+            counts["updated"],
+            counts["unchanged"],
+            sum(counts["skipped"].values()),
+            counts["waiting"],
+            counts["rejected"],
+            calls["made"],
+            calls["least"],
+        )
+        rows.append((crm, name, *(f"{cell:,}" for cell in cells)))
+    return rows or [(crm, "nothing new", *("0" for _ in COLUMNS))]
+
+
+def notes_of(crm: str, report: dict[str, Any]) -> list[str]:
+    """What the table does not show: links, and records that were not attempted."""
+    notes = [
+        f"{crm}: {counts['not_attempted']:,} {name} were not attempted"
+        for name, counts in report["objects"].items()
+        if counts["not_attempted"]
+    ]
+    links = report["links"]
+    if links["wanted"]:
+        names = ("made", "kept", "waiting", "dead")
+        counts = ", ".join(f"{links[name]:,} {name}" for name in names)
+        notes.append(f"{crm}: {links['wanted']:,} links: {counts}")
+    return notes
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows as lines: two columns of text to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(
             cell.ljust(width) if place < 2 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
-    return "\n".join(["", lines[0], "-" * len(lines[0]), *lines[1:], *notes, ""])
 
 
 def demo() -> int:
-    """Everything afresh: the sandbox, the ledgers, a full sync, the table."""
+    """Start from scratch: a new sandbox, no ledgers, a full sync, the table."""
     stop()
     at = port()
     start(at)
@@ -199,25 +235,25 @@ def demo() -> int:
 
 
 def candidates() -> list[int]:
-    """Where the sandbox may be: PORT alone where it is set, else where it was started or last used, else 8765."""
+    """Ports to look for the sandbox on: PORT if it is set, else the last ones used, then 8765."""
     if os.environ.get("PORT"):
         return [port()]
-    found = [json.loads(PID_FILE.read_text())["port"]] if PID_FILE.exists() else []
+    ports = [json.loads(PID_FILE.read_text())["port"]] if PID_FILE.exists() else []
     if (ROOT / ".env").exists():
         lines = (ROOT / ".env").read_text().splitlines()
-        found += [
+        ports += [
             int(line.split("=", 1)[1]) for line in lines if line.startswith("CANAI_SANDBOX_PORT=")
         ]
-    return [*found, port()]
+    return [*ports, port()]
 
 
 def sync_running() -> int:
-    """The jobs on the running sandbox. Raises: DemoError where there is none."""
-    at = next((one for one in candidates() if ours(one)), None)
+    """Run the jobs on the running sandbox. Raises: DemoError if none is running."""
+    at = next((candidate for candidate in candidates() if ours(candidate)), None)
     if at is None:
-        at = port()
         raise DemoError(
-            f"No sandbox answers on port {at}. Run `make demo`, or `make sandbox` in another terminal."
+            f"No sandbox answers on port {port()}. "
+            "Run `make demo`, or `make sandbox` in another terminal."
         )
     remember_port(at)
     return sync(at, full=os.environ.get("FULL", "") not in ("", "0"))

@@ -23,7 +23,7 @@ NEEDS = {
     "slow": "takes several seconds of computing",
     "meltano": "runs the real `meltano run` (the workspace has to be set up by make)",
     "node": "drives the emulators with clients from npm",
-    "heavy": "installs other people's packages into environments of their own",
+    "heavy": "installs third-party packages into environments of their own",
 }
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from reverse_etl.singer import cli as commands
-from tap_canai import tap as canai_tap
+from tap_canai.cli import main as run_tap
+from tap_canai.tap import TapCanAI
 from target_hubspot.target import TargetHubSpot
 from target_pipedrive.target import TargetPipedrive
 from target_salesforce.target import TargetSalesforce
@@ -243,7 +244,7 @@ def extract(
         arguments += ["--state", str(written(folder, "state.json", state))]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = canai_tap.main(arguments)
+        code = run_tap(arguments)
     assert code == 0
     return written(folder, f"out-{time.monotonic_ns()}.jsonl", out.getvalue())
 
@@ -251,9 +252,9 @@ def extract(
 def catalog(folder: Path, streams: Iterable[str]) -> Path:
     """A catalog with just these streams selected."""
     entries = []
-    for entry in canai_tap.TapCanAI(
-        config={"api_key": "none", "inbox_url": "sqlite:///none"}
-    ).catalog_dict["streams"]:
+    for entry in TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"}).catalog_dict[
+        "streams"
+    ]:
         for metadata in entry["metadata"]:
             if metadata["breadcrumb"] in ([], ()):
                 metadata["metadata"]["selected"] = entry["tap_stream_id"] in streams
@@ -316,13 +317,13 @@ def contents(box: Box, crm: str, account: str = "") -> dict[str, Any]:
 
 
 def users_schema() -> dict[str, Any]:
-    from tap_canai.streams import load_schema
+    from tap_canai.schema_files import load_schema
 
     return load_schema("users")
 
 
 def schema_message(stream: str = "users", key: str = "user_id") -> dict[str, Any]:
-    from tap_canai.streams import load_schema
+    from tap_canai.schema_files import load_schema
 
     return {
         "type": "SCHEMA",

@@ -1,7 +1,7 @@
-"""CanAI's business functions, as the export guide and the decisions of this project define them.
+"""CanAI's business functions, as the export guide and this project's decisions define them.
 
-Every function is pure and takes null where the source may hold null. Keyword-only parameters are facts of the CRM
-account, which the target passes in.
+Every function is pure and takes null where the source may have null. Keyword-only parameters are
+facts of the CRM account, which the target passes in.
 """
 
 from canai_rules.deals import (

@@ -23,25 +23,25 @@ def deal_value(user: Mapping[str, Any]) -> Decimal:
 
 
 def deal_name(user: Mapping[str, Any]) -> str | None:
-    """`First Last - business type`; an absent part goes with its dash."""
+    """`First Last - business type`; a missing part is left out with its dash."""
     return joined(user, business_first=False)
 
 
 def deal_title(user: Mapping[str, Any]) -> str | None:
-    """`business type - First Last`; an absent part goes with its dash."""
+    """`business type - First Last`; a missing part is left out with its dash."""
     return joined(user, business_first=True)
 
 
 def joined(user: Mapping[str, Any], *, business_first: bool) -> str | None:
-    """Name and business type around a dash; no name at all: the local part of the e-mail."""
+    """Name and business type around a dash; without a name, the local part of the e-mail."""
     name = full_name(user.get("first_name"), user.get("last_name"), user.get("email"))
     business = present(user.get("business_type"))
-    return (
-        " - ".join(
-            part for part in ((business, name) if business_first else (name, business)) if part
-        )
-        or None
-    )
+    return dashed(business, name) if business_first else dashed(name, business)
+
+
+def dashed(first: str | None, second: str | None) -> str | None:
+    """Two parts around a dash; a missing part is left out with its dash."""
+    return " - ".join(part for part in (first, second) if part) or None
 
 
 def deal_stage(stage: str | None) -> Literal["closedwon", "qualifiedtobuy"]:
@@ -50,13 +50,15 @@ def deal_stage(stage: str | None) -> Literal["closedwon", "qualifiedtobuy"]:
 
 
 def pipeline_stage(stage: str | None, *, stage_ids: Sequence[int]) -> int | None:
-    """The stage of a pipeline with these stages: Ff is stage `min(n - 1, (f - 3) × n div 7)`, counted from 0."""
+    """The stage of a pipeline with these n stages: Ff is stage `min(n - 1, (f - 3) × n div 7)`.
+
+    Stages are counted from 0.
+    """
     place = stage_number(stage)
     if place < FIRST_DEAL_STAGE or not stage_ids:
         return None
-    return stage_ids[
-        min(len(stage_ids) - 1, (place - FIRST_DEAL_STAGE) * len(stage_ids) // STAGES_OF_DEALS)
-    ]
+    spread = (place - FIRST_DEAL_STAGE) * len(stage_ids) // STAGES_OF_DEALS
+    return stage_ids[min(len(stage_ids) - 1, spread)]
 
 
 def expected_close_date(last_active_at: str | None, stage: str | None) -> date | None:
@@ -68,25 +70,25 @@ def expected_close_date(last_active_at: str | None, stage: str | None) -> date |
 
 
 def payment_value(payment: Mapping[str, Any]) -> Decimal:
-    """Amount less what was refunded; the whole amount of a payment that was refunded in full."""
+    """The amount less what was refunded; of a payment refunded in full, the whole amount."""
     amount = number(payment.get("amount"))
-    return half_up(
-        amount
-        if payment.get("status") == "refunded"
-        else amount - number(payment.get("refunded_amount"))
-    )
+    is_refunded = payment.get("status") == "refunded"
+    return half_up(amount if is_refunded else amount - number(payment.get("refunded_amount")))
 
 
 def closed_stage(status: str | None) -> Literal["Closed Won", "Closed Lost"] | None:
-    """Salesforce's stage of a payment: succeeded and partially refunded are won, refunded lost, failed none."""
+    """Salesforce's stage of a payment: won if succeeded or partially refunded, lost if refunded.
+
+    A failed payment has none.
+    """
     if status in ("succeeded", "partially_refunded"):
         return "Closed Won"
     return "Closed Lost" if status == "refunded" else None
 
 
 def opportunity_name(product_track: str | None, user_email: str | None) -> str | None:
-    """`track - e-mail`; an absent part goes with its dash."""
-    return " - ".join(part for part in (product_track, user_email) if part) or None
+    """`track - e-mail`; a missing part is left out with its dash."""
+    return dashed(product_track, user_email)
 
 
 def utc_date(timestamp: str | None) -> date | None:

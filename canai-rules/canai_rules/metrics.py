@@ -9,18 +9,18 @@ from typing import Any
 
 
 class LongText(str):
-    """Text for which a field of 255 characters is too short."""
+    """Text that needs more than 255 characters in the CRM."""
 
     __slots__ = ()
 
 
 def metric_id(period_start: str | None, period_end: str | None) -> str | None:
-    """`period_start/period_end`; None where one is absent."""
+    """`period_start/period_end`; None if one of them is missing."""
     return f"{period_start}/{period_end}" if period_start and period_end else None
 
 
 def json_text(value: Mapping[str, Any] | Sequence[Any] | None) -> LongText | None:
-    """A map or a list as compact JSON, its keys in order; None for none."""
+    """A map or a list as compact JSON with sorted keys; null for null."""
     if value is None:
         return None
     return LongText(
@@ -29,10 +29,10 @@ def json_text(value: Mapping[str, Any] | Sequence[Any] | None) -> LongText | Non
 
 
 def plain(value: object) -> float | str:
-    """What JSON has no form of: a decimal number."""
+    """A value that JSON cannot represent: a decimal number."""
     return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def deliverable_marker(deliverable_id: str | None) -> str | None:
-    """`CanAI deliverable <id>`, the last line of a note by which it is known again."""
+    """`CanAI deliverable <id>`, the last line of a note, by which it is recognised."""
     return f"CanAI deliverable {deliverable_id}" if deliverable_id else None

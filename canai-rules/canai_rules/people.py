@@ -49,12 +49,15 @@ def lead_score(user: Mapping[str, Any]) -> Decimal:
 
 
 def lifecycle_stage(stage: str | None) -> LifecycleStage:
-    """The lifecycle stage of a journey stage F1 to F9; any other is `Other`."""
+    """The lifecycle stage of a journey stage F1 to F9; of any other, `Other`."""
     return LIFECYCLE.get(stage or "", "Other")
 
 
 def lead_status(user: Mapping[str, Any]) -> LeadStatus | None:
-    """F1 NEW; F2, F3 OPEN; F4, F5 IN_PROGRESS; F6 to F9 OPEN_DEAL with spend, else CONNECTED; None for no stage."""
+    """F1 NEW; F2, F3 OPEN; F4, F5 IN_PROGRESS; F6 to F9 OPEN_DEAL with spend, else CONNECTED.
+
+    None without a stage.
+    """
     stage = stage_number(user.get("current_journey_stage"))
     if stage == 0:
         return None
@@ -79,9 +82,8 @@ def is_qualified_lead(user: Mapping[str, Any]) -> bool:
 def customer_segment(user: Mapping[str, Any]) -> Segment:
     """The first that fits: champion, customer, qualified, engaged, prospect."""
     spent = number(user.get("total_spent"))
-    if (spent >= 200 or user.get("subscription_tier") == "premium") and number(
-        user.get("nps_score")
-    ) >= 9:
+    is_large = spent >= 200 or user.get("subscription_tier") == "premium"
+    if is_large and number(user.get("nps_score")) >= 9:
         return "champion"
     if spent > 0:
         return "customer"
@@ -91,7 +93,10 @@ def customer_segment(user: Mapping[str, Any]) -> Segment:
 
 
 def revenue_potential(user: Mapping[str, Any]) -> Decimal:
-    """Track price × min(sessions / 3, 3) × rating / 5, in whole units, half up; no rating counts as factor 1."""
+    """Track price × min(sessions / 3, 3) × rating / 5, in whole units, half up.
+
+    Without a rating the last factor is 1.
+    """
     base = Decimal(TRACK_VALUES.get(user.get("preferred_product_track") or "", DEFAULT_TRACK_VALUE))
     engagement = min(number(user.get("total_sessions")), Decimal(9))
     rating = user.get("average_rating")
@@ -101,11 +106,10 @@ def revenue_potential(user: Mapping[str, Any]) -> Decimal:
 
 def full_name(first_name: str | None, last_name: str | None, email: str | None) -> str | None:
     """First and last name; without either, the local part of the e-mail."""
-    return " ".join(
-        part for part in (present(first_name), present(last_name)) if part
-    ) or local_part(email)
+    parts = [part for part in (present(first_name), present(last_name)) if part]
+    return " ".join(parts) or local_part(email)
 
 
 def last_name_or_email(last_name: str | None, email: str | None) -> str | None:
-    """The last name; without one, the local part of the e-mail, since Salesforce requires LastName."""
+    """The last name, else the local part of the e-mail, since Salesforce requires LastName."""
     return present(last_name) or local_part(email)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 CENT = Decimal("0.01")
+STAGE = re.compile(r"F([1-9])")
 
 
 def number(value: object) -> Decimal:
@@ -19,12 +21,9 @@ def half_up(value: Decimal, step: Decimal = CENT) -> Decimal:
 
 
 def stage_number(stage: str | None) -> int:
-    """7 for `F7`; 0 for null and for a stage that is none of F1 to F9."""
-    return (
-        int(stage[1])
-        if stage and len(stage) == 2 and stage[0] == "F" and stage[1] in "123456789"
-        else 0
-    )
+    """7 for `F7`; 0 for null and for anything but F1 to F9."""
+    match = STAGE.fullmatch(stage or "")
+    return int(match.group(1)) if match else 0
 
 
 def moment(value: str | datetime) -> datetime:
@@ -34,10 +33,10 @@ def moment(value: str | datetime) -> datetime:
 
 
 def present(text: str | None) -> str | None:
-    """Text without white space around it; None where nothing is left."""
+    """Text without white space around it; None if nothing is left."""
     return (text or "").strip() or None
 
 
 def local_part(email: str | None) -> str | None:
-    """What stands before the @ of an e-mail address."""
+    """The part of an e-mail address before the @."""
     return present(email.split("@")[0]) if email else None

@@ -25,22 +25,31 @@ def upsert(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
         return {"error": "unknown_field", "message": f"no field {sorted(unknown)}"}
     if "mail" in row and "@" not in str(row["mail"]):
         return {"error": "bad_mail", "message": "not an address"}
-    found = ROWS[kind].get(row.get("id", "")) or next(
-        (one for one in ROWS[kind].values() if key in row and one.get(key) == row[key]), None
-    )
-    if found is None:
-        found = ROWS[kind][f"{kind}-{len(ROWS[kind]) + 1}"] = {
-            "id": f"{kind}-{len(ROWS[kind]) + 1}"
-        }
-    found.update({name: value for name, value in row.items() if name != "id"})
-    return {"id": found["id"]}
+    rows = ROWS[kind]
+    known = rows.get(row.get("id") or "") or by_key(kind, key, row)
+    if known is None:
+        crm_id = f"{kind}-{len(rows) + 1}"
+        known = rows[crm_id] = {"id": crm_id}
+    known.update({name: value for name, value in row.items() if name != "id"})
+    return {"id": known["id"]}
+
+
+def by_key(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The row that has the same key."""
+    same = (known for known in ROWS[kind].values() if key in row and known.get(key) == row[key])
+    return next(same, None)
+
+
+def matches(row: dict[str, Any], wanted: list[dict[str, Any]]) -> bool:
+    """Returns True if a row has any of the values that are wanted."""
+    return any(row.get(name) == value for values in wanted for name, value in values.items())
 
 
 class Tiny(BaseHTTPRequestHandler):
     """Every call."""
 
     def do_GET(self) -> None:
-        """Account, fields, and for tests what is there."""
+        """Account, fields, and the records, for tests."""
         parts = self.path.strip("/").split("/")
         if parts == ["me"]:
             self.answer(200, {"account": "tiny-1"})
@@ -63,16 +72,7 @@ class Tiny(BaseHTTPRequestHandler):
             self.answer(200, body)
         elif parts[1] == "find":
             rows = ROWS[parts[0]].values()
-            self.answer(
-                200,
-                [
-                    row
-                    for row in rows
-                    if any(
-                        row.get(name) == value for one in body["any"] for name, value in one.items()
-                    )
-                ],
-            )
+            self.answer(200, [row for row in rows if matches(row, body["any"])])
         else:
             self.answer(200, [upsert(parts[0], body["key"], row) for row in body["rows"]])
 
@@ -85,7 +85,7 @@ class Tiny(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:
-        """No line a request."""
+        """Suppresses the log line of each request."""
 
 
 if __name__ == "__main__":

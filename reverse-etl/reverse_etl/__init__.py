@@ -1,7 +1,7 @@
 """Singer records into CRM objects. This module is what a target for another CRM imports.
 
-A target subclasses `CrmTarget`, describes its objects with `ObjectSpec`, and implements `Adapter` on
-`CrmHttp`; docs/adding-a-crm.md shows a whole one. Everything else in the package is internal.
+A target subclasses `CrmTarget`, describes its objects with `ObjectSpec`, and implements `Adapter`
+on `CrmHttp`; docs/adding-a-crm.md shows a whole one. Everything else in the package is internal.
 """
 
 from reverse_etl.crm.adapter import (

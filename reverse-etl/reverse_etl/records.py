@@ -102,11 +102,11 @@ class Write:
     kept_back: int = 0
     """Fields not sent because the CRM's own value stands."""
     recovered: bool = False
-    """True if it finishes a create that an earlier run did not live to record: it counts as created."""
+    """True if it finishes the create of a run that was killed: it counts as created."""
     cleared_first: tuple[str, ...] = ()
     """Fields that the CRM only takes back to an earlier value once they are empty."""
     whole: bool = True
-    """False if part of the record was superseded: the ledger must not know it by its fingerprint."""
+    """False if part of it was superseded: the ledger must not know its fingerprint."""
 
     @property
     def key(self) -> str:

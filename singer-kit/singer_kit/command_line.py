@@ -11,7 +11,7 @@ import click
 from singer_kit.errors import FatalError
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the convention of shells."""
 
 config_option = click.option(
     "--config",

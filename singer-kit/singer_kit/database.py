@@ -5,7 +5,7 @@ Every commit is on the disk before it returns, and a lock is waited for instead 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,34 @@ def open_engine(
 ) -> Engine:
     """An engine for the URL that a setting holds; close it with `dispose()`.
 
-    A SQLite file is created for its owner alone. `options` go to SQLAlchemy's `create_engine`.
+    A SQLite file is created that only its owner can read. `options` go to SQLAlchemy's
+    `create_engine`.
 
     Raises: an `error` that names the setting, never the URL, which may hold a password.
     """
+    parsed = checked_database_url(url, setting, error)
+    try:
+        return create_engine_for(parsed, create_folder, options)
+    except OSError as failure:
+        raise error(
+            f"{setting} names a file that cannot be opened ({failure.strerror}).", URL_HINT
+        ) from None
+    except (SQLAlchemyError, ImportError):
+        raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
+
+
+def create_engine_for(url: URL, create_folder: bool, options: Mapping[str, Any]) -> Engine:
+    """An engine that is durable and waits for locks. Raises: OSError, SQLAlchemyError."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, **options)
+    create_sqlite_file(url, create_folder=create_folder)
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", sqlite_pragmas)
+    return engine
+
+
+def checked_database_url(url: str, setting: str, error: type[FatalError]) -> URL:
+    """A URL of SQLite or PostgreSQL. Raises: an `error` that names the setting."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # a port that is not a number is a ValueError
@@ -43,19 +67,7 @@ def open_engine(
     backend = parsed.get_backend_name()
     if backend not in BACKENDS:
         raise error(f"{setting} cannot be a {backend} database.", URL_HINT)
-    try:
-        if backend == "sqlite":
-            create_sqlite_file(parsed, create_folder=create_folder)
-        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql", **options)
-    except OSError as failure:
-        raise error(
-            f"{setting} names a file that cannot be created ({failure.strerror}).", URL_HINT
-        ) from None
-    except (SQLAlchemyError, ImportError):
-        raise error(f"{setting} names a driver that is not installed.", URL_HINT) from None
-    if backend == "sqlite":
-        event.listen(engine, "connect", sqlite_pragmas)
-    return engine
+    return parsed
 
 
 def create_sqlite_file(url: URL, *, create_folder: bool) -> None:

@@ -41,15 +41,19 @@ def check_url(url: str, *, allow_private: bool) -> None:
         return
     if parts.scheme != "https":
         raise UnsafeUrlError("not_https", "not an https URL", host)
-    try:
-        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):
-        raise UnsafeUrlError("unknown_host", f"{host} has no address", host) from None
     # every address counts: a public name may resolve to a private address as well
-    if any(not ipaddress.ip_address(address).is_global for address in addresses):
+    if not all(address.is_global for address in addresses_of(host)):
         raise UnsafeUrlError(
             "private_host", f"{host} is on this machine or a private network", host
         )
+
+
+def addresses_of(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The addresses that a host's name resolves to. Raises: UnsafeUrlError if it has none."""
+    try:
+        return {ipaddress.ip_address(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):  # a label too long for a host name is a UnicodeError
+        raise UnsafeUrlError("unknown_host", f"{host} has no address", host) from None
 
 
 def no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -10,7 +10,9 @@ OWNER_ONLY = 0o600
 
 
 def make_private(path: Path) -> None:
-    """Create an empty file for its owner alone; an existing file is left as it is. Raises: OSError.
+    """Create an empty file that only its owner can read; an existing one is left as it is.
+
+    Raises: OSError.
 
     An existing file is not even opened: closing it would drop the locks that SQLite holds on it
     in this process, and two writers at once corrupt a database.
@@ -21,7 +23,7 @@ def make_private(path: Path) -> None:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder, and those above it, for their owner alone, unless they exist.
+    """Create a folder, and those above it, that only their owner can read, unless they exist.
 
     Raises: OSError.
     """
@@ -29,7 +31,10 @@ def make_private_folder(path: Path) -> None:
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
-    """Write a file for its owner alone. Raises: FileExistsError unless `replace`, OSError."""
+    """Write a file that only its owner can read.
+
+    Raises: FileExistsError unless `replace`, OSError.
+    """
     kind = os.O_TRUNC if replace else os.O_EXCL
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | kind, OWNER_ONLY)
     with os.fdopen(handle, "wb") as file:

@@ -46,22 +46,34 @@ def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return converted
 
 
-def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:
-    """The settings that the SDK's `--config` options hold, and over them the environment's.
+def with_environment(plugin: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, and over them those that environment variables of the plugin's name hold.
 
-    `plugin` is the tap's or target's class, `config` what the SDK's command passes to `invoke`.
+    `plugin` is the tap's or target's class.
     """
+    # the SDK offers no public way to read a plugin's environment variables
+    return coerced({**settings, **plugin._env_var_config}, plugin.config_jsonschema)
+
+
+def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:
+    """The settings of the SDK's `--config` options; `config` is what its command gives `invoke`."""
     if not config:
         return {}
-    # the SDK offers no public way to read a plugin's environment variables
-    environment = plugin._env_var_config if config.parse_env else {}
-    return coerced({**(config.config or {}), **environment}, plugin.config_jsonschema)
+    settings = config.config or {}
+    if config.parse_env:
+        return with_environment(plugin, settings)
+    return coerced(settings, plugin.config_jsonschema)
 
 
 def settings_from_files(names: Sequence[str]) -> dict[str, Any]:
-    """The settings of JSON files, later ones over earlier ones. Raises: SettingError."""
+    """The settings of JSON files, later ones over earlier ones. Raises: SettingError.
+
+    `ENV` is not a file: in the SDK's commands it stands for the environment.
+    """
     settings: dict[str, Any] = {}
     for name in names:
+        if name == "ENV":
+            continue
         try:
             settings |= json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
@@ -85,15 +97,13 @@ def problem(message: str) -> str:
     if place is None:
         return "A setting is not valid."
     expected = EXPECTED.match(message)
-    why = f": it {expected.group(1)}" if expected else ""
+    # every setting may be null; to say so would only confuse
+    why = f": it {expected.group(1)}".replace(", 'null'", "") if expected else ""
     return f"The setting {place.group(1)!r} is not valid{why}."
 
 
 def checked_url(value: str, name: str) -> str:
-    """A base URL without a trailing slash; plain http is for this machine only.
-
-    Raises: SettingError.
-    """
+    """A base URL without trailing slash; plain http only to this machine. Raises: SettingError."""
     url = value.rstrip("/")
     try:
         parts = urlsplit(url)

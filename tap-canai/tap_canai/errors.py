@@ -1,67 +1,77 @@
 """Errors by what can be done about them.
 
-    TapError              the stream, or the run, cannot go on; the message says what to do
-      SettingError        a setting makes no sense
-      ApiRefused          the API refuses for a cause that asking again does not mend (400, 401, 403)
-        UnknownFields     it does not know fields that were asked for
-      ApiUnavailable      the API cannot be reached, or answers with errors for too long
-      ExportBroken        a file is not what the API said it is
-      ExportFailed        the API could not make the export
-      SchemaDrift         a property has another type than the schema says
-      PersonalData        an anonymised export holds personal data
-    ExportGone            a file or export is no longer there: ask for the export again
+    FatalError (singer_kit)     the run, or a stream of it, cannot go on
+      SettingError              a setting is missing or not valid
+      ApiRefusedError           the API refuses, and would refuse again (400, 401, 403)
+        UnknownFieldsError      it does not know fields that were requested
+      ApiUnavailableError       the API cannot be reached, or fails for too long
+      ExportBrokenError         a file is not what the API said it is
+      ExportFailedError         the API could not create the export
+      SchemaDriftError          a property has another type than the schema says
+      PersonalDataError         an anonymised export contains personal data
+      StreamsFailedError        several streams failed; the others were read
+    ExportGoneError             a file or export no longer exists: request the export again
 
 No message holds a key, a signed URL or a value of a record.
 """
 
 from __future__ import annotations
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_kit.errors import FatalError, SettingError
+
+__all__ = [
+    "ApiRefusedError",
+    "ApiUnavailableError",
+    "ExportBrokenError",
+    "ExportFailedError",
+    "ExportGoneError",
+    "FatalError",
+    "PersonalDataError",
+    "SchemaDriftError",
+    "SettingError",
+    "StreamsFailedError",
+    "UnknownFieldsError",
+]
+
+CONTACT_SUPPORT = "Contact CanAI support."
+TRY_AGAIN = "Run again. If the problem persists, contact CanAI support."
 
 
-class TapError(FatalAPIError):
-    """The root; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}".strip())
-        self.hint = hint
-
-
-class SettingError(TapError):
-    """A setting makes no sense."""
-
-
-class ApiRefused(TapError):
+class ApiRefusedError(FatalError):
     """The API refuses, and would refuse again."""
 
 
-class UnknownFields(ApiRefused):
-    """The API does not know fields that were asked for."""
+class UnknownFieldsError(ApiRefusedError):
+    """The API does not know fields that were requested; `names` are theirs."""
 
     def __init__(self, message: str, hint: str, names: tuple[str, ...]) -> None:
         super().__init__(message, hint)
         self.names = names
 
 
-class ApiUnavailable(TapError):
+class ApiUnavailableError(FatalError):
     """The API cannot be reached, or fails for too long."""
 
 
-class ExportBroken(TapError):
+class ExportBrokenError(FatalError):
     """A file is not what the API said it is."""
 
 
-class ExportFailed(TapError):
-    """The API could not make the export."""
+class ExportFailedError(FatalError):
+    """The API could not create the export."""
 
 
-class PersonalData(TapError):
-    """An export that was asked for anonymised holds personal data."""
-
-
-class SchemaDrift(TapError):
+class SchemaDriftError(FatalError):
     """A property has another type than the schema says."""
 
 
-class ExportGone(Exception):
-    """The file is no longer there; the export has to be asked for again."""
+class PersonalDataError(FatalError):
+    """An export that was requested anonymised contains personal data."""
+
+
+class StreamsFailedError(FatalError):
+    """Several streams failed; the others were read."""
+
+
+class ExportGoneError(Exception):
+    """The file or the export no longer exists; it has to be requested again."""

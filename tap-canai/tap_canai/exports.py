@@ -1,60 +1,47 @@
-"""The export API: ask for an export, download its file, keep the pace, tell errors apart.
+"""Exports: submit a request, poll until it is ready, download its files.
 
-Source: the platform's CRM export guide (v2.0.0, June 2025): `POST /v1/export`, 100 requests a minute per key, URLs
-that expire after 24 hours.
+Source: the platform's CRM export guide (v2.0.0, June 2025): `POST /v1/export`, download URLs that
+expire after 24 hours.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import logging
-import random
-import socket
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
+from singer_kit.downloads import UnsafeUrlError, check_url, get
+from singer_kit.times import parse_utc
 
+from tap_canai.api import CONNECT_TIMEOUT_S, LATER, MAX_ATTEMPTS, ExportApi, is_passing
 from tap_canai.errors import (
-    ApiRefused,
-    ApiUnavailable,
-    ExportBroken,
-    ExportFailed,
-    ExportGone,
+    CONTACT_SUPPORT,
+    TRY_AGAIN,
+    ApiUnavailableError,
+    ExportBrokenError,
+    ExportFailedError,
+    ExportGoneError,
+    FatalError,
     SettingError,
-    UnknownFields,
 )
-from tap_canai.times import parse_utc
 
-logger = logging.getLogger(__name__)
-
-MAX_ATTEMPTS = 7
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
-CONNECT_TIMEOUT_S = 10.0
-MINUTE_S = 60.0
-ASKED_AGAIN = 1
+MAX_REQUESTS = 2
+"""An export that is gone before it is ready is requested again, not for ever."""
 FIRST_POLL_S, LONGEST_POLL_S = 1.0, 15.0
+POLL_GROWTH = 1.5
 LONGEST_PROCESSING_S = 3600.0
 EXPIRY_MARGIN = timedelta(seconds=60)
-"""A download that begins this close to its URL's end is not begun."""
-NO_EXPORT = "00000000-0000-0000-0000-000000000000"
-"""An id that no export has: asking for it costs little and tells the API's time."""
+"""No download begins this close to the end of its URL's life."""
 GONE = frozenset({400, 403, 404, 410})
-"""Answers of the storage that mean the URL or the file is no longer good."""
+"""Statuses by which the storage says that a URL has expired or its file is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """One complete file of an export."""
+    """A complete file of an export."""
 
     url: str
     records: int
@@ -74,276 +61,165 @@ class Export:
     """`export_created_at`: when the source was seen to hold the files' values."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ExportClient:
-    """One API key's calls."""
+    """Makes exports and downloads their files."""
 
-    api_url: str
-    api_version: str
-    api_keys: tuple[str, ...]
-    """Keys in the order in which they are tried: a 401 moves on to the next."""
-    user_agent: str
-    requests_per_minute: int
-    timeout_s: float
+    api: ExportApi
     allow_private_hosts: bool = False
     audit: Callable[[Mapping[str, Any]], None] = lambda event: None
-    """Is told of every export."""
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random
-    session: requests.Session = field(default_factory=requests.Session)
-    _asked: deque[float] = field(default_factory=deque)
-    _key: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _api_time: tuple[datetime, float] | None = None
-
-    def __post_init__(self) -> None:
-        self.session.trust_env = not self.api_url.startswith("http://")
+    """Called with every finished export."""
 
     def now(self) -> datetime:
-        """The API's clock: the `Date` of a first cheap request plus the time passed here. Raises: TapError."""
-        if self._api_time is None:
-            self._call("GET", f"/export/{NO_EXPORT}", good=(200, 404))
-        if self._api_time is None:
-            raise ApiUnavailable(
-                "The export API's answers carry no Date header.",
-                "Check `api_url`, and proxies on the way.",
-            )
-        moment, at = self._api_time
-        return moment + timedelta(seconds=self.monotonic() - at)
+        """The API's clock. Raises: FatalError."""
+        return self.api.now()
 
     def create(self, request: Mapping[str, Any]) -> Export:
-        """Ask for an export and wait until it is ready. Raises: TapError."""
-        body = self._call("POST", "/export", json=request, good=(200, 202))
-        for _ in range(ASKED_AGAIN + 1):
+        """The export of a request, once it is ready. Raises: FatalError."""
+        for _ in range(MAX_REQUESTS):
+            body = self.api.call("POST", "/export", json=request, good=(200, 202))
             try:
-                answer = self._ready(body)
-            except ExportGone:
-                body = self._call("POST", "/export", json=request, good=(200, 202))
+                response = self._ready(body)
+            except ExportGoneError:
                 continue
-            export = self._export(answer, request)
-            self.audit(audited(request, answer, export))
+            export = export_of(response, request)
+            self.audit(audit_event(request, response, export))
             return export
-        raise ExportBroken(
-            "An export was gone before it was ready, twice.",
-            "Run again; if it stays, tell CanAI's support.",
-        )
+        raise ExportBrokenError("An export was gone before it was ready, twice.", TRY_AGAIN)
 
     def _ready(self, body: Any) -> Any:
-        """The answer of a finished export, polled for where it is being made. Raises: ExportGone, TapError."""
+        """The response of a finished export, polled for while it is processing.
+
+        Raises: ExportGoneError, FatalError.
+        """
         wait_s = FIRST_POLL_S
         waited_s = 0.0
-        while True:
-            data = body.get("data") if isinstance(body, dict) else None
-            status = data.get("status", "ready") if isinstance(data, dict) else None
-            if status == "failed":
-                hint = "Run again; if it stays, make window_days smaller or tell CanAI's support, with the id."
-                raise (
-                    ExportFailed(
-                        f"The export API could not make the export {data['export_id']}.", hint
-                    )
-                    if data
-                    else ExportGone
-                )
-            if status != "processing" or data is None:
-                return body
+        while (state := processing_state(body)) is not None:
             if waited_s > LONGEST_PROCESSING_S:
-                raise ExportFailed(
-                    f"The export {data['export_id']} is not ready after {waited_s:.0f} s.",
+                raise ExportFailedError(
+                    f"The export {state['export_id']} is not ready after {waited_s:.0f} s.",
                     "Make window_days smaller.",
                 )
-            self.sleep(wait_s)
+            self.api.clock.sleep(wait_s)
             waited_s += wait_s
-            wait_s = min(LONGEST_POLL_S, wait_s * 1.5)
-            polled = self._call("GET", f"/export/{data['export_id']}", good=(200, 202, 404))
-            if isinstance(polled, dict) and polled.get("error"):
-                raise ExportGone
-            body = polled
-
-    def _export(self, body: Any, request: Mapping[str, Any]) -> Export:
-        """The export that an answer describes. Raises: ExportBroken."""
-        try:
-            data, meta = body["data"], body["metadata"]
-            parts = data.get("chunks") or [data]
-            export = Export(
-                str(data["export_id"]),
-                tuple(
-                    ExportFile(
-                        str(one["download_url"]),
-                        int(one["record_count"]),
-                        int(one["file_size_bytes"]),
-                    )
-                    for one in parts
-                ),
-                parse_utc(data["expires_at"]),
-                int(data["record_count"]),
-                int(data["file_size_bytes"]),
-                parse_utc(meta["export_created_at"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ExportBroken(
-                f"The export API's answer is not an ExportResponse ({error}).",
-                "Check `api_url` and `api_version`.",
-            ) from None
-        if data.get("format") != request["format"]:
-            raise ExportBroken(
-                f"Asked for {request['format']}, the export is {data.get('format')!r}.",
-                "Tell CanAI's support, with the export's id.",
-            )
-        return export
+            wait_s = min(LONGEST_POLL_S, wait_s * POLL_GROWTH)
+            body = self.api.call("GET", f"/export/{state['export_id']}", good=(200, 202, 404))
+            if isinstance(body, dict) and body.get("error"):
+                raise ExportGoneError
+        return body
 
     @contextmanager
     def download(self, export: Export, file: ExportFile) -> Iterator[requests.Response]:
-        """The file, streamed; the API key does not go with it. Raises: ExportGone, TapError."""
+        """The file as a stream; the API key does not go with the request.
+
+        Raises: ExportGoneError, FatalError.
+        """
         if self.now() > export.expires_at - EXPIRY_MARGIN:
-            raise ExportGone
-        self._check_host(file.url)
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            try:
-                response = self.session.get(
-                    file.url,
-                    headers={"User-Agent": self.user_agent},
-                    stream=True,
-                    timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
-                    allow_redirects=False,
-                )
-            except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
-                self._wait(attempt, {}, "The storage cannot be reached")
-                continue
-            with response:
-                if response.status_code == 200:
-                    yield response
-                    return
-                if response.status_code in GONE:
-                    raise ExportGone
-                if response.status_code == 429 or response.status_code >= 500:
-                    self._wait(
-                        attempt, response.headers, f"The storage answered {response.status_code}"
-                    )
-                    continue
-                raise ExportBroken(
-                    f"The storage answered {response.status_code} to a download.",
-                    "Run again; if it stays, tell CanAI's support.",
-                )
-        raise ApiUnavailable(
-            f"The storage did not give a file in {MAX_ATTEMPTS} attempts.",
-            "Run again later: the state stands at the last window.",
-        )
-
-    def _check_host(self, url: str) -> None:
-        """Raises: SettingError for a download from this machine or a private network."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ExportBroken("The download URL is no http(s) URL.", "Tell CanAI's support.")
-        if self.allow_private_hosts:
-            return
-        if parts.scheme != "https":
-            raise ExportBroken("The download URL is not https.", "Tell CanAI's support.")
+            raise ExportGoneError
         try:
-            addresses = {info[4][0] for info in socket.getaddrinfo(parts.hostname, None)}
-        except OSError:
-            raise ApiUnavailable(
-                f"The storage host {parts.hostname} has no address.", "Check the network."
-            ) from None
-        if any(not ipaddress.ip_address(address).is_global for address in addresses):
-            hint = "If that is meant, set allow_private_download_hosts: true."
-            raise SettingError(
-                f"The storage host {parts.hostname} is on this machine or a private network.", hint
+            check_url(file.url, allow_private=self.allow_private_hosts)
+        except UnsafeUrlError as error:
+            raise unsafe_url(error) from None
+        with self._download_response(file.url) as response:
+            yield response
+
+    def _download_response(self, url: str) -> requests.Response:
+        """The storage's good response, after any retries. Raises: ExportGoneError, FatalError."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            response = self._attempt(url)
+            if response is None:
+                self.api.clock.wait_before_retry(attempt, {}, "The storage cannot be reached")
+                continue
+            if response.status_code == 200:
+                return response
+            response.close()
+            if response.status_code in GONE:
+                raise ExportGoneError
+            if not is_passing(response.status_code):
+                raise ExportBrokenError(
+                    f"The storage answered {response.status_code} to a download.", TRY_AGAIN
+                )
+            self.api.clock.wait_before_retry(
+                attempt, response.headers, f"The storage answered {response.status_code}"
             )
-
-    def _call(
-        self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)
-    ) -> Any:
-        """The JSON of a good answer, after any retries. Raises: TapError."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            self._keep_pace()
-            try:
-                response = self.session.request(
-                    method,
-                    f"{self.api_url}/{self.api_version}{path}",
-                    json=json,
-                    headers=self._headers(),
-                    timeout=(CONNECT_TIMEOUT_S, self.timeout_s),
-                    allow_redirects=False,
-                )
-            except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-                if attempt >= 4 and "NewConnectionError" in repr(error):
-                    hint = "Check `api_url` and the network, then run again."
-                    raise ApiUnavailable(
-                        f"The export API cannot be reached at {self.api_url}.", hint
-                    ) from None
-                self._wait(attempt, {}, "The export API cannot be reached")
-                continue
-            self._note_time(response.headers)
-            if response.status_code in good:
-                return parsed(response)
-            if response.status_code == 401 and self._next_key():
-                continue
-            if response.status_code == 429 or response.status_code >= 500:
-                self._wait(
-                    attempt, response.headers, f"The export API answered {response.status_code}"
-                )
-                continue
-            raise refusal(response)
-        raise ApiUnavailable(
-            f"The export API did not answer well in {MAX_ATTEMPTS} attempts.",
-            "Run again later: the state stands at the last window.",
+        raise ApiUnavailableError(
+            f"The storage did not serve a file in {MAX_ATTEMPTS} attempts.", LATER
         )
 
-    def _headers(self) -> dict[str, str]:
-        return {
-            "Authorization": f"Bearer {self.api_keys[self._key]}",
-            "Content-Type": "application/json",
-            "X-API-Version": self.api_version,
-            "User-Agent": self.user_agent,
-        }
-
-    def _next_key(self) -> bool:
-        """Move on to the next key; False where there is none."""
-        if self._key + 1 >= len(self.api_keys):
-            return False
-        self._key += 1
-        logger.warning(
-            "the export API does not accept key %d of %d; using the next",
-            self._key,
-            len(self.api_keys),
-        )
-        return True
-
-    def _note_time(self, headers: Mapping[str, str]) -> None:
-        if self._api_time is None and headers.get("Date"):
-            moment = parsedate_to_datetime(headers["Date"])
-            self._api_time = (moment.astimezone(UTC), self.monotonic())
-
-    def _keep_pace(self) -> None:
-        """Wait until the request fits into `requests_per_minute`; safe from several threads."""
-        with self._lock:
-            while self._asked and self._asked[0] <= self.monotonic() - MINUTE_S:
-                self._asked.popleft()
-            if len(self._asked) >= self.requests_per_minute:
-                wait_s = self._asked[0] + MINUTE_S - self.monotonic()
-                if wait_s > 0:
-                    logger.info(
-                        "waiting %.1f s to keep to %d requests a minute",
-                        wait_s,
-                        self.requests_per_minute,
-                    )
-                    self.sleep(wait_s)
-                self._asked.popleft()
-            self._asked.append(self.monotonic())
-
-    def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:
-        backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * (0.5 + self.jitter() / 2)
+    def _attempt(self, url: str) -> requests.Response | None:
+        access = self.api.access
+        timeout_s = (CONNECT_TIMEOUT_S, access.timeout_s)
         try:
-            wait_s = max(0.0, float(headers.get("Retry-After", "")))
-        except ValueError:
-            wait_s = backoff
-        logger.info("%s; waiting %.1f s (attempt %d of %d)", why, wait_s, attempt, MAX_ATTEMPTS)
-        self.sleep(wait_s)
+            return get(self.api.session, url, user_agent=access.user_agent, timeout_s=timeout_s)
+        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
+            return None
 
 
-def audited(
-    request: Mapping[str, Any], answer: Mapping[str, Any], export: Export
+def processing_state(body: Any) -> Mapping[str, Any] | None:
+    """The `data` of an export that is still processing; None once it is ready.
+
+    Raises: ExportGoneError, ExportFailedError.
+    """
+    state = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(state, dict):
+        return None
+    if state.get("status") == "failed":
+        raise ExportFailedError(
+            f"The export API could not create the export {state['export_id']}.",
+            "Run again. If the problem persists, make window_days smaller, or contact CanAI "
+            "support with the export's id.",
+        )
+    return state if state.get("status") == "processing" else None
+
+
+def export_of(body: Any, request: Mapping[str, Any]) -> Export:
+    """The export that a response describes. Raises: ExportBrokenError."""
+    try:
+        data, meta = body["data"], body["metadata"]
+        export = Export(
+            export_id=str(data["export_id"]),
+            files=tuple(map(file_of, data.get("chunks") or [data])),
+            expires_at=parse_utc(data["expires_at"]),
+            records=int(data["record_count"]),
+            bytes=int(data["file_size_bytes"]),
+            created_at=parse_utc(meta["export_created_at"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ExportBrokenError(
+            f"The export API's response is not an ExportResponse ({error}).",
+            "Check `api_url` and `api_version`.",
+        ) from None
+    if data.get("format") != request["format"]:
+        raise ExportBrokenError(
+            f"Asked for {request['format']}, the export is {data.get('format')!r}.",
+            "Contact CanAI support with the export's id.",
+        )
+    return export
+
+
+def file_of(part: Mapping[str, Any]) -> ExportFile:
+    """A file that a response describes. Raises: KeyError, TypeError, ValueError."""
+    return ExportFile(
+        str(part["download_url"]), int(part["record_count"]), int(part["file_size_bytes"])
+    )
+
+
+def unsafe_url(error: UnsafeUrlError) -> FatalError:
+    """What to do about a download URL that is refused."""
+    match error.refusal:
+        case "private_host":
+            return SettingError(
+                f"The storage host {error}.",
+                "If that is intended, set allow_private_download_hosts: true.",
+            )
+        case "unknown_host":
+            return ApiUnavailableError(f"The storage host {error}.", "Check the network.")
+        case _:
+            return ExportBrokenError(f"The download URL is {error}.", CONTACT_SUPPORT)
+
+
+def audit_event(
+    request: Mapping[str, Any], response: Mapping[str, Any], export: Export
 ) -> dict[str, Any]:
     """What the audit log keeps of an export."""
     return {
@@ -355,63 +231,8 @@ def audited(
         "format": request["format"],
         "anonymized": request["anonymize_data"],
         "compliance_mode": request.get("compliance_mode"),
-        "request_id": answer["metadata"].get("request_id"),
+        "request_id": response["metadata"].get("request_id"),
         "export_id": export.export_id,
         "records": export.records,
         "bytes": export.bytes,
     }
-
-
-def parsed(response: requests.Response) -> Any:
-    """JSON of an answer. Raises: ApiUnavailable."""
-    try:
-        return response.json()
-    except ValueError:
-        raise ApiUnavailable(
-            "The export API's answer is no JSON.", "Check `api_url`, and proxies on the way."
-        ) from None
-
-
-def refusal(response: requests.Response) -> ApiRefused:
-    """What a 4xx says, and what to do."""
-    try:
-        error = response.json().get("error") or {}
-    except (ValueError, AttributeError):
-        error = {}
-    code, status = str(error.get("code", "")), response.status_code
-    if status == 400:
-        unknown = (error.get("details") or {}).get("unknown_fields") or []
-        if unknown:
-            names = ", ".join(map(str, unknown))
-            hint = "Deselect them, or update tap-canai."
-            return UnknownFields(
-                f"The export API does not know the fields {names} (400).",
-                hint,
-                tuple(map(str, unknown)),
-            )
-        return ApiRefused(
-            f"The export API refuses the request (400 {code}): {error.get('message', '')}",
-            "Check start_date, end_date and the selection.",
-        )
-    if status == 401:
-        return ApiRefused(
-            "The export API does not accept the API key (401).",
-            "Set `api_key`, or CANAI_API_KEY, to a valid key.",
-        )
-    if status == 403 and "address" in code:
-        return ApiRefused(
-            "The export API refuses this machine's address (403).",
-            "Add it to the key's list of allowed addresses.",
-        )
-    if status == 403:
-        return ApiRefused(
-            "The API key has no export permission (403).", "Grant it in the CanAI platform."
-        )
-    if status == 404:
-        return ApiRefused(
-            "The export API has no such call (404).", "Check `api_url` and `api_version`."
-        )
-    return ApiRefused(
-        f"The export API answered {status} {code}.",
-        "Check the settings; if it stays, tell CanAI's support.",
-    )

@@ -8,7 +8,7 @@ from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import SettingError
-from reverse_etl.singer import cli as commands
+from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url
 from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
@@ -155,4 +155,4 @@ class TargetPipedrive(CrmTarget):
 
 def main() -> int:
     """Entry point of `target-pipedrive`."""
-    return commands.main(TargetPipedrive)
+    return run_target(TargetPipedrive)

@@ -166,4 +166,5 @@ class Jobs:
 
 def rows_of(file: IO[bytes]) -> Iterator[dict[str, str]]:
     """The rows of a CSV file with a header."""
-    yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+    with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield from csv.DictReader(text)

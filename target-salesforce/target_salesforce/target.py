@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
-from reverse_etl.singer import cli as commands
+from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url
 from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
@@ -141,4 +141,4 @@ class TargetSalesforce(CrmTarget):
 
 def main() -> int:
     """Entry point of `target-salesforce`."""
-    return commands.main(TargetSalesforce)
+    return run_target(TargetSalesforce)

@@ -85,16 +85,16 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
     again = run("--input", str(TINY / "people.jsonl"))
     assert again.returncode == 0
     assert objects()["people"]["unchanged"] == 2
-    mended = written(
+    fixed = written(
         tmp_path,
-        "mended.jsonl",
+        "fixed.jsonl",
         (TINY / "people.jsonl").read_text().replace("nothing", "bo@example.com"),
     )
-    assert run("--input", str(mended)).returncode == 0
+    assert run("--input", str(fixed)).returncode == 0
     assert len(get(port, "people")) == 3
     assert len(get(port, "visits")) == 2
     (tmp_path / "tiny.db").unlink()
-    assert run("--input", str(mended)).returncode == 0
+    assert run("--input", str(fixed)).returncode == 0
     assert objects()["people"]["unchanged"] == 3
     assert len(get(port, "people")) == 3
     assert [path for path in get(port, "calls")[written_so_far:] if path.endswith("/upsert")] != []

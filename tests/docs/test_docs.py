@@ -40,7 +40,7 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
             assert (path.parent / link).exists(), link
 
 
-def test_the_readme_names_make_targets_that_are_there() -> None:
+def test_the_readme_names_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
         assert set(re.findall(r"make ([a-z-]+)(?=[ \n`,;])", path.read_text())) - {"the"} <= targets
@@ -68,7 +68,7 @@ def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -
 
 
 def test_the_core_names_no_crm_and_no_source() -> None:
-    """What a CRM or the platform has of its own is told by adapters, rules and functions."""
+    """What is peculiar to a CRM or the platform belongs to adapters, rules and functions."""
     words = re.compile(r"salesforce|hubspot|pipedrive|canai|lifecycle", re.IGNORECASE)
     core = ROOT / "reverse-etl" / "reverse_etl"
     found = [
@@ -94,7 +94,7 @@ def test_the_core_names_no_crm_and_no_source() -> None:
         "examples/webhooks/Dockerfile",
     ],
 )
-def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) -> None:
+def test_documents_about_the_receiver_name_options_that_exist(path: str) -> None:
     known = ""
     for command in (
         ["serve"],
@@ -121,7 +121,7 @@ def test_what_is_said_of_the_receiver_names_options_that_are_there(path: str) ->
 
 
 @pytest.mark.process
-def test_the_example_image_is_in_order() -> None:
+def test_the_example_image_lints() -> None:
     file = ROOT / "examples" / "webhooks" / "Dockerfile"
     done = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -30,7 +30,7 @@ from support import (
     tap_config,
     written,
 )
-from tap_canai import tap as canai_tap
+from tap_canai.cli import main as run_tap
 
 ALL = (
     "users",
@@ -65,7 +65,7 @@ def run(
     ]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = canai_tap.main(arguments)
+        code = run_tap(arguments)
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -136,10 +136,10 @@ def test_an_export_that_is_gone_is_asked_for_once_more(
 @pytest.mark.parametrize(
     ("fault", "match", "told"),
     [
-        ("wrong_count", "/v1/export", "is not whole"),
-        ("processing_failed", "/v1/export", "could not make the export"),
-        ("truncate", "/storage", "whole JSON document"),
-        ("expired_url", "/storage", "gone twice"),
+        ("wrong_count", "/v1/export", "is incomplete"),
+        ("processing_failed", "/v1/export", "could not create the export"),
+        ("truncate", "/storage", "complete JSON document"),
+        ("expired_url", "/storage", "unavailable twice"),
     ],
 )
 def test_what_is_not_as_announced_is_an_error_and_never_a_short_sync(
@@ -196,7 +196,7 @@ def test_an_anonymised_sync_holds_nothing_personal_and_stops_where_the_api_sends
         one["user_id"].startswith("anon_") and not set(one) & (FULL - {"user_id"}) for one in people
     )
     assert "@" not in json.dumps(messages)
-    from tap_canai.streams import ExportStream
+    from tap_canai.export_stream import ExportStream
 
     real = ExportStream.request
 
@@ -212,7 +212,7 @@ def test_an_anonymised_sync_holds_nothing_personal_and_stops_where_the_api_sends
     code, messages = run(box, tmp_path, anonymize=True)
     assert code == 1
     assert records(messages) == []
-    assert "An anonymised export of users holds email" in caplog.text
+    assert "An anonymised export of users contains email" in caplog.text
 
 
 def test_a_key_that_is_no_longer_good_gives_way_to_the_next(
@@ -227,7 +227,7 @@ def test_a_key_that_is_no_longer_good_gives_way_to_the_next(
 def test_optional_properties_that_the_api_does_not_have_are_null(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from tap_canai.errors import UnknownFields
+    from tap_canai.errors import UnknownFieldsError
     from tap_canai.exports import Export, ExportClient
 
     real = ExportClient.create
@@ -235,7 +235,7 @@ def test_optional_properties_that_the_api_does_not_have_are_null(
     def older(self: ExportClient, request: Any) -> Export:
         unknown = [name for name in request["data_fields"] if name in ("phone", "first_name")]
         if unknown:
-            raise UnknownFields(
+            raise UnknownFieldsError(
                 "The export API does not know some fields (400).", "", tuple(unknown)
             )
         return real(self, request)
@@ -466,7 +466,7 @@ def test_a_property_that_is_new_is_said_once_and_dropped(
     stream = next(one for one in entries["streams"] if one["tap_stream_id"] == "users")
     stream["schema"]["properties"].pop("location")
     config = str(written(tmp_path, "tap.json", tap_config(box)))
-    import tap_canai.streams as module
+    import tap_canai.stream as module
 
     whole = module.load_schema("users")
     whole["properties"].pop("location")
@@ -474,9 +474,7 @@ def test_a_property_that_is_new_is_said_once_and_dropped(
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         assert (
-            canai_tap.main(
-                ["--config", config, "--catalog", str(written(tmp_path, "c.json", entries))]
-            )
+            run_tap(["--config", config, "--catalog", str(written(tmp_path, "c.json", entries))])
             == 0
         )
     found = records([json.loads(line) for line in out.getvalue().splitlines()])
@@ -632,9 +630,7 @@ def test_everything_on_one_person_is_exported_with_a_manifest(
     config = str(written(tmp_path, "tap.json", tap_config(where)))
     folder = tmp_path / "subject"
     assert (
-        canai_tap.main(
-            ["export", "--user-id", user["id"], "--output", str(folder), "--config", config]
-        )
+        run_tap(["export", "--user-id", user["id"], "--output", str(folder), "--config", config])
         == 0
     )
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -657,14 +653,12 @@ def test_everything_on_one_person_is_exported_with_a_manifest(
     ]
     assert json.loads((folder / "payments.json").read_text())["payments"] == paid
     assert (
-        canai_tap.main(
-            ["export", "--user-id", user["id"], "--output", str(folder), "--config", config]
-        )
+        run_tap(["export", "--user-id", user["id"], "--output", str(folder), "--config", config])
         == 1
     )
-    assert "is there already" in caplog.text
+    assert "already exists" in caplog.text
     assert (
-        canai_tap.main(
+        run_tap(
             [
                 "export",
                 "--user-id",
@@ -677,5 +671,5 @@ def test_everything_on_one_person_is_exported_with_a_manifest(
         )
         == 1
     )
-    assert "holds nothing on that user id" in caplog.text
+    assert "no data for that user id" in caplog.text
     assert not (tmp_path / "none").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 from support import Box, tap_config, written
-from tap_canai import tap as canai_tap
+from tap_canai.cli import main as run_tap
 
 
 class Cells(HTMLParser):
@@ -34,9 +34,7 @@ class Cells(HTMLParser):
 
 def made(box: Box, folder: Path, name: str, *more: str) -> Path:
     config = str(written(folder, "tap.json", tap_config(box)))
-    assert (
-        canai_tap.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
-    )
+    assert run_tap(["report", "--output", str(folder / name), "--config", config, *more]) == 0
     return folder / name
 
 
@@ -88,15 +86,12 @@ def test_a_report_in_another_format_or_place_says_what_to_do(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = str(written(tmp_path, "tap.json", tap_config(box)))
-    assert canai_tap.main(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
+    assert run_tap(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
     assert ".html or .pdf" in caplog.text
-    assert (
-        canai_tap.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config])
-        == 1
-    )
+    assert run_tap(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config]) == 1
     assert "cannot be written" in caplog.text
     assert (
-        canai_tap.main(
+        run_tap(
             ["report", "--output", str(tmp_path / "x.pdf"), "--config", str(tmp_path / "none.json")]
         )
         == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import reverse_etl
-from support import Box, deliver, schema_message, user
+from support import PEOPLE, TARGETS, Box, deliver, schema_message, user
 from target_hubspot.adapter import HubSpotAdapter
 
 CORE = str(Path(reverse_etl.__file__).parent)
@@ -66,3 +66,20 @@ def test_an_unchanged_block_needs_no_thread_and_no_transaction(
     result = deliver(box, "hubspot", messages, tmp_path)
     assert result.counts("contacts") == {"planned": 5, "unchanged": 5}
     assert used == []
+
+
+PHONE = {"hubspot": "phone", "pipedrive": "phones", "salesforce": "Phone"}
+
+
+@pytest.mark.parametrize("crm", sorted(TARGETS))
+def test_what_only_an_older_version_in_a_block_says_arrives_though_the_newest_is_known(
+    box: Box, tmp_path: Path, crm: str
+) -> None:
+    known = user(1, phone=None)
+    deliver(box, crm, [schema_message(), known], tmp_path)
+    with_phone = {**user(1, phone="+43 1 555"), "time_extracted": "2026-01-03T00:00:00.000000Z"}
+    known_again = {**known, "time_extracted": "2026-01-04T00:00:00.000000Z"}
+    result = deliver(box, crm, [schema_message(), with_phone, known_again], tmp_path)
+    assert result.counts(PEOPLE[crm]) == {"planned": 2, "updated": 1, "collapsed": 1}
+    (person,) = box.objects(crm, PEOPLE[crm])
+    assert "555" in str(person["properties"][PHONE[crm]])

@@ -43,8 +43,7 @@ def inbox_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path}/inbox.db"
         return
     url = str(request.getfixturevalue("postgres_url"))
-    inbox = Inbox.open(url)
-    with inbox.engine.begin() as connection:
+    with Inbox.open(url) as inbox, inbox.engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE webhook_inbox, webhook_reader")
     yield url
 
@@ -56,7 +55,8 @@ def one(tmp_path: Path) -> Iterator[Receiver]:
 
 
 def rows(url: str) -> list[Any]:
-    return Inbox.open(url).read(0, 100_000)
+    with Inbox.open(url) as inbox:
+        return inbox.read(0, 100_000)
 
 
 def test_the_guides_example_is_taken_with_any_valid_token_and_written_once(one: Receiver) -> None:
@@ -200,12 +200,12 @@ def test_metrics_and_readiness_tell_what_is_going_on(one: Receiver) -> None:
 
 def test_an_inbox_that_cannot_be_written_is_told_and_nothing_is_taken(tmp_path: Path) -> None:
     with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db") as one:
-        with Inbox.open(one.inbox_url).engine.begin() as connection:
+        with Inbox.open(one.inbox_url) as inbox, inbox.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE webhook_inbox RENAME TO elsewhere")
         status, answer = one.post(event())
         assert [status, answer["received"]] == [503, False]
         assert one.get("/readyz")[0] == 503
-        with Inbox.open(one.inbox_url).engine.begin() as connection:
+        with Inbox.open(one.inbox_url) as inbox, inbox.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE webhook_inbox")
             connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO webhook_inbox")
         assert one.post(event())[0] == 200
@@ -214,7 +214,8 @@ def test_an_inbox_that_cannot_be_written_is_told_and_nothing_is_taken(tmp_path: 
 
 
 def test_commits_of_sqlite_reach_the_disk(tmp_path: Path) -> None:
-    with Inbox.open(f"sqlite:///{tmp_path}/inbox.db").engine.connect() as connection:
+    url = f"sqlite:///{tmp_path}/inbox.db"
+    with Inbox.open(url) as inbox, inbox.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     assert (tmp_path / "inbox.db").stat().st_mode & 0o077 == 0
@@ -335,24 +336,21 @@ def test_receivers_side_by_side_never_hide_an_event_from_a_reader(inbox_url: str
     seen: list[str] = []
 
     def write(number: int) -> None:
-        inbox = Inbox.open(inbox_url)
-        for turn in range(40):
-            inbox.add(
-                [
-                    parse(json.dumps(event(user_id=f"u-{number}-{turn}-{part}")).encode())
-                    for part in range(5)
-                ]
-            )
+        with Inbox.open(inbox_url) as inbox:
+            for turn in range(40):
+                users = [f"u-{number}-{turn}-{part}" for part in range(5)]
+                inbox.add([parse(json.dumps(event(user_id=user)).encode()) for user in users])
 
     def read() -> None:
-        inbox, reached = Inbox.open(inbox_url), 0
-        while True:
-            last_time = done.is_set()
-            page = inbox.read(reached)
-            seen.extend(row.data["user_id"] for row in page)
-            reached = page[-1].sequence if page else reached
-            if last_time and not page:
-                return
+        reached = 0
+        with Inbox.open(inbox_url) as inbox:
+            while True:
+                last_time = done.is_set()
+                page = inbox.read(reached)
+                seen.extend(row.data["user_id"] for row in page)
+                reached = page[-1].sequence if page else reached
+                if last_time and not page:
+                    return
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -490,7 +488,7 @@ def test_the_inbox_is_listed_pruned_and_read_again(
         "u-9"
     ]  # a sequence is never used again
     assert webhooks("inbox", "resend", *url).returncode == 1
-    assert "is no timestamp" in webhooks("inbox", "resend", *url, "--since", "soon").stderr
+    assert "is not a valid timestamp" in webhooks("inbox", "resend", *url, "--since", "soon").stderr
 
 
 def records(messages: Path) -> list[dict[str, Any]]:
@@ -530,7 +528,7 @@ def test_what_to_register_is_printed_as_the_guide_has_it() -> None:
     ("arguments", "variables", "told"),
     [
         ((), {}, "WEBHOOK_SECRET is missing"),
-        ((), {"WEBHOOK_SECRET": "[]"}, "is no token"),
+        ((), {"WEBHOOK_SECRET": "[]"}, "is not a valid token"),
         (("--inbox-url", "mysql://x/y"), {"WEBHOOK_SECRET": "s"}, "cannot be a mysql database"),
         (
             ("--inbox-url", "sqlite:////proc/none/inbox.db"),

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sandbox.canai.files import chunks, write
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
-from tap_canai.errors import ExportBroken
-from tap_canai.normalising import normal, types_of
-from tap_canai.streams import STREAMS, load_schema
+from tap_canai.errors import ExportBrokenError
+from tap_canai.normal_form import normal, types_of
+from tap_canai.schema_files import load_schema
+from tap_canai.streams import STREAMS
 
 LEGAL = st.characters(
     exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\n\r\t"
@@ -148,7 +149,7 @@ def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
     ],
 )
 def test_a_broken_or_hostile_file_is_one_clear_error(file_format: str, file: bytes) -> None:
-    with pytest.raises(ExportBroken) as error:
+    with pytest.raises(ExportBrokenError) as error:
         read(file, file_format, "users", load_schema("users"))
     assert error.value.hint
 
@@ -178,7 +179,7 @@ def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(
             assert self.given < 32 * 1024 * 1024
             return body[:size]
 
-    with pytest.raises(ExportBroken, match=r"characters|has more than"):
+    with pytest.raises(ExportBrokenError, match=r"characters|has more than"):
         list(DECODERS[file_format](CountingReader(Endless()), "users", load_schema("users")))
 
 

@@ -23,7 +23,7 @@ USER_BYTES = {"json": 900, "csv": 340, "xml": 1300}
 """At least so many bytes has a user of the sandbox."""
 PEAK_OF = """
 import sys
-from tap_canai.tap import main
+from tap_canai.cli import main
 
 code = main(sys.argv[1:])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss would begin with the parent's
@@ -36,8 +36,8 @@ import io, sys
 from sandbox.canai.files import write
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
-from tap_canai.normalising import normal
-from tap_canai.streams import load_schema
+from tap_canai.normal_form import normal
+from tap_canai.schema_files import load_schema
 
 form, megabytes = sys.argv[1], int(sys.argv[2])
 schema = load_schema("users")
@@ -127,12 +127,14 @@ def big_sync(box: Box, file_format: str, tmp_path: Path) -> tuple[int, int, dict
         str(catalog(tmp_path, ("users",))),
     ]
     command = [sys.executable, "-c", PEAK_OF, *arguments]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stderr is not None
-    count = sum('"RECORD"' in line[:40] for line in child.stdout)
-    said = child.stderr.read()
-    assert child.wait() == 0, said[-2000:]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        count = sum('"RECORD"' in line[:40] for line in child.stdout)
+        said = child.stderr.read()
+    assert child.returncode == 0, said[-2000:]
     peak = int(said.rpartition("PEAK ")[2])
     (export,) = (json.loads(line) for line in audit.read_text().splitlines()[1:])
     return count, peak, export, sum("/storage" in line["path"] for line in box.log("canai"))

@@ -329,7 +329,7 @@ def test_only_the_chosen_properties_and_the_keys_are_read(box: Box, tmp_path: Pa
 
 
 def test_an_error_nobody_foresaw_is_told_by_its_kind_alone(tmp_path: Path) -> None:
-    script = "import sys; from tap_canai.airbyte import source as airbyte; airbyte.specification = lambda: {}['ann@example.com']; sys.exit(airbyte.main(['spec']))"
+    script = "import sys; from tap_canai.airbyte import cli as airbyte; airbyte.specification = lambda: {}['ann@example.com']; sys.exit(airbyte.main(['spec']))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from support import Box, extract, tap_config, written
-from tap_canai import tap as canai_tap
-from tap_canai.audit import AuditFile, AuditLog, audit_log
-from tap_canai.errors import TapError
+from tap_canai.audit import AuditLog, open_audit_log
+from tap_canai.audit.file import AuditFile
+from tap_canai.cli import main as run_tap
+from tap_canai.errors import FatalError
 
 EVENT = {
     "event": "export",
@@ -29,13 +30,21 @@ def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """What the setting `audit_log` may name; the database is empty, and the table gone afterwards."""
     if request.param == "postgresql":
         url = str(request.getfixturevalue("postgres_url"))
         yield url
-        with create_engine(url).begin() as connection:
+        with connected(url) as connection:
             connection.execute(text("DROP TABLE export_audit"))
     else:
         yield (
@@ -49,7 +58,7 @@ def rows_of(place: str) -> list[str]:
     """The rows as text, without their chain."""
     if "://" not in place:
         return Path(place).read_text().splitlines()
-    with create_engine(place).connect() as connection:
+    with connected(place) as connection:
         return list(
             connection.execute(text("SELECT event FROM export_audit ORDER BY id")).scalars()
         )
@@ -100,19 +109,18 @@ CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_change_shows(place: str, change: str) -> None:
-    log = audit_log(place)
-    for number in range(4):
-        log.write({**EVENT, "records": number})
-    assert log.verify() == 5
-    if "://" in place:
-        with create_engine(place).begin() as connection:
-            connection.execute(text(CHANGES[change][1]))
-    else:
-        Path(place).write_text(
-            "".join(CHANGES[change][0](Path(place).read_text().splitlines(keepends=True)))
-        )
-    with pytest.raises(TapError, match="line"):
-        log.verify()
+    with open_audit_log(place) as log:
+        for number in range(4):
+            log.write({**EVENT, "records": number})
+        assert log.verify() == 5
+        if "://" in place:
+            with connected(place) as connection:
+                connection.execute(text(CHANGES[change][1]))
+        else:
+            rows = Path(place).read_text().splitlines(keepends=True)
+            Path(place).write_text("".join(CHANGES[change][0](rows)))
+        with pytest.raises(FatalError, match="line"):
+            log.verify()
 
 
 def at_moments(log: AuditLog, moment: list[datetime]) -> AuditLog:
@@ -124,27 +132,32 @@ def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries
     place: str,
 ) -> None:
     moment = [datetime(2025, 1, 1, tzinfo=UTC)]
-    log = at_moments(audit_log(place), moment)
-    for number in range(5):
-        log.write({**EVENT, "records": number})
-        moment[0] += timedelta(days=100)
-    log.write(EVENT)
-    told = [json.loads(row) for row in rows_of(place)]
-    assert told[0]["event"] == "checkpoint"
-    assert told[0]["removed"] == 3
-    assert [row["records"] for row in told[1:]] == [2, 3, 4, 3]
-    assert log.verify() == len(told)
-    moment[0] += timedelta(days=1000)
-    log.write(EVENT)
-    told = [json.loads(row) for row in rows_of(place)]
-    assert [told[0]["removed"], len(told)] == [7, 2]
-    assert log.verify() == 2
+    with at_moments(open_audit_log(place), moment) as log:
+        for number in range(5):
+            log.write({**EVENT, "records": number})
+            moment[0] += timedelta(days=100)
+        log.write(EVENT)
+        kept = [json.loads(row) for row in rows_of(place)]
+        assert kept[0]["event"] == "checkpoint"
+        assert kept[0]["removed"] == 3
+        assert [row["records"] for row in kept[1:]] == [2, 3, 4, 3]
+        assert log.verify() == len(kept)
+        moment[0] += timedelta(days=1000)
+        log.write(EVENT)
+        kept = [json.loads(row) for row in rows_of(place)]
+        assert [kept[0]["removed"], len(kept)] == [7, 2]
+        assert log.verify() == 2
 
 
 def test_several_writers_keep_one_chain(place: str) -> None:
+    def write(_: int) -> None:
+        with open_audit_log(place) as log:
+            log.write(EVENT)
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: audit_log(place).write(EVENT), range(40)))
-    assert audit_log(place).verify() == 41
+        list(pool.map(write, range(40)))
+    with open_audit_log(place) as log:
+        assert log.verify() == 41
 
 
 def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
@@ -159,13 +172,13 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     assert stat.S_IMODE((tmp_path / "audit.db").stat().st_mode) == 0o600
     config = str(written(tmp_path, "tap.json", {**tap_config(box), "audit_log": place}))
     capsys.readouterr()
-    assert canai_tap.main(["audit", "verify", "--config", config]) == 0
+    assert run_tap(["audit", "verify", "--config", config]) == 0
     assert f"{1 + len(exports)} rows" in capsys.readouterr().out
-    with sqlite3.connect(tmp_path / "audit.db") as connection:
-        connection.execute(
+    with connected(place) as connection:
+        connection.exec_driver_sql(
             "UPDATE export_audit SET event = replace(event, 'user_data', 'sessions') WHERE id = 2"
         )
-    assert canai_tap.main(["audit", "verify", "--config", config]) == 1
+    assert run_tap(["audit", "verify", "--config", config]) == 1
     assert "line 2 does not fit" in caplog.text
 
 
@@ -179,6 +192,6 @@ def test_the_table_keeps_what_the_file_keeps_and_the_command_verifies_it(
     ],
 )
 def test_a_log_that_cannot_be_written_says_so_without_its_password(bad: str) -> None:
-    with pytest.raises(TapError, match="audit_log") as error:
-        audit_log(bad).write(EVENT)
+    with pytest.raises(FatalError, match="audit_log") as error, open_audit_log(bad) as log:
+        log.write(EVENT)
     assert "secret" not in str(error.value)

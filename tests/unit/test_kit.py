@@ -76,7 +76,7 @@ def test_text_from_the_environment_is_converted_by_the_schema() -> None:
     ("config", "said"),
     [
         ({}, "The setting 'key' is missing."),
-        ({"key": 4711}, "The setting 'key' is not valid: it is not of type 'string'"),
+        ({"key": 4711}, "The setting 'key' is not valid: it is not of type 'string'. "),
         ({"key": "k", "count": 0}, "'count' is not valid: it is less than the minimum of 1."),
         ({"key": "k", "share": 0}, "it is less than or equal to the minimum of 0"),
         ({"key": "k", "format": "4711"}, "'format' is not valid: it is not one of ['json', 'csv'"),

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from support import Box, catalog, extract, tap_config, written
-from tap_canai import tap as canai_tap
-from tap_canai.errors import TapError
+from tap_canai.api import ApiAccess, Clock, ExportApi, Pace
+from tap_canai.cli import main as run_tap
+from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.exports import Export, ExportClient
+from tap_canai.tap import TapCanAI
 
 ALL = (
     "users",
@@ -39,7 +44,7 @@ def run(
     ]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = canai_tap.main(arguments)
+        code = run_tap(arguments)
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -148,7 +153,7 @@ def test_only_selected_properties_and_keys_are_asked_for(
         str(written(tmp_path, "c.json", entries)),
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert canai_tap.main(arguments) == 0
+        assert run_tap(arguments) == 0
     assert {tuple(one["data_fields"]) for one in asked} == {
         ("payments.payment_id", "payments.amount", "payments.updated_at")
     }
@@ -222,7 +227,7 @@ def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_sta
     monkeypatch.setattr(ExportClient, "create", wrong)
     code, messages = run(box, tmp_path)
     assert code == 1
-    assert "is not whole" in caplog.text
+    assert "is incomplete" in caplog.text
     assert not [
         one
         for one in messages
@@ -240,15 +245,13 @@ def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(
     box.call("POST", "/_sandbox/clock", {"advance_s": 5})
     code, messages = run(box, tmp_path, streams=("users", "payments"))
     assert code == 1
-    assert "users.total_sessions should be integer, the API gives text" in caplog.text
+    assert "users.total_sessions should be integer, but the API sent text" in caplog.text
     assert len(records(messages, "payments")) == len(box.objects("canai", "payments"))
 
 
 def test_the_key_goes_to_the_api_alone(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import requests
-
     sent: list[tuple[str, bool]] = []
     real = requests.Session.send
 
@@ -262,43 +265,52 @@ def test_the_key_goes_to_the_api_alone(
     assert {with_key for path, with_key in sent if path.startswith("/storage/")} == {False}
 
 
-def client(**more: Any) -> tuple[ExportClient, list[float]]:
-    """A client whose clock and sleep are ours."""
+def clock() -> tuple[Clock, list[float]]:
+    """A clock that only sleeping moves, and how long each sleep was."""
     slept: list[float] = []
-    moment = [0.0]
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
-        moment[0] += seconds
 
-    made = ExportClient(
-        "http://127.0.0.1:9",
-        "v1",
-        ("key",),
-        "tap",
-        2,
-        1.0,
-        sleep=sleep,
-        monotonic=lambda: moment[0],
-        jitter=lambda: 1.0,
-        **more,
-    )
-    return made, slept
+    return Clock(sleep, monotonic=lambda: sum(slept), jitter=lambda: 1.0), slept
 
 
 def test_the_tap_keeps_to_its_own_pace() -> None:
-    made, slept = client()
+    ours, slept = clock()
+    pace = Pace(2, ours)
     for _ in range(5):
-        made._keep_pace()
+        pace.wait()
     assert slept == [60.0, 60.0]
 
 
 def test_waiting_grows_and_keeps_retry_after() -> None:
-    made, slept = client()
+    ours, slept = clock()
     for attempt in (1, 2, 3):
-        made._wait(attempt, {}, "why")
-    made._wait(1, {"Retry-After": "17"}, "why")
+        ours.wait_before_retry(attempt, {}, "why")
+    ours.wait_before_retry(1, {"Retry-After": "17"}, "why")
     assert slept == [1.0, 2.0, 4.0, 17.0]
+
+
+def test_calls_refused_at_the_same_time_move_on_by_one_key() -> None:
+    """Several exports are requested at a time, so the same key may be refused to each of them."""
+    both_sent = threading.Barrier(2, timeout=10)
+    keys: list[str] = []
+
+    class Session(requests.Session):
+        def request(self, *_: Any, headers: Any = None, **__: Any) -> requests.Response:
+            response = requests.Response()
+            response.status_code = 401 if headers["Authorization"] == "Bearer old" else 200
+            response._content = b"{}"
+            keys.append(headers["Authorization"])
+            if response.status_code == 401:
+                both_sent.wait()
+            return response
+
+    access = ApiAccess("http://127.0.0.1:9", "v1", ("old", "new"), "tap", 100, 1.0)
+    api = ExportApi(access, session=Session())
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: api.call("GET", "/x"), range(2))) == [{}, {}]
+    assert sorted(keys) == ["Bearer new"] * 2 + ["Bearer old"] * 2
 
 
 def test_settings_that_make_no_sense_are_told(
@@ -320,7 +332,7 @@ def test_settings_that_make_no_sense_are_told(
 
 
 def test_discovery_needs_no_call_and_schemas_are_described() -> None:
-    for stream in canai_tap.TapCanAI(config={"api_key": "none"}).streams.values():
+    for stream in TapCanAI(config={"api_key": "none"}).streams.values():
         for name, schema in stream.schema["properties"].items():
             assert schema["description"], name
             assert schema["type"], name
@@ -338,4 +350,4 @@ def test_an_extract_of_nothing_new_is_empty(box: Box, tmp_path: Path) -> None:
 
 
 def test_errors_are_of_one_tree() -> None:
-    assert issubclass(canai_tap.StreamsFailedError, TapError)
+    assert issubclass(StreamsFailedError, FatalError)

@@ -68,7 +68,7 @@ class TinyAdapter(etl.Adapter):
         exact: bool = False,
         known: int = 0,
     ) -> dict[str, list[etl.Hit]]:
-        """By key or match field, many a call; Tiny's answers never lag, so `exact` is no matter."""
+        """By key or match field, in batches; Tiny never lags, so `exact` makes no difference."""
         hits: dict[str, list[etl.Hit]] = {}
         for start in range(0, len(lookups), ROWS):
             part = lookups[start : start + ROWS]

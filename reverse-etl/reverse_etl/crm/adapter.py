@@ -1,6 +1,6 @@
-"""The seam to a CRM. What differs between CRMs is data in `ObjectSpec`; the rest is these few calls.
+"""The seam to a CRM. What differs is data in `ObjectSpec`; the rest is these few calls.
 
-A target's package implements `Adapter`; the core calls nothing else of it.
+A target's package implements `Adapter`; the core calls nothing else in it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Lookup:
     key: str
     match: Mapping[str, str]
     near: Mapping[str, str] = field(default_factory=dict)
-    """CRM ids of the records it refers to, by the field of the reference: for objects that are found by these alone."""
+    """CRM ids of the records it refers to, by field; some objects are found by these alone."""
     recent: bool = False
-    """Whether it was sent in the last minutes, so that older records need not be looked at."""
+    """True if it was sent in the last minutes, so that older records can be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class Hit:
 
     crm_id: str
     values: Mapping[str, Value]
-    """Canonical values of the fields asked for; a field the CRM holds nothing in is None or absent."""
+    """Canonical values of the fields asked for; an empty field is None or absent."""
     current: Mapping[str, Any]
     """The record in the CRM's own form."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """The CRM's verdict on one row of a call: an id, or a fault."""
+    """The CRM's answer for one row of a call: an id, or a fault."""
 
     crm_id: str | None = None
     fault: RowError | None = None
@@ -66,16 +66,16 @@ class RowResult:
 
 
 class JobResults(Protocol):
-    """What became of the rows of jobs."""
+    """The results of the rows of jobs."""
 
     def of(self, write: Write) -> RowResult | None:
-        """The CRM's verdict on a row; None where it has none and the row has to be sent again."""
+        """The result of a row; None if there is none and the row has to be sent again."""
         ...
 
 
 @dataclass(slots=True)
 class CallCount:
-    """Calls made, by object and purpose (`find`, `read`, `write`, `link`), and those for setting up."""
+    """Calls made, by object and purpose: `find`, `read`, `write`, `link`, or `setup`."""
 
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
     limit: int | None = None
@@ -102,9 +102,9 @@ class FileAdapter(Protocol):
     """A CRM that takes files."""
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """Attach a file to a record unless it holds one of that name; whether it was made.
+        """Attach a file, unless the record holds one of that name. Returns True if it was created.
 
-        `new`: the record was made a moment ago, so that it can hold none yet.
+        `new`: the record was created a moment ago, so it cannot hold a file yet.
         Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError.
         """
         ...
@@ -122,12 +122,15 @@ class MergeAdapter(Protocol):
     """A CRM that can make one record of two."""
 
     def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
-        """Merge a record into another, whose values stand; False where the CRM cannot merge these. Raises: CrmError."""
+        """Merge a record into another, whose values stand. Raises: CrmError.
+
+        Returns False if the CRM cannot merge these.
+        """
         ...
 
 
 class JobAdapter(Protocol):
-    """A CRM that takes many rows as a job, which works on its own and outlives the run that started it."""
+    """A CRM that takes many rows as a job, which outlives the run that started it."""
 
     def run_jobs(
         self,
@@ -138,15 +141,20 @@ class JobAdapter(Protocol):
         ended: Callable[[str], None],
         stopping: Callable[[], bool],
     ) -> JobResults:
-        """Writes of one kind as one job or more, until all have ended; `blocks` gives them again each time it is called.
+        """Send writes of one kind as one or more jobs, and wait until all have ended.
 
-        `began` is told a job's id before anything is uploaded, `ended` when its results are known. Raises: CrmError,
-        StoppedError where `stopping` says so while a job works.
+        `blocks` gives the writes, again each time it is called. `began` is called with a job's id
+        before anything is uploaded, `ended` when its results are known.
+
+        Raises: CrmError, StoppedError if `stopping` says so while a job works.
         """
         ...
 
     def finish_job(self, object_name: str, job_id: str) -> None:
-        """Wait until a job of an earlier run has ended; one that was never started is called off. Raises: CrmError."""
+        """Wait until a job of an earlier run has ended; abort one that was never started.
+
+        Raises: CrmError.
+        """
         ...
 
 
@@ -159,9 +167,9 @@ class Adapter(Protocol):
     jobs: JobAdapter | None = None
     """Takes many rows as a job; needed by objects with a lane that is one."""
     files: FileAdapter | None = None
-    """Takes files; needed where a rule attaches them."""
+    """Takes files; needed if a rule attaches them."""
     owning: OwnerAdapter | None = None
-    """Knows who may own records; needed where a rule names an owner."""
+    """Knows who may own records; needed if a rule names an owner."""
     merging: MergeAdapter | None = None
     """Merges two records that a lost response left behind."""
 
@@ -174,11 +182,14 @@ class Adapter(Protocol):
         ...
 
     def facts(self) -> Mapping[str, object]:
-        """What functions may need to know of the account, by the names of their keyword arguments."""
+        """What functions may need to know about the account, by the names of their arguments."""
         ...
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create fields that are missing, and the object where it is. Raises: NoSuchObjectError where it cannot be, CrmError."""
+        """Create missing fields, and the object if it is missing too.
+
+        Raises: NoSuchObjectError if the object cannot be created, CrmError.
+        """
         ...
 
     def find(
@@ -191,10 +202,11 @@ class Adapter(Protocol):
         exact: bool = False,
         known: int = 0,
     ) -> dict[str, list[Hit]]:
-        """Records by key or match fields, by the key of the look-up, in batches.
+        """Find records by key or match fields, in batches; returns hits by the look-up's key.
 
-        With `exact` the answer must not come from an index that lags behind the records; `known` is the number of
-        records that the ledger knows there to be, for choosing the cheapest means.
+        With `exact`, the answer must not come from an index that lags behind the records. `known`
+        is the number of records that the ledger knows of, for choosing the cheapest way.
+
         Raises: CrmError.
         """
         ...
@@ -202,11 +214,11 @@ class Adapter(Protocol):
     def read(
         self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
     ) -> dict[str, Hit]:
-        """Records by CRM id; one that is not there is left out. Raises: CrmError."""
+        """Records by CRM id; missing ones are left out. Raises: CrmError."""
         ...
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
-        """One call for writes of one kind; a result for each, in order.
+        """Make one call for writes of one kind; returns a result for each, in order.
 
         Raises: AmbiguousAnswerError, BatchRejectedError, CrmError.
         """
@@ -215,5 +227,5 @@ class Adapter(Protocol):
     def link(
         self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
     ) -> list[RowResult]:
-        """Make links between CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
+        """Link CRM ids in one call; repeating it makes no second link. Raises: CrmError."""
         ...

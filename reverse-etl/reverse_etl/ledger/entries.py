@@ -1,4 +1,4 @@
-"""What the ledger keeps, as values: entries, dead letters, what waits, and one transaction's worth."""
+"""What the ledger keeps, as values: entries, dead letters, and what waits."""
 
 from __future__ import annotations
 

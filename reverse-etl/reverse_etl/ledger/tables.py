@@ -1,7 +1,8 @@
-"""The ledger's tables. A change here needs a migration in `migrations/versions`; a test compares the two.
+"""The ledger's tables. A change here needs a migration, which a test compares with the tables.
 
-Every key holds the CRM and the account, so that one ledger serves any number of accounts. Times are UTC text with
-`Z` and microseconds; observed times inside `entry.fields` are integers of microseconds.
+Every key holds the CRM and the account, so that one ledger serves any number of accounts. Times are
+UTC text with `Z` and microseconds; observed times inside `entry.fields` are integers of
+microseconds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class RunRow(Base):
 
 
 class EntryRow(Base):
-    """What the CRM is known to hold under one key. `state`: pending (a create was intended), settled, dead."""
+    """What the CRM is known to hold under one key.
+
+    `state`: pending (a create was intended), settled, dead.
+    """
 
     __tablename__ = "entry"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -63,7 +67,7 @@ class ClaimRow(Base):
 
 
 class WaitingLinkRow(Base):
-    """A link, or a write that cannot be made without its link, whose other end is not there yet."""
+    """A link, or a write that needs it, whose other end has not arrived yet."""
 
     __tablename__ = "waiting_link"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -106,7 +110,7 @@ class DeadLetterRow(Base):
 
 
 class DoubtRow(Base):
-    """A key whose create was sent again after an answer was lost: there may be two records of it."""
+    """A key whose create was sent again after a lost response: there may be two records."""
 
     __tablename__ = "doubt"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)

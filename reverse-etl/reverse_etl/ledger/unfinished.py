@@ -14,7 +14,7 @@ from reverse_etl.ledger.tables import DoubtRow, JobRow
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A bulk job that nobody has seen to its end."""
+    """A bulk job that nobody has completed."""
 
     object: str
     job_id: str
@@ -45,7 +45,7 @@ class JobRows:
             )
 
     def open(self) -> list[OpenJob]:
-        """Jobs that have not been seen to their end, oldest first."""
+        """Jobs that have not been completed, oldest first."""
         query = (
             select(JobRow.object, JobRow.job_id, JobRow.run_id)
             .where(*self.rows.where(JobRow))

@@ -32,7 +32,7 @@ from reverse_etl.values import hash_value
 
 AMBIGUOUS_ATTEMPTS = 3
 LATE_S = 5.0
-"""Time that an upload with a lost answer gets to appear, before the file is looked for again."""
+"""Time that an upload with a lost response gets to appear, before the file is looked for again."""
 
 Result = Literal["made", "kept", "not_attempted"] | RowError | CrmError
 

@@ -31,7 +31,7 @@ class Draft:
     hit: Hit | None = None
     adopt: bool = False
     recovered: bool = False
-    """True if an earlier run sent the create and did not live to record it."""
+    """True if an earlier run sent the create and was killed before it could record it."""
     regress: bool = False
     """True if `forward_only` fields may go back, which takes clearing them first."""
     changed: dict[str, Value] = field(default_factory=dict)

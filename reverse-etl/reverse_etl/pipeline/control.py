@@ -1,7 +1,7 @@
-"""Whether the run may go on: a signal to stop and the budget of calls, in one object that stages ask.
+"""The signal to stop and the budget of calls, in one object that the stages ask.
 
-A stage asks `may_call()` before it starts something that needs the CRM. A budget that is spent ends the calls, not the
-run: the rest of the input is read and counted as not attempted.
+A stage asks `may_call()` before it starts something that needs the CRM. A budget that is spent ends
+the calls, not the run: the rest of the input is read and counted as not attempted.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class RunControl:
 
     @contextmanager
     def within_budget(self) -> Iterator[None]:
-        """Run a piece of work that may be left undone when the budget runs out. Other errors pass."""
+        """Run a piece of work that may be left undone when the budget runs out.
+
+        Other errors pass.
+        """
         try:
             yield
         except BudgetSpentError as error:
@@ -63,7 +66,10 @@ class RunControl:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Hold a signal back until the block in flight has settled. Raises: StoppedError at the end."""
+        """Hold a signal back until the block in flight has settled.
+
+        Raises: StoppedError at the end.
+        """
         self.busy = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Creates that were sent twice because an answer was lost: are there two records now?
+"""Creates that were sent twice because a response was lost: are there two records now?
 
 The CRM is asked at the end of the run and again at the start of the next one, since a write may be
 carried out long after the connection is gone. Two records are merged if that is wanted and the CRM
@@ -79,14 +79,14 @@ class Duplicates:
                 left.append(crm_id)
                 continue
             logger.info(
-                "%s %s, a duplicate from a lost answer, is merged into %s",
+                "%s %s, a duplicate from a lost response, is merged into %s",
                 rule.object, crm_id, keep,
             )  # fmt: skip
         return left
 
 
 def duplicate(rule: CompiledRule, keep: str, others: Sequence[str]) -> RowError:
-    """Why a record that arrived is a dead letter all the same."""
+    """Why a record that arrived is a dead letter anyway."""
     return RowError(
         "duplicate",
         f"a response was lost; the retry left {len(others) + 1} {rule.object} with this key",

@@ -1,8 +1,8 @@
 """The stages joined: a block of raw records in, every planned write with its outcome in the ledger.
 
 `run_block` reads as the table in docs/architecture.md; nothing else joins the stages. What was put
-off (a waiting write whose link can be made now, a key that another process was writing) goes through
-it again with an empty block.
+off (a waiting write whose link can be made now, a key that another process was writing) goes
+through it again with an empty block.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class EngineSettings:
     """True if `forward_only` fields may go back."""
     allow_private_hosts: bool = False
     gather: bool = True
-    """False if the user has set the size of a block: its writes are then not gathered with others."""
+    """False if the user has set the size of a block: its writes then go out with it."""
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Engine:
     def deliver(
         self, rule: CompiledRule, writes: Sequence[Write], outcomes: Sequence[Outcome]
     ) -> None:
-        """Stages 6 and 7 for gathered writes: by calls, or by a job's outcomes. Raises: CrmError."""
+        """Stages 6 and 7 for gathered writes, or for the outcomes of a job. Raises: CrmError."""
         keys = [write.key for write in writes]
         keys += [outcome.record.key for outcome in outcomes if outcome.record is not None]
         settlement = Settlement(rule, self.ledger.entries(rule.object, keys))

@@ -47,8 +47,8 @@ class Resolver:
     ) -> dict[str, Identity]:
         """The identity of each record, by key. Raises: CrmError.
 
-        A key in `pending` was meant to be created by a run that did not live to record it: then the
-        answer must not come from an index that lags behind.
+        A key in `pending` was meant to be created by a run that was killed before it could record
+        it: then the answer must not come from an index that lags behind.
         """
         lookups = [lookup(rule, record, references.get(record.key, {})) for record in records]
         hits = self.adapter.find(
@@ -149,5 +149,5 @@ def first_claim(
 
 
 def conflict(message: str, hint: str) -> RowError:
-    """Why a record cannot be told apart from others."""
+    """Why a record cannot be matched without doubt."""
     return RowError("identity_conflict", message, hint)

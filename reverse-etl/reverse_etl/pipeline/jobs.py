@@ -1,7 +1,7 @@
 """Stages 5 to 7 for gathered writes: as jobs where there are many, else as calls.
 
 A job works on its own and outlives the run that started it. Its id is in the ledger before anything
-is uploaded, so that the next run sees it to its end before it sends anything.
+is uploaded, so that the next run waits for it first before it sends anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Deliver = Callable[[CompiledRule, Sequence[Write], Sequence[Outcome]], None]
 
 
 class NoResults:
-    """What is known of jobs that could not be seen to their end."""
+    """What is known of jobs that could not be completed."""
 
     def of(self, write: Write) -> RowResult | None:
         """Nothing."""
@@ -71,7 +71,10 @@ class Jobs:
             self._send_kind(again, kind, attempt + 1)
 
     def _run(self, jobs: JobAdapter, spool: Spool, kind: WriteKind) -> JobResults:
-        """The results of the jobs; none where the run has to end before they do. Raises: CrmError."""
+        """The results of the jobs; none where the run has to end before they do.
+
+        Raises: CrmError.
+        """
         rule = spool.rule
         try:
             with self.control.within_budget():
@@ -84,7 +87,7 @@ class Jobs:
                     self.control.stopping.is_set,
                 )
         except StoppedError:
-            logger.info("%s: a job goes on working; the next run sees it to its end", rule.name)
+            logger.info("%s: a job goes on working; the next run waits for it first", rule.name)
         return NoResults()
 
     def adopt(self) -> None:

@@ -11,7 +11,7 @@ from reverse_etl.records import KINDS
 
 
 def least_calls(spec: ObjectSpec, work: Mapping[str, int]) -> int:
-    """Calls for what was `looked_up`, `read`, sent (`create`, `update`), `linked` and `attached`."""
+    """Calls for what was looked up, read, sent (by kind), linked and attached."""
     calls = _find_calls(spec, work)
     for kind in KINDS:
         if rows := work.get(kind, 0):

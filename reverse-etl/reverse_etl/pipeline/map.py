@@ -1,4 +1,4 @@
-"""Stage 3, map: `SourceRecord`s → `CrmRecord`s of one rule, or an outcome for those that end here."""
+"""Stage 3, map: `SourceRecord`s → `CrmRecord`s of one rule, or outcomes that end here."""
 
 from __future__ import annotations
 

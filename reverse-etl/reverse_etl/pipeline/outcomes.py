@@ -1,7 +1,9 @@
 """Counting what became of every planned write. Nothing else in the package counts.
 
-The law, per object: planned = created + updated + unchanged + skipped{…} + waiting + rejected + not_attempted.
-Links: wanted = made + kept + waiting + dead. Attachments: wanted = made + kept + dead + not_attempted.
+The law, per object:
+planned = created + updated + unchanged + skipped{…} + waiting + rejected + not_attempted.
+Links: wanted = made + kept + waiting + dead.
+Attachments: wanted = made + kept + dead + not_attempted.
 After each block every planned write has its outcome, except those that are held back on purpose.
 """
 
@@ -31,7 +33,7 @@ class Count:
         self._planned += number
 
     def settled(self, outcome: str, number: int = 1) -> None:
-        """This became of so many."""
+        """This became of this many."""
         self._settled[outcome] += number
 
     def moved(self, outcome: str, to: str | None, number: int = 1) -> None:
@@ -63,7 +65,8 @@ class Count:
         """The law: only what is held back is open. Raises: LawBrokenError."""
         if self.open != held:
             raise LawBrokenError(
-                f"{what}: planned {self._planned}, outcomes {dict(self._settled)}, held back {held}.",
+                f"{what}: planned {self._planned}, outcomes {dict(self._settled)}, "
+                f"held back {held}.",
                 "This is a bug: please report it.",
             )
 
@@ -75,7 +78,7 @@ class ObjectCount(Count):
     _work: Counter[str] = field(default_factory=Counter)
 
     def worked(self, what: str, number: int = 1) -> None:
-        """So many were looked up, read, sent, linked, …: see `least_calls`."""
+        """This many were looked up, read, sent, linked, …: see `least_calls`."""
         self._work[what] += number
 
     @property

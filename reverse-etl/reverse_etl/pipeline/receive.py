@@ -100,7 +100,7 @@ class Receiver:
 
 
 def without_enums(schema: Any) -> Any:
-    """The schema without its lists of values: the CRM's field decides at stage 3 what an option is."""
+    """The schema without its enums: the CRM's field decides at stage 3 what an option is."""
     if isinstance(schema, Mapping):
         return {
             name: without_enums(value)

@@ -1,7 +1,7 @@
 """Stage 6, send: batches → one `Outcome` a write, with every batch in a thread of its own.
 
-A batch that is refused as a whole is searched for its bad rows (`bisect`). A write whose answer was
-lost is looked up before it is sent again. An error that would fail every row stops the run.
+A batch that is refused as a whole is searched for its bad rows (`bisect`). A write without a
+response is looked up before it is sent again. An error that would fail every row stops the run.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Sender:
             self._failure = self._failure or error
 
     def _settle_aside(self, rule: CompiledRule) -> Iterator[list[Outcome]]:
-        """Ask once more for what was set aside; what stays unknown ends the run."""
+        """Ask again for what was set aside; what stays unknown ends the run."""
         aside, self._aside = self._aside, []
         if not aside:
             return
@@ -111,13 +111,16 @@ class Sender:
             self._fail(
                 CrmError(
                     f"The outcome of {len(unknown)} {rule.object} stayed unknown: "
-                    "every answer was lost.",
+                    "every response was lost.",
                     "Run again: they are looked up first.",
                 )
             )
 
     def _call(self, rule: CompiledRule, part: list[Write]) -> list[Outcome]:
-        """One call, and what it takes to know its outcomes. Raises: BatchRejectedError, CrmError."""
+        """One call, and what it takes to know its outcomes.
+
+        Raises: BatchRejectedError, CrmError.
+        """
         outcomes: list[Outcome] = []
         for attempt in range(1, LOCKED_ATTEMPTS + 1):
             try:
@@ -142,7 +145,7 @@ class Sender:
         return outcomes
 
     def _look_up(self, rule: CompiledRule, part: Sequence[Write]) -> list[Outcome]:
-        """The outcomes of writes whose answer was lost. Raises: CrmError.
+        """The outcomes of writes whose response was lost. Raises: CrmError.
 
         They are looked up, several times since a write may be carried out late; what is not found
         is sent again, and what stays unknown after that is set aside.

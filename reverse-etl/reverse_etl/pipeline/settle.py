@@ -1,8 +1,8 @@
 """Stage 7, settle: outcomes → ledger entries, dead letters, waiting rows and counts.
 
 Each list of outcomes is one transaction; one that changes nothing is none. Invariant: a hash is
-stored only for a value that the CRM accepted or was seen to hold. A record that was never created is
-`dead`; one that exists and refused an update stays `settled` with the hashes it had.
+stored only for a value that the CRM accepted or was seen to hold. A record that was never created
+is `dead`; one that exists and refused an update stays `settled` with the hashes it had.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Settlement:
 
     rule: CompiledRule
     entries: dict[str, Entry]
-    """The entries of the block as the ledger has them now, by key."""
+    """The entries of the block in their present state, by key."""
     outcomes: list[Outcome] = field(default_factory=list)
     """What is settled so far: the records whose links and files come next."""
 
@@ -105,7 +105,7 @@ class Settler:
             work.worked("kept_back", write.kept_back)
 
     def _count_references(self, record: CrmRecord, outcome: Outcome) -> None:
-        """Reference links travel with the write; the other links are counted where they are made."""
+        """Count the links that travel with the write; others are counted when they are made."""
         references = [link for link in record.links if link.form.form == "reference"]
         if outcome.holds and outcome.name != "created":
             references = [link for link in references if not link.form.later]

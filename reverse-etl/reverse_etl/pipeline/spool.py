@@ -1,7 +1,7 @@
 """Planned writes on disk, between stages 4 and 5, for objects that take jobs of many rows.
 
-The file has no name and only this process can read it, since it holds personal data. A write goes in
-as a tuple without its rule and comes out whole. Invariant: a key is in a spool once.
+The file has no name and only this process can read it, since it holds personal data. A write goes
+in as a tuple without its rule and comes out whole. Invariant: a key is in a spool once.
 """
 
 from __future__ import annotations
@@ -112,7 +112,10 @@ class Spools:
     by_rule: dict[str, Spool] = field(default_factory=dict)
 
     def batches(self, rule: CompiledRule, writes: Sequence[Write]) -> Iterator[list[Write]]:
-        """Stage 5: batches to send now; writes of an object that takes jobs are gathered instead."""
+        """Stage 5: batches to send now.
+
+        Writes of an object that takes jobs are gathered instead.
+        """
         if not takes_jobs(rule.spec):
             return batches(rule.spec, writes)
         if writes:

@@ -1,4 +1,5 @@
-"""The common case: records that the ledger knows as they are. They end here, without a call or a write.
+"""The common case: records that the ledger knows as they are. They end here, without a call or a
+write.
 
 A record is done if its rule delivered this very record last, and its links and its file are in
 place. The rest of a block goes on to stage 4.

@@ -78,7 +78,7 @@ class RunReport:
 
     @staticmethod
     def save(report: Mapping[str, Any], folder: Path) -> Path:
-        """Write `latest.json` for its owner alone, whole or not at all."""
+        """Write `latest.json` that only its owner can read, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
         with os.fdopen(handle, "w", encoding="utf-8") as file:

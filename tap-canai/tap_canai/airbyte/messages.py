@@ -1,4 +1,4 @@
-"""Messages of the Airbyte protocol, out of the tap's Singer messages, its log and its errors."""
+"""Messages of the Airbyte protocol, from the tap's Singer messages, its log and its errors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from typing import Any, TextIO
 from singer_sdk.singerlib import Message, RecordMessage, StateMessage
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 
-from tap_canai.errors import ApiRefused, ApiUnavailable, SettingError, TapError
+from tap_canai.errors import ApiRefusedError, ApiUnavailableError, FatalError, SettingError
 
-FAILURES: tuple[tuple[type[TapError], str], ...] = (
-    (SettingError, "config_error"), (ApiRefused, "config_error"), (ApiUnavailable, "transient_error"), (TapError, "system_error"),
-)  # fmt: skip
+FAILURES: tuple[tuple[type[FatalError], str], ...] = (
+    (SettingError, "config_error"),
+    (ApiRefusedError, "config_error"),
+    (ApiUnavailableError, "transient_error"),
+    (FatalError, "system_error"),
+)
 """What kind of failure an error is to the platform; the first that fits."""
 LEVELS = {
     "DEBUG": "DEBUG",
@@ -28,14 +31,12 @@ LEVELS = {
 }
 
 
-def now_ms() -> int:
-    """The present moment, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 @dataclass
 class Writer(GenericSingerWriter[str, Message]):
-    """Turns the tap's Singer messages into Airbyte's; a STATE is one stream's, with the number of records since the last one."""
+    """Turns the tap's Singer messages into Airbyte's.
+
+    A STATE is that of the present stream, with the number of records since the last one.
+    """
 
     out: TextIO
     stream: str = ""
@@ -44,47 +45,44 @@ class Writer(GenericSingerWriter[str, Message]):
     last_state: str = ""
 
     def serialize_message(self, message: Message) -> str:
-        """A Singer message as Airbyte has it; empty for one that it has not."""
-        if isinstance(message, RecordMessage):
-            self.records += 1
-            self.total[message.stream] += 1
-            return dumped(
-                {
-                    "type": "RECORD",
-                    "record": {
-                        "stream": message.stream,
-                        "data": message.record,
-                        "emitted_at": now_ms(),
-                    },
-                }
-            )
-        return ""
+        """A RECORD in Airbyte's form; empty for other messages."""
+        if not isinstance(message, RecordMessage):
+            return ""
+        self.records += 1
+        self.total[message.stream] += 1
+        record = {
+            "stream": message.stream,
+            "data": message.record,
+            "emitted_at": now_ms(),
+        }
+        return json_line({"type": "RECORD", "record": record})
 
     def write_message(self, message: Message) -> None:
-        """Write a message; a state that says nothing new waits for one that does."""
+        """Write a message."""
         if isinstance(message, StateMessage):
             self.state(message.value, final=False)
             return
-        text = self.serialize_message(message)
-        if text:
+        line = self.serialize_message(message)
+        if line:
             if self.total[self.stream] == 1:
                 self.status("RUNNING")
-            self.out.write(text + "\n")
+            self.out.write(line + "\n")
 
     def state(self, value: Mapping[str, Any], *, final: bool) -> None:
-        """The present stream's state."""
-        own = (value.get("bookmarks") or {}).get(self.stream) or {}
-        text = json.dumps(own, sort_keys=True)
+        """Write the present stream's state, unless it says nothing new.
+
+        The final one is written if records came after the last, so that all of them are counted.
+        """
+        bookmark = (value.get("bookmarks") or {}).get(self.stream) or {}
+        text = json.dumps(bookmark, sort_keys=True)
         if text == self.last_state and not (final and self.records):
             return
-        descriptor = {"stream_descriptor": {"name": self.stream}, "stream_state": own}
-        stats = {"recordCount": float(self.records)}
-        self.send(
-            {
-                "type": "STATE",
-                "state": {"type": "STREAM", "stream": descriptor, "sourceStats": stats},
-            }
-        )
+        state = {
+            "type": "STREAM",
+            "stream": {"stream_descriptor": {"name": self.stream}, "stream_state": bookmark},
+            "sourceStats": {"recordCount": float(self.records)},
+        }
+        self.send({"type": "STATE", "state": state})
         self.last_state, self.records = text, 0
 
     def begin(self, stream: str) -> None:
@@ -93,45 +91,29 @@ class Writer(GenericSingerWriter[str, Message]):
         self.status("STARTED")
 
     def status(self, status: str) -> None:
-        """How the present stream stands."""
-        told = {"stream_descriptor": {"name": self.stream}, "status": status}
-        self.send(
-            {
-                "type": "TRACE",
-                "trace": {
-                    "type": "STREAM_STATUS",
-                    "emitted_at": float(now_ms()),
-                    "stream_status": told,
-                },
-            }
-        )
+        """Write the present stream's status."""
+        stream_status = {"stream_descriptor": {"name": self.stream}, "status": status}
+        self._trace("STREAM_STATUS", "stream_status", stream_status)
 
-    def error(self, error: TapError, stream: str = "") -> None:
-        """What went wrong, for the platform and for people."""
-        kind = next(name for cls, name in FAILURES if isinstance(error, cls))
-        told: dict[str, Any] = {
+    def error(self, error: FatalError, stream: str = "") -> None:
+        """Write what went wrong, for the platform and for people."""
+        details: dict[str, Any] = {
             "message": str(error),
             "internal_message": type(error).__name__,
-            "failure_type": kind,
+            "failure_type": next(name for kind, name in FAILURES if isinstance(error, kind)),
         }
         if stream:
-            told["stream_descriptor"] = {"name": stream}
-        self.send(
-            {
-                "type": "TRACE",
-                "trace": {"type": "ERROR", "emitted_at": float(now_ms()), "error": told},
-            }
-        )
+            details["stream_descriptor"] = {"name": stream}
+        self._trace("ERROR", "error", details)
+
+    def _trace(self, kind: str, key: str, content: Mapping[str, Any]) -> None:
+        trace = {"type": kind, "emitted_at": float(now_ms()), key: content}
+        self.send({"type": "TRACE", "trace": trace})
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """A message at once."""
-        self.out.write(dumped(message) + "\n")
+        """Write a message at once."""
+        self.out.write(json_line(message) + "\n")
         self.out.flush()
-
-
-def dumped(message: Mapping[str, Any]) -> str:
-    """A message as a line."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 class LogMessages(logging.Handler):
@@ -142,16 +124,16 @@ class LogMessages(logging.Handler):
         self.writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line of the log."""
-        self.writer.send(
-            {
-                "type": "LOG",
-                "log": {
-                    "level": LEVELS.get(record.levelname, "INFO"),
-                    "message": record.getMessage(),
-                },
-            }
-        )
+        """Write a line of the log."""
+        log = {"level": LEVELS.get(record.levelname, "INFO"), "message": record.getMessage()}
+        self.writer.send({"type": "LOG", "log": log})
 
 
-# What the source is
+def json_line(message: Mapping[str, Any]) -> str:
+    """A message as a line."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def now_ms() -> int:
+    """The present moment, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

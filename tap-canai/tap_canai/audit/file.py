@@ -1,4 +1,4 @@
-"""The audit log as JSON lines in a file for its owner alone."""
+"""The audit log as JSON lines in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,22 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tap_canai.audit.rows import KEPT, NO_CHAIN, Row, beginning, chained, checkpoint, told, verified
-from tap_canai.errors import SettingError, TapError
-from tap_canai.times import parse_utc
+from singer_kit.private_files import OWNER_ONLY, make_private_folder
+from singer_kit.times import parse_utc
+
+from tap_canai.audit.rows import (
+    KEPT,
+    NO_CHAIN,
+    Row,
+    beginning,
+    chained,
+    checkpoint,
+    noted,
+    verified,
+)
+from tap_canai.errors import FatalError, SettingError
 
 TAIL_BYTES = 64 * 1024
 """More than any row has."""
@@ -24,17 +35,46 @@ TAIL_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class AuditFile:
-    """One log file, locked while it is written."""
+    """A log file, opened and locked for each write."""
 
     path: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def close(self) -> None:
+        """Does nothing: no write leaves the file open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, event: Row) -> None:
+        """Append an event. Raises: FatalError."""
+        with self._locked() as file:
+            line = file.readline()
+            if line:
+                first, last = self._pruned(file, row_of(line))
+            else:
+                first = last = append(file, beginning(self.now()), NO_CHAIN)
+            append(file, noted(event, str(first["salt"]), self.now()), str(last["chain"]))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def verify(self) -> int:
+        """The number of lines, if their chain holds.
+
+        Raises: FatalError that names the first line that does not fit.
+        """
+        with self._locked() as file:
+            return verified(map(row_of, file))
+
     @contextmanager
-    def _open(self) -> Iterator[TextIOWrapper]:
-        """The file, locked. Raises: SettingError."""
+    def _locked(self) -> Iterator[TextIOWrapper]:
+        """The file, which no other process writes meanwhile. Raises: SettingError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+            make_private_folder(self.path.parent)
+            handle = os.open(self.path, os.O_CREAT | os.O_RDWR, OWNER_ONLY)
         except OSError as error:
             raise SettingError(
                 f"The audit log cannot be written ({error.strerror}).",
@@ -44,65 +84,47 @@ class AuditFile:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
-    def write(self, event: Row) -> None:
-        """Append an event. Raises: TapError."""
-        with self._open() as file:
-            text = file.readline()
-            if text:
-                first = self._row(text)
-                first, last = self._pruned(file, first)
-            else:
-                first = last = self._append(file, beginning(self.now()), NO_CHAIN)
-            self._append(file, told(event, str(first["salt"]), self.now()), str(last["chain"]))
-            file.flush()
-            os.fsync(file.fileno())
-
-    def verify(self) -> int:
-        """The number of lines, whose chain holds. Raises: TapError naming the first line that does not fit."""
-        with self._open() as file:
-            return verified(self._row(line) for line in file)
-
-    @staticmethod
-    def _row(text: str) -> dict[str, Any]:
-        """A line's row. Raises: TapError."""
-        try:
-            row = json.loads(text)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict):
-            raise TapError(
-                "The audit log was changed: a line is no JSON object.", "Compare it with a backup."
-            )
-        return row
-
-    @staticmethod
-    def _append(file: TextIOWrapper, event: Row, before: str) -> dict[str, Any]:
-        row = {**event, "chain": chained(before, event)}
-        file.seek(0, os.SEEK_END)
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return row
-
     def _last(self, file: TextIOWrapper) -> dict[str, Any]:
         """The last line's row, without reading the whole file."""
         with open(self.path, "rb") as tail:
             tail.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            return self._row(
-                tail.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
-            )
+            lines = tail.read().decode("utf-8", "replace").rstrip("\n")
+        return row_of(lines.rpartition("\n")[2])
 
     def _pruned(
         self, file: TextIOWrapper, first: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The first and the last row, once the lines older than 12 months gave way to a checkpoint."""
+        """The first and the last row, after lines older than 12 months gave way to a checkpoint."""
         limit = self.now() - KEPT
         second = file.readline()
-        if not second or parse_utc(self._row(second)["at"]) >= limit:
+        if not second or parse_utc(row_of(second)["at"]) >= limit:
             return first, self._last(file)
-        rows = [self._row(second), *(self._row(line) for line in file)]
+        rows = [row_of(second), *map(row_of, file)]
         old = list(takewhile(lambda row: parse_utc(row["at"]) < limit, rows))
-        begun = {**checkpoint(first, len(old), self.now()), "chain": old[-1]["chain"]}
-        kept = [begun, *rows[len(old) :]]
+        start = {**checkpoint(first, len(old), self.now()), "chain": old[-1]["chain"]}
+        kept = [start, *rows[len(old) :]]
         file.seek(0)
         file.truncate()
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
-        return begun, kept[-1]
+        return start, kept[-1]
+
+
+def row_of(line: str) -> dict[str, Any]:
+    """A line's row. Raises: FatalError."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise FatalError(
+            "The audit log was changed: a line is not a JSON object.", "Compare it with a backup."
+        )
+    return row
+
+
+def append(file: TextIOWrapper, event: Row, before: str) -> dict[str, Any]:
+    """Append an event behind the chain before; returns its row."""
+    row = {**event, "chain": chained(before, event)}
+    file.seek(0, os.SEEK_END)
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return row

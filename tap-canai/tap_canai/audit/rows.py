@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from tap_canai.errors import TapError
-from tap_canai.times import utc_text
+from singer_kit.times import utc_text
+
+from tap_canai.errors import FatalError
 
 Row = Mapping[str, Any]
 KEPT = timedelta(days=365)
@@ -43,34 +44,46 @@ def beginning(now: datetime) -> dict[str, Any]:
     return {"at": utc_text(now), "event": "begin", "salt": secrets.token_hex(16)}
 
 
-def told(event: Row, salt: str, now: datetime) -> dict[str, Any]:
-    """An event as it is written: when, who, and no user id."""
+def noted(event: Row, salt: str, now: datetime) -> dict[str, Any]:
+    """An event as it is written: when, who, and without user ids."""
     filters = dict(event.get("filters") or {})
     if "user_ids" in filters:
-        filters["user_ids"] = [salted(salt, one) for one in filters["user_ids"]]
+        filters["user_ids"] = [salted(salt, user_id) for user_id in filters["user_ids"]]
     return {"at": utc_text(now), "who": user_name(), **event, "filters": filters}
 
 
 def checkpoint(first: Row, pruned: int, now: datetime) -> dict[str, Any]:
-    """The row that stands for `pruned` rows after the first, and for what an earlier checkpoint stood for."""
-    removed = pruned + (first["removed"] if first["event"] == "checkpoint" else 1)
-    return {"at": utc_text(now), "event": "checkpoint", "salt": first["salt"], "removed": removed}
+    """The row that replaces the first one and the `pruned` rows after it."""
+    before = first["removed"] if is_checkpoint(first) else 1
+    return {
+        "at": utc_text(now),
+        "event": "checkpoint",
+        "salt": first["salt"],
+        "removed": pruned + before,
+    }
 
 
 def verified(rows: Iterable[Row]) -> int:
-    """The number of rows, whose chain holds. Raises: TapError naming the first row that does not fit."""
+    """The number of rows, if their chain holds.
+
+    Raises: FatalError that names the first row that does not fit.
+    """
     before = NO_CHAIN
     number = 0
     for number, row in enumerate(rows, 1):
         event = {name: value for name, value in row.items() if name != "chain"}
         chain = row.get("chain", "")
-        if number == 1 and event.get("event") == "checkpoint":
-            before = chain
-            continue
-        before = chained(before, event)
-        if before != chain:
-            raise TapError(
+        # a checkpoint carries on the chain of the rows it replaced, which nobody can recompute
+        expected = chain if number == 1 and is_checkpoint(event) else chained(before, event)
+        if chain != expected:
+            raise FatalError(
                 f"The audit log was changed: line {number} does not fit the one before.",
                 "Compare it with a backup.",
             )
+        before = chain
     return number
+
+
+def is_checkpoint(event: Row) -> bool:
+    """Returns True if a row replaces older ones."""
+    return event.get("event") == "checkpoint"

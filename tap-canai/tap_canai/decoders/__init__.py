@@ -1,6 +1,7 @@
-"""File formats of exports, streamed: bytes in, records out, memory flat whatever the size.
+"""File formats of exports, streamed: bytes in, records out, in flat memory whatever the size.
 
-Every decoder is a function `records(source, record_set, schema)`; what it yields still has to be normalised.
+Every decoder is a function `records(source, record_set, schema)`; what it yields is not yet in its
+normal form.
 """
 
 from __future__ import annotations

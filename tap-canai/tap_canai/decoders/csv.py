@@ -9,28 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from tap_canai.decoders.reader import BUFFER_BYTES, MAX_RECORD_BYTES, Readable
-from tap_canai.errors import ExportBroken
-from tap_canai.normalising import types_of
-
-AGAIN = "Run again; if it stays, tell CanAI's support."
-
-
-def lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """Lines as they are, each of bounded length. Raises: ExportBroken."""
-    while line := text.readline(MAX_RECORD_BYTES + 1):
-        if len(line) > MAX_RECORD_BYTES:
-            raise ExportBroken(
-                f"A line of the CSV file has more than {MAX_RECORD_BYTES} characters.", AGAIN
-            )
-        if "\0" in line:
-            raise ExportBroken("The CSV file holds a NUL character.", AGAIN)
-        yield line
+from tap_canai.errors import TRY_AGAIN, ExportBrokenError
+from tap_canai.normal_form import types_of
 
 
 def records(
     source: Readable, record_set: str, schema: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """The rows of a file. Raises: ExportBroken."""
+    """The rows of a file. Raises: ExportBrokenError."""
     csv.field_size_limit(MAX_RECORD_BYTES)
     text = io.TextIOWrapper(
         io.BufferedReader(cast(io.RawIOBase, source), BUFFER_BYTES),
@@ -38,24 +24,42 @@ def records(
         newline="",
     )
     properties = schema.get("properties", {})
-    nested = {name for name, one in properties.items() if types_of(one) & {"array", "object"}}
+    nested = {name for name, inner in properties.items() if types_of(inner) & {"array", "object"}}
     try:
-        rows = csv.reader(lines(text), strict=True)
-        header = next(rows, None)
-        if not header:
-            raise ExportBroken("The CSV file has no header row.", AGAIN)
-        for row in rows:
-            if len(row) != len(header):
-                raise ExportBroken(
-                    f"A row of the CSV file has {len(row)} cells, the header {len(header)}.", AGAIN
-                )
+        for header, row in rows(text):
             yield {
                 name: json.loads(cell) if cell and name in nested else cell
                 for name, cell in zip(header, row, strict=True)
             }
     except (csv.Error, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ExportBroken(
-            f"The CSV file is not as RFC 4180 has it ({type(error).__name__}).", AGAIN
+        raise ExportBrokenError(
+            f"The CSV file is not valid by RFC 4180 ({type(error).__name__}).", TRY_AGAIN
         ) from None
     finally:
-        text.detach().detach()
+        text.detach().detach()  # or the wrappers would close the source
+
+
+def rows(text: io.TextIOWrapper) -> Iterator[tuple[list[str], list[str]]]:
+    """The header and each row, of the same length. Raises: ExportBrokenError, csv.Error."""
+    reader = csv.reader(lines(text), strict=True)
+    header = next(reader, None)
+    if not header:
+        raise ExportBrokenError("The CSV file has no header row.", TRY_AGAIN)
+    for row in reader:
+        if len(row) != len(header):
+            raise ExportBrokenError(
+                f"A row of the CSV file has {len(row)} cells, the header {len(header)}.", TRY_AGAIN
+            )
+        yield header, row
+
+
+def lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Lines as they are, each of bounded length. Raises: ExportBrokenError."""
+    while line := text.readline(MAX_RECORD_BYTES + 1):
+        if len(line) > MAX_RECORD_BYTES:
+            raise ExportBrokenError(
+                f"A line of the CSV file has more than {MAX_RECORD_BYTES} characters.", TRY_AGAIN
+            )
+        if "\0" in line:
+            raise ExportBrokenError("The CSV file contains a NUL character.", TRY_AGAIN)
+        yield line

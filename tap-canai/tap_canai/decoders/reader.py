@@ -6,11 +6,17 @@ import io
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tap_canai.errors import ExportBroken
+from tap_canai.errors import CONTACT_SUPPORT, ExportBrokenError
 
 BUFFER_BYTES = 64 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""A record above this is refused: Meltano stops a line over half its 10 MiB buffer. Source: Meltano 4.4."""
+"""A larger record is refused: Meltano stops a line over half its 10 MiB buffer.
+
+Source: Meltano 4.4.
+"""
+LONGEST_GAP_BYTES = 16 * 1024 * 1024
+"""Bytes between two records. JSON and XML parsers keep in memory what is not yet a record, so a
+text without an end would fill it."""
 
 
 class Readable(Protocol):
@@ -21,11 +27,6 @@ class Readable(Protocol):
         ...
 
 
-LONGEST_GAP_BYTES = 16 * 1024 * 1024
-"""Bytes between two records. JSON and XML parsers hold what they have not yet made a record of, so a text without an end
-would fill the memory."""
-
-
 class GapGuard:
     """Refuses a file in which no record ends for too long."""
 
@@ -34,18 +35,17 @@ class GapGuard:
         self._since = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes. Raises: ExportBroken."""
+        """Up to `size` bytes. Raises: ExportBrokenError."""
         chunk = self._source.read(size)
         self._since += len(chunk)
         if self._since > LONGEST_GAP_BYTES:
-            raise ExportBroken(
-                f"A record of the file has more than {LONGEST_GAP_BYTES} bytes.",
-                "Tell CanAI's support.",
+            raise ExportBrokenError(
+                f"A record of the file has more than {LONGEST_GAP_BYTES} bytes.", CONTACT_SUPPORT
             )
         return chunk
 
     def passed(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The records, each of which begins the count anew."""
+        """The records, each of which restarts the count."""
         for record in records:
             self._since = 0
             yield record

@@ -1,6 +1,6 @@
-"""XML files: `<export><users><user>…`, lists as `<item>`, maps as `<entry key="…">`, null as `nil="true"`.
+"""XML files: `<export><users><user>…`, lists as `<item>`, maps as `<entry key="…">`.
 
-No DTD is taken and no entity resolved, so there is no bomb to go off.
+Null is `nil="true"`. A DTD is refused and no entity is resolved, so no file can expand in memory.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from tap_canai.decoders.reader import GapGuard, Readable
-from tap_canai.errors import ExportBroken
-from tap_canai.normalising import types_of
+from tap_canai.errors import TRY_AGAIN, ExportBrokenError
+from tap_canai.normal_form import types_of
 
 RECORD_DEPTH = 3
-AGAIN = "Run again; if it stays, tell CanAI's support."
 
 
 def records(
     source: Readable, record_set: str, schema: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """The records of one set. Raises: ExportBroken."""
+    """The records of one set. Raises: ExportBrokenError."""
     guard = GapGuard(source)
-    yield from guard.passed(elements(guard, record_set, schema))
-
-
-def elements(
-    source: Readable, record_set: str, schema: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """The content of each record's element. Raises: ExportBroken."""
     properties = schema.get("properties", {})
-    path: list[Element] = []
     try:
-        for event, element in iterparse(source, events=("start", "end"), forbid_dtd=True):
-            if event == "start":
-                path.append(element)
-                continue
-            path.pop()
-            if len(path) == RECORD_DEPTH - 1:
-                if path[-1].tag == record_set:
-                    yield {
-                        child.tag: content(child, properties.get(child.tag, {}))
-                        for child in element
-                    }
-                path[-1].remove(element)
+        yield from guard.passed(
+            {child.tag: content(child, properties.get(child.tag, {})) for child in element}
+            for element in record_elements(guard, record_set)
+        )
     except DefusedXmlException as error:
-        raise ExportBroken(
-            f"The XML file is not safe to read ({type(error).__name__}).", AGAIN
+        raise ExportBrokenError(
+            f"The XML file is not safe to read ({type(error).__name__}).", TRY_AGAIN
         ) from None
     except (ParseError, RecursionError):
-        raise ExportBroken("The file is no whole XML document.", AGAIN) from None
+        raise ExportBrokenError("The file is not a complete XML document.", TRY_AGAIN) from None
+
+
+def record_elements(source: Readable, record_set: str) -> Iterator[Element]:
+    """Each record's element; it is dropped from memory once the next one is asked for.
+
+    Raises: ParseError, DefusedXmlException.
+    """
+    path: list[Element] = []
+    for event, element in iterparse(source, events=("start", "end"), forbid_dtd=True):
+        if event == "start":
+            path.append(element)
+            continue
+        path.pop()
+        if len(path) == RECORD_DEPTH - 1:
+            if path[-1].tag == record_set:
+                yield element
+            path[-1].remove(element)
 
 
 def content(element: Element, schema: Mapping[str, Any]) -> Any:
@@ -63,10 +63,11 @@ def content(element: Element, schema: Mapping[str, Any]) -> Any:
     types = types_of(schema)
     if (children and children[0].tag == "entry") or (not children and "object" in types):
         known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
-        inner = others if isinstance(others, Mapping) else {}
+        rest = others if isinstance(others, Mapping) else {}
+        keys = [child.get("key", "") for child in children]
         return {
-            child.get("key", ""): content(child, known.get(child.get("key", ""), inner))
-            for child in children
+            key: content(child, known.get(key, rest))
+            for key, child in zip(keys, children, strict=True)
         }
     if children or "array" in types:
         return [content(child, schema.get("items", {})) for child in children]

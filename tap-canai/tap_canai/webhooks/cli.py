@@ -1,4 +1,7 @@
-"""`canai-webhooks`: take events in, show and keep the inbox, print what to register in the platform."""
+"""`canai-webhooks`: receive events, show and keep the inbox, print what to register.
+
+What only the extra `webhooks` installs is imported by the commands that need it.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,44 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from singer_kit.command_line import run_command
+from singer_kit.times import parse_utc
 
-from tap_canai.errors import SettingError, TapError
-from tap_canai.times import parse_utc
+from tap_canai.errors import SettingError
+from tap_canai.webhooks.inbox import Inbox, default_url
 
 NAME = "canai-webhooks"
+LOCAL_URLS = ("http://127.0.0.1", "http://localhost")
 
 
-def inbox_option(command: Any) -> Any:
-    """The inbox's URL, as the tap has it."""
-    text = "sqlite:///FILE or postgresql+psycopg://…; by default .meltano/run/canai-webhooks/inbox.db of the Meltano project."
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return run_command(commands, NAME, list(sys.argv[1:] if argv is None else argv))
+    except ImportError as error:
+        logging.getLogger(NAME).error(
+            "%s is missing. Install tap-canai with its extra: tap-canai[webhooks].", error.name
+        )
+        return 1
+
+
+def inbox_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The inbox's URL, from the tap's setting."""
+    text = (
+        "sqlite:///FILE or postgresql+psycopg://…; by default "
+        ".meltano/run/canai-webhooks/inbox.db of the Meltano project."
+    )
     return click.option("--inbox-url", envvar="TAP_CANAI_INBOX_URL", default="", help=text)(command)
 
 
-def open_inbox(url: str) -> Any:
-    """The inbox. Raises: TapError."""
-    from tap_canai.webhooks.inbox import Inbox, default_url
-
+def open_inbox(url: str) -> Inbox:
+    """The inbox. Raises: SettingError, InboxError."""
     return Inbox.open(url or default_url())
 
 
@@ -75,8 +94,12 @@ def commands() -> None:
     help="Seconds for a request's head, then its body.",
 )
 @click.option(
-    "--sender-limit", type=click.FloatRange(min=0.1), default=1000.0, show_default=True, help="Events a second of one address."
-)  # fmt: skip
+    "--sender-limit",
+    type=click.FloatRange(min=0.1),
+    default=1000.0,
+    show_default=True,
+    help="Events per second per address.",
+)
 @click.option(
     "--keep-days",
     type=click.FloatRange(min=0),
@@ -87,7 +110,7 @@ def commands() -> None:
 @click.option(
     "--forwarded-from",
     default="",
-    help="Addresses of proxies whose X-Forwarded-For is believed, with commas between.",
+    help="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
 )
 @click.option(
     "--certificate",
@@ -101,36 +124,40 @@ def commands() -> None:
     default="info",
     show_default=True,
 )
-def serve_command(**given: Any) -> None:
-    """Take events in at POST /webhooks/canai. WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens."""
-    from tap_canai.webhooks.app import Limits, Receiver
-    from tap_canai.webhooks.delivering import Deliverer
-    from tap_canai.webhooks.limits import Tokens
-    from tap_canai.webhooks.pruning import prune_by_the_hour
-    from tap_canai.webhooks.serving import log_as_json, serve
+def serve_command(**options: Any) -> None:
+    """Receive events at POST /webhooks/canai.
 
-    tokens = Tokens.of(
-        os.environ.get("WEBHOOK_SECRET", "")
-    )  # no option: a process's arguments are for everybody to see
-    inbox = open_inbox(given["inbox_url"])
-    log_as_json(given["log_level"])
-    deliverer = None
-    if given["command"]:
-        deliverer = Deliverer(
-            inbox, given["command"], given["debounce_s"], longest_s=given["deliver_timeout_s"]
-        )
-    limits = Limits(given["max_body_bytes"], given["body_timeout_s"], given["sender_limit"])
-    receiver = Receiver(inbox, tokens, limits, deliverer)
-    prune_by_the_hour(inbox, given["keep_days"])
-    serve(
-        receiver.app(),
-        given["host"],
-        given["port"],
-        head_s=given["body_timeout_s"],
-        forwarded_from=given["forwarded_from"],
-        certificate=given["certificate"] or "",
-        key=given["key"] or "",
+    WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens.
+    """
+    from tap_canai.webhooks.deliverer import Deliverer
+    from tap_canai.webhooks.limits import Limits
+    from tap_canai.webhooks.pruner import Pruner
+    from tap_canai.webhooks.receiver import Receiver
+    from tap_canai.webhooks.server import Listening, log_as_json, serve
+    from tap_canai.webhooks.tokens import Tokens
+
+    # not an option: every user of the machine can see a process's arguments
+    tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))
+    limits = Limits(options["max_body_bytes"], options["body_timeout_s"], options["sender_limit"])
+    listening = Listening(
+        options["host"],
+        options["port"],
+        options["body_timeout_s"],
+        options["forwarded_from"],
+        options["certificate"],
+        options["key"],
     )
+    inbox = open_inbox(options["inbox_url"])
+    log_as_json(options["log_level"])
+    deliverer = Deliverer(
+        inbox,
+        options["command"],
+        options["debounce_s"],
+        longest_s=options["deliver_timeout_s"],
+    )
+    pruner = Pruner(inbox, options["keep_days"])
+    receiver = Receiver(inbox, tokens, limits, deliverer if options["command"] else None, pruner)
+    serve(receiver.app(), listening)
 
 
 @commands.command("config")
@@ -144,26 +171,20 @@ def config(url: str) -> None:
     from tap_canai.webhooks.events import KINDS
     from tap_canai.webhooks.openapi import PATH
 
-    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        raise SettingError(
-            "The URL is not https.", "Only this machine may be called by plain http."
-        )
-    whole = url if url.rstrip("/").endswith(PATH) else url.rstrip("/") + PATH
-    click.echo(
-        json.dumps(
-            {
-                "url": whole,
-                "events": list(KINDS),
-                "auth": {"type": "bearer", "token": "${WEBHOOK_SECRET}"},
-            },
-            indent=2,
-        )
-    )
+    if not url.startswith(("https://", *LOCAL_URLS)):
+        raise SettingError("The URL does not use https.", "Plain http is for this machine only.")
+    base = url.rstrip("/").removesuffix(PATH)
+    registration = {
+        "url": base + PATH,
+        "events": list(KINDS),
+        "auth": {"type": "bearer", "token": "${WEBHOOK_SECRET}"},
+    }
+    click.echo(json.dumps(registration, indent=2))
 
 
 @commands.group("inbox")
 def inbox_commands() -> None:
-    """The events that were taken in."""
+    """The events that were received."""
 
 
 @inbox_commands.command("list")
@@ -172,18 +193,21 @@ def inbox_commands() -> None:
 @click.option("--data", is_flag=True, help="With the events' data, which is personal.")
 def list_events(inbox_url: str, limit: int, data: bool) -> None:
     """The newest events as JSON lines, newest first."""
-    inbox = open_inbox(inbox_url)
-    delivered = inbox.delivered() or 0
-    for row in inbox.recent(limit):
-        told = {
+    with open_inbox(inbox_url) as inbox:
+        delivered = inbox.delivered() or 0
+        rows = inbox.recent(limit)
+    for row in rows:
+        event: dict[str, Any] = {
             "sequence": row.sequence,
             "event_id": row.event_id,
             "event": row.event,
             "at": row.at,
             "received_at": row.received_at,
+            "delivered": row.sequence <= delivered,
         }
-        told |= {"delivered": row.sequence <= delivered, **({"data": row.data} if data else {})}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        if data:
+            event["data"] = row.data
+        click.echo(json.dumps(event, ensure_ascii=False))
 
 
 @inbox_commands.command("prune")
@@ -196,13 +220,12 @@ def list_events(inbox_url: str, limit: int, data: bool) -> None:
 )
 def prune(inbox_url: str, days: float) -> None:
     """Delete events that every reader has delivered."""
-    inbox = open_inbox(inbox_url)
-    if inbox.delivered() is None:
-        click.echo("nothing pruned: no stream has read the inbox yet")
-        return
-    click.echo(
-        f"{inbox.prune(datetime.now(UTC) - timedelta(days=days))} events pruned, {inbox.count()} left"
-    )
+    with open_inbox(inbox_url) as inbox:
+        if inbox.delivered() is None:
+            click.echo("nothing pruned: no stream has read the inbox yet")
+            return
+        pruned = inbox.prune(datetime.now(UTC) - timedelta(days=days))
+        click.echo(f"{pruned} events pruned, {inbox.count()} left")
 
 
 @inbox_commands.command("resend")
@@ -210,37 +233,15 @@ def prune(inbox_url: str, days: float) -> None:
 @click.option("--id", "event_ids", multiple=True, help="An event's id; several times for several.")
 @click.option("--since", default="", help="All that was received since then, ISO 8601.")
 def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
-    """Have events read and delivered again; what the CRM knows newer stays."""
+    """Have events read and delivered again; newer values in the CRM stay."""
     if bool(event_ids) == bool(since):
         raise SettingError("Name events by --id, or a time by --since.")
     try:
         moment = parse_utc(since) if since else None
     except ValueError:
         raise SettingError(
-            "--since is no timestamp.", "Give ISO 8601, as in 2026-01-31T00:00:00Z."
+            "--since is not a valid timestamp.", "Use ISO 8601, as in 2026-01-31T00:00:00Z."
         ) from None
-    done = open_inbox(inbox_url).resend(event_ids=event_ids, since=moment)
-    click.echo(f"{done} events will be read again")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point: errors a person can act on are one line, without a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        code = commands(
-            args=list(sys.argv[1:] if argv is None else argv), prog_name=NAME, standalone_mode=False
-        )
-    except TapError as error:
-        logging.getLogger(NAME).error("%s", error)
-        return 1
-    except ImportError as error:
-        logging.getLogger(NAME).error(
-            "%s is missing. Install tap-canai with its extra: tap-canai[webhooks].", error.name
-        )
-        return 1
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return 1
-    return code if isinstance(code, int) else 0
+    with open_inbox(inbox_url) as inbox:
+        resent = inbox.resend(event_ids=event_ids, since=moment)
+    click.echo(f"{resent} events will be read again")

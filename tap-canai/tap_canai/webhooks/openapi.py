@@ -13,40 +13,18 @@ REFUSALS = {
     413: "The body is too large.",
     415: "The content type is not application/json.",
     422: "The body is none of the events; `error` names the part that is wrong.",
-    429: "Too many events of this sender, or too many requests without a valid token; see Retry-After.",
+    429: "Too many events from this sender, or too many requests without a valid token; "
+    "see Retry-After.",
     503: "The inbox cannot be written at the moment; send it again.",
 }
 
 
-def envelope(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a whole payload."""
-    data = {
-        name: value
-        for name, value in event_schema(kind).items()
-        if name not in ("$schema", "title")
-    }
-    return {
-        "title": kind,
-        "type": "object",
-        "required": ["event", "timestamp", "data"],
-        "properties": {
-            "event": {"const": kind},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "data": data,
-        },
-    }
-
-
-def answer(text: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """An answer with a JSON object."""
-    schema = {"type": "object", "required": list(properties), "properties": properties}
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
-    refusal = {"received": {"const": False}, "error": {"type": "string"}}
-    text = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    metrics = {
+        "description": "Metrics.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,56 +33,72 @@ def document() -> dict[str, Any]:
             "description": "Takes CanAI's webhook events into an inbox.",
         },
         "paths": {
-            PATH: {
-                "post": {
-                    "summary": "Take an event",
-                    "security": [{"bearer": []}],
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/json": {
-                                "schema": {"oneOf": [envelope(kind) for kind in KINDS]}
-                            }
-                        },
-                    },
-                    "responses": {
-                        "200": answer(
-                            "The event is in the inbox, on the disk.", {"received": {"const": True}}
-                        ),
-                        **{str(status): answer(told, refusal) for status, told in REFUSALS.items()},
-                    },
-                }
-            },
-            "/healthz": {
-                "get": {
-                    "summary": "Does the process answer?",
-                    "responses": {"200": answer("It does.", {"alive": {"const": True}})},
-                }
-            },
-            "/readyz": {
-                "get": {
-                    "summary": "Can events be written?",
-                    "responses": {
-                        "200": answer("They can.", {"ready": {"const": True}}),
-                        "503": answer(
-                            "They cannot.",
-                            {"ready": {"const": False}, "problem": {"type": "string"}},
-                        ),
-                    },
-                }
-            },
-            "/metrics": {
-                "get": {
-                    "summary": "Metrics for Prometheus",
-                    "responses": {"200": {"description": "Metrics.", **text}},
-                }
-            },
-            "/openapi.json": {
-                "get": {
-                    "summary": "This document",
-                    "responses": {"200": answer("It.", {"openapi": {"type": "string"}})},
-                }
-            },
+            PATH: {"post": take_an_event()},
+            "/healthz": get(
+                "Does the process respond?", {"200": response("It does.", {"alive": const(True)})}
+            ),
+            "/readyz": get("Can events be written?", readiness()),
+            "/metrics": get("Metrics for Prometheus", {"200": metrics}),
+            "/openapi.json": get(
+                "This document",
+                {"200": response("The document.", {"openapi": {"type": "string"}})},
+            ),
         },
         "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
     }
+
+
+def take_an_event() -> dict[str, Any]:
+    """The operation that takes an event."""
+    schema = {"oneOf": [envelope(kind) for kind in KINDS]}
+    refusal = {"received": const(False), "error": {"type": "string"}}
+    return {
+        "summary": "Take an event",
+        "security": [{"bearer": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": response("The event is in the inbox, on the disk.", {"received": const(True)}),
+            **{str(status): response(text, refusal) for status, text in REFUSALS.items()},
+        },
+    }
+
+
+def readiness() -> dict[str, Any]:
+    """The responses about readiness."""
+    problem = {"ready": const(False), "problem": {"type": "string"}}
+    return {
+        "200": response("They can.", {"ready": const(True)}),
+        "503": response("They cannot.", problem),
+    }
+
+
+def envelope(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a whole payload."""
+    schema = event_schema(kind)
+    data = {name: value for name, value in schema.items() if name not in ("$schema", "title")}
+    return {
+        "title": kind,
+        "type": "object",
+        "required": ["event", "timestamp", "data"],
+        "properties": {
+            "event": const(kind),
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": data,
+        },
+    }
+
+
+def get(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    """A path with one GET."""
+    return {"get": {"summary": summary, "responses": responses}}
+
+
+def response(text: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A response with a JSON object."""
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def const(value: object) -> dict[str, object]:
+    """A schema for one value."""
+    return {"const": value}

@@ -1,19 +1,23 @@
-"""The receiver under uvicorn, with what uvicorn lacks: a limit on how long a request's head may take."""
+"""The receiver under uvicorn, which by itself does not limit how long a request's head may take."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_S = 10.0
-"""Seconds in which a request's head has to arrive, and a new connection has to begin one."""
 MOST_CONNECTIONS = 1000
 """Connections at a time, so that bodies on their way stay within memory; more are answered 503."""
+BACKLOG = 2048
+HEAD_S = 10.0
+"""Seconds in which a request's head has to arrive, and a connection has to begin one."""
+GRACE_S = 20
+"""Seconds that requests in flight have to end after SIGTERM."""
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -21,42 +25,56 @@ PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
     "color_message",
 }
+"""What every log record has; the rest was passed as `extra`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where and how the receiver listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    head_s: float = HEAD_S
+    forwarded_from: str = ""
+    """Addresses of proxies whose X-Forwarded-For is believed."""
+    certificate: str | None = None
+    key: str | None = None
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Ends connections whose request does not come."""
+    """Closes connections whose request does not come."""
 
     head_s = HEAD_S
-    _guard: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """A connection: its first request has to begin soon."""
         super().connection_made(transport)
-        self._watch()
+        self._start_timer()
 
     def on_message_begin(self) -> None:
-        """A request begins: its head has to be whole soon."""
+        """A request begins: its head has to be complete soon."""
         super().on_message_begin()
-        self._watch()
+        self._start_timer()
 
     def on_headers_complete(self) -> None:
-        """The head is there; the application watches the body."""
-        self._unwatch()
+        """The head is complete; the application watches the body."""
+        self._stop_timer()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
-        self._unwatch()
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _watch(self) -> None:
-        self._unwatch()
-        self._guard = asyncio.get_running_loop().call_later(self.head_s, self._too_late)
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(self.head_s, self._too_late)
 
-    def _unwatch(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
-            self._guard = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _too_late(self) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -69,15 +87,15 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        told = {
+        line = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "message": record.getMessage(),
         }
-        told |= {name: value for name, value in vars(record).items() if name not in PLAIN}
+        line |= {name: value for name, value in vars(record).items() if name not in PLAIN}
         if record.exc_info and record.exc_info[0]:
-            told["error"] = record.exc_info[0].__name__  # a traceback could quote a payload
-        return json.dumps(told, default=str)
+            line["error"] = record.exc_info[0].__name__  # a traceback could quote a payload
+        return json.dumps(line, default=str)
 
 
 def log_as_json(level: str) -> None:
@@ -87,32 +105,22 @@ def log_as_json(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
-def serve(
-    app: Any,
-    host: str,
-    port: int,
-    *,
-    head_s: float = HEAD_S,
-    forwarded_from: str = "",
-    certificate: str = "",
-    key: str = "",
-    grace_s: float = 20,
-) -> None:
+def serve(app: Any, listening: Listening) -> None:
     """Serve until SIGTERM or SIGINT: requests in flight are answered, then the process ends."""
-    GuardedProtocol.head_s = head_s
+    GuardedProtocol.head_s = listening.head_s
     uvicorn.run(
         app,
-        host=host,
-        port=port,
+        host=listening.host,
+        port=listening.port,
         http=GuardedProtocol,
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(forwarded_from),
-        forwarded_allow_ips=forwarded_from or None,
-        ssl_certfile=certificate or None,
-        ssl_keyfile=key or None,
-        timeout_graceful_shutdown=int(grace_s),
+        proxy_headers=bool(listening.forwarded_from),
+        forwarded_allow_ips=listening.forwarded_from or None,
+        ssl_certfile=listening.certificate,
+        ssl_keyfile=listening.key,
+        timeout_graceful_shutdown=GRACE_S,
         limit_concurrency=MOST_CONNECTIONS,
-        backlog=2048,
+        backlog=BACKLOG,
     )

@@ -1,0 +1,225 @@
+"""Calls to the export API: the pace, retries with backoff, several keys, and the API's clock.
+
+Source: the platform's CRM export guide (v2.0.0, June 2025): 100 requests a minute per key.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from tap_canai.errors import ApiUnavailableError
+from tap_canai.refusals import refusal
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 7
+UNREACHABLE_ATTEMPTS = 4
+"""Attempts without any connection; a wrong host would keep the user waiting otherwise."""
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+CONNECT_TIMEOUT_S = 10.0
+MINUTE_S = 60.0
+NO_EXPORT = "00000000-0000-0000-0000-000000000000"
+"""An id that no export has: requesting it costs little and gives the API's time."""
+LATER = "Run again later: the state is at the last window."
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """Where the API is, and how it is called."""
+
+    url: str
+    version: str
+    keys: tuple[str, ...]
+    """Keys in the order in which they are tried: a 401 moves on to the next."""
+    user_agent: str
+    requests_per_minute: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the calls see it."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+
+    def wait_before_retry(self, attempt: int, headers: Mapping[str, str], reason: str) -> None:
+        """Wait as long as Retry-After says, else with exponential backoff."""
+        backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1))
+        try:
+            wait_s = max(0.0, float(headers.get("Retry-After", "")))
+        except ValueError:
+            wait_s = backoff * (0.5 + self.jitter() / 2)
+        logger.info("%s; waiting %.1f s (attempt %d of %d)", reason, wait_s, attempt, MAX_ATTEMPTS)
+        self.sleep(wait_s)
+
+
+@dataclass(slots=True)
+class Pace:
+    """Keeps calls to this many a minute; safe to use from several threads."""
+
+    per_minute: int
+    clock: Clock
+    _times: deque[float] = field(default_factory=deque)
+    """When the calls of the last minute were made."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self) -> None:
+        """Wait until one more call fits, and count it."""
+        with self._lock:
+            while self._times and self._times[0] <= self.clock.monotonic() - MINUTE_S:
+                self._times.popleft()
+            if len(self._times) >= self.per_minute:
+                wait_s = self._times.popleft() + MINUTE_S - self.clock.monotonic()
+                if wait_s > 0:
+                    logger.info(
+                        "waiting %.1f s to keep to %d requests a minute", wait_s, self.per_minute
+                    )
+                    self.clock.sleep(wait_s)
+            self._times.append(self.clock.monotonic())
+
+
+class ExportApi:
+    """Calls to the export API; safe to use from several threads."""
+
+    def __init__(
+        self,
+        access: ApiAccess,
+        clock: Clock | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.access = access
+        self.clock = clock or Clock()
+        self.session = session or requests.Session()
+        # plain http goes to this machine only, which no proxy can reach
+        self.session.trust_env = not access.url.startswith("http://")
+        self._pace = Pace(access.requests_per_minute, self.clock)
+        self._key = 0
+        self._key_lock = threading.Lock()
+        self._api_time: tuple[datetime, float] | None = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def now(self) -> datetime:
+        """The API's clock: the first response's `Date` and the time passed since here.
+
+        Raises: FatalError.
+        """
+        if self._api_time is None:
+            self.call("GET", f"/export/{NO_EXPORT}", good=(200, 404))
+        if self._api_time is None:
+            raise ApiUnavailableError(
+                "The export API's responses carry no Date header.",
+                "Check `api_url`, and proxies on the way.",
+            )
+        moment, at = self._api_time
+        return moment + timedelta(seconds=self.clock.monotonic() - at)
+
+    def call(
+        self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)
+    ) -> Any:
+        """The JSON of a good response, after any retries. Raises: FatalError."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            self._pace.wait()
+            key = self._key
+            response = self._response(method, path, json, attempt)
+            if response is None:
+                continue
+            if response.status_code in good:
+                return json_of(response)
+            if response.status_code == 401 and self._next_key(key):
+                continue
+            if not is_passing(response.status_code):
+                raise refusal(response)
+            self.clock.wait_before_retry(
+                attempt, response.headers, f"The export API answered {response.status_code}"
+            )
+        raise ApiUnavailableError(
+            f"The export API still fails after {MAX_ATTEMPTS} attempts.", LATER
+        )
+
+    def _response(
+        self, method: str, path: str, json: object, attempt: int
+    ) -> requests.Response | None:
+        """The response to one attempt; None, after a wait, if there is none.
+
+        Raises: ApiUnavailableError after several attempts without any connection.
+        """
+        try:
+            response = self.session.request(
+                method,
+                f"{self.access.url}/{self.access.version}{path}",
+                json=json,
+                headers=self._headers(),
+                timeout=(CONNECT_TIMEOUT_S, self.access.timeout_s),
+                allow_redirects=False,
+            )
+        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+            if attempt >= UNREACHABLE_ATTEMPTS and "NewConnectionError" in repr(error):
+                raise ApiUnavailableError(
+                    f"The export API cannot be reached at {self.access.url}.",
+                    "Check `api_url` and the network, then run again.",
+                ) from None
+            self.clock.wait_before_retry(attempt, {}, "The export API cannot be reached")
+            return None
+        self._note_time(response.headers)
+        return response
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.access.keys[self._key]}",
+            "Content-Type": "application/json",
+            "X-API-Version": self.access.version,
+            "User-Agent": self.access.user_agent,
+        }
+
+    def _next_key(self, refused: int) -> bool:
+        """Move on from a refused key. Returns False if it was the last."""
+        with self._key_lock:
+            if self._key > refused:  # another thread's call was refused for the same key
+                return True
+            if self._key + 1 >= len(self.access.keys):
+                return False
+            self._key += 1
+            logger.warning(
+                "the export API does not accept key %d of %d; using the next",
+                self._key,
+                len(self.access.keys),
+            )
+            return True
+
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        if self._api_time is None and headers.get("Date"):
+            moment = parsedate_to_datetime(headers["Date"])
+            self._api_time = (moment.astimezone(UTC), self.clock.monotonic())
+
+
+def is_passing(status: int) -> bool:
+    """Returns True if a later attempt may succeed."""
+    return status == 429 or status >= 500
+
+
+def json_of(response: requests.Response) -> Any:
+    """The JSON of a response. Raises: ApiUnavailableError."""
+    try:
+        return response.json()
+    except ValueError:
+        raise ApiUnavailableError(
+            "The export API's response is not valid JSON.",
+            "Check `api_url`, and proxies on the way.",
+        ) from None

@@ -1,0 +1,84 @@
+"""An export → its records, complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import requests
+import urllib3
+
+from tap_canai.decoders import DECODERS
+from tap_canai.decoders.reader import CountingReader
+from tap_canai.errors import TRY_AGAIN, ExportBrokenError
+from tap_canai.exports import Export, ExportClient, ExportFile
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What the files of an export contain."""
+
+    record_set: str
+    schema: Mapping[str, Any]
+    file_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReader:
+    """Reads the files of a stream's exports."""
+
+    stream: str
+    client: ExportClient
+    content: FileContent
+
+    def records(self, export: Export) -> Iterator[dict[str, Any]]:
+        """Records of every file; each file and their sum must be as announced.
+
+        Raises: ExportGoneError, FatalError.
+        """
+        records = size = 0
+        for file in export.files:
+            received = yield from self._file_records(export, file)
+            if received != (file.records, file.bytes):
+                raise self._incomplete(export, (file.records, file.bytes), received)
+            records, size = records + received[0], size + received[1]
+        if (records, size) != (export.records, export.bytes):
+            raise self._incomplete(export, (export.records, export.bytes), (records, size))
+
+    def _file_records(
+        self, export: Export, file: ExportFile
+    ) -> Generator[dict[str, Any], None, tuple[int, int]]:
+        """Records of a file; returns their number and the file's length in bytes.
+
+        Raises: ExportGoneError, FatalError.
+        """
+        count = 0
+        decode = DECODERS[self.content.file_format]
+        with self.client.download(export, file) as response:
+            response.raw.decode_content = True
+            reader = CountingReader(cast(Any, response.raw))
+            try:
+                for record in decode(reader, self.content.record_set, self.content.schema):
+                    count += 1
+                    yield record
+                reader.drain()
+            except (
+                urllib3.exceptions.HTTPError,
+                requests.exceptions.RequestException,
+                ConnectionError,
+            ):
+                raise ExportBrokenError(
+                    f"The download of {self.stream} broke off.",
+                    "Run again: the state is at the last window.",
+                ) from None
+        return count, reader.bytes
+
+    def _incomplete(
+        self, export: Export, announced: tuple[int, int], received: tuple[int, int]
+    ) -> ExportBrokenError:
+        return ExportBrokenError(
+            f"The export {export.export_id} of {self.stream} is incomplete: {announced[0]} records "
+            f"in {announced[1]} bytes were announced, {received[0]} in {received[1]} received.",
+            TRY_AGAIN,
+        )

@@ -1,0 +1,248 @@
+"""A stream that is read from exports, window by window.
+
+The bookmark is the earlier of a window's end and its export's `export_created_at`; it never moves
+back. A run starts at the bookmark minus the lookback and ends at the API's clock, never at this
+machine's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
+
+from singer_kit.times import utc_text
+from singer_sdk import Tap
+
+from tap_canai.decoders.reader import MAX_RECORD_BYTES
+from tap_canai.errors import (
+    CONTACT_SUPPORT,
+    TRY_AGAIN,
+    ExportBrokenError,
+    ExportGoneError,
+    PersonalDataError,
+    UnknownFieldsError,
+)
+from tap_canai.export_reader import ExportReader, FileContent
+from tap_canai.export_state import ExportState
+from tap_canai.exports import Export, ExportClient
+from tap_canai.settings import Settings
+from tap_canai.stream import CanAIStream
+from tap_canai.windows import Window, prepared_ahead, windows_between
+
+PERSONAL = frozenset(
+    {
+        "email",
+        "user_email",
+        "first_name",
+        "last_name",
+        "phone",
+        "business_description",
+        "location",
+        "comment",
+    }
+)
+"""Properties that an anonymised export does not contain."""
+
+
+class ExportSource(Protocol):
+    """What an export stream needs of the tap."""
+
+    @property
+    def settings(self) -> Settings:
+        """The tap's settings."""
+
+    @property
+    def client(self) -> ExportClient:
+        """The export API. Raises: SettingError."""
+
+    @property
+    def end_date(self) -> datetime:
+        """Where the range ends. Raises: FatalError."""
+
+
+class ExportStream(CanAIStream):
+    """A record set of an export type."""
+
+    export_type: ClassVar[str]
+    record_set: ClassVar[str]
+    default_lookback_s: ClassVar[int] = 300
+    swept: ClassVar[bool] = False
+    """True if rows change without their replication key, so that sweeps read all of them again."""
+    of_users: ClassVar[bool] = True
+    """True if a record belongs to a user, so that its exports are filtered."""
+    optional_fields: ClassVar[frozenset[str]] = frozenset()
+    """Properties that an older API may not have."""
+    is_sorted = False
+
+    def __init__(self, tap: Tap, source: ExportSource) -> None:
+        super().__init__(tap)
+        self._source = source
+        self._observed: datetime | None = None
+        self._unavailable: frozenset[str] = frozenset()
+
+    @cached_property
+    def _reader(self) -> ExportReader:
+        """Reads the files of this stream's exports. Raises: SettingError."""
+        file_format = self._source.settings.file_format
+        files = FileContent(self.record_set, self.schema, file_format)
+        return ExportReader(self.name, self._source.client, files)
+
+    # What to request
+
+    @cached_property
+    def selected_fields(self) -> list[str]:
+        """Selected properties and the keys, in the schema's order."""
+        keys = {*self.primary_keys, str(self.replication_key)}
+        personal = PERSONAL if self._source.settings.anonymize else frozenset()
+        return [
+            name
+            for name in self.schema["properties"]
+            if name not in personal and (name in keys or self.mask.get(("properties", name), True))
+        ]
+
+    def request(self, start: datetime, end: datetime) -> dict[str, Any]:
+        """The `ExportRequest` of a window."""
+        settings = self._source.settings
+        prefix = f"{self.record_set}." if self.export_type == "full_platform" else ""
+        fields = [name for name in self.selected_fields if name not in self._unavailable]
+        request: dict[str, Any] = {
+            "export_type": self.export_type,
+            "date_range": {"start": utc_text(start), "end": utc_text(end)},
+            "data_fields": [prefix + name for name in fields],
+            "format": settings.file_format,
+            "include_metadata": True,
+            "anonymize_data": settings.anonymize,
+        }
+        if self.of_users and settings.filters:
+            request["user_filters"] = settings.filters
+        if settings.compliance_mode:
+            request["compliance_mode"] = settings.compliance_mode
+        return request
+
+    def export(self, window: Window) -> Export:
+        """The export of a window. Raises: FatalError.
+
+        Optional properties that the API does not know are left out of a second request.
+        """
+        client = self._source.client
+        try:
+            return client.create(self.request(*window))
+        except UnknownFieldsError as error:
+            names = frozenset(name.rpartition(".")[2] for name in error.names)
+            if not names <= self.optional_fields:
+                raise
+            self._unavailable |= names
+            self.logger.warning(
+                "%s: the API does not have %s; they are null", self.name, ", ".join(sorted(names))
+            )
+            return client.create(self.request(*window))
+
+    # Where to begin, and how far the stream has come
+
+    @property
+    def export_state(self) -> ExportState:
+        """The stream's state."""
+        return ExportState(self.name, self.stream_state)
+
+    def windows(self, *, sweep: bool) -> list[Window]:
+        """The windows of this run, from where the sweep or the bookmark is, minus the lookback.
+
+        Raises: FatalError.
+        """
+        settings = self._source.settings
+        reached = self.export_state.sweep_from if sweep else self.export_state.bookmark
+        start = settings.start_date
+        if reached is not None:
+            start = max(start, reached - settings.lookback(self.name, self.default_lookback_s))
+        return list(windows_between(start, self._source.end_date, settings.window))
+
+    def _advance(self, reached: datetime, *, sweep: bool, is_last: bool) -> None:
+        """Move the bookmark, never back, note how far a sweep has come, and write the state."""
+        state = self.export_state
+        before = state.bookmark
+        if sweep:
+            state.note_sweep(reached, finished_at=self._source.end_date if is_last else None)
+        self.write_bookmark(utc_text(reached if before is None else max(before, reached)))
+
+    # Reading
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
+        """Records of all windows; the state is written after each window. Raises: FatalError."""
+        settings = self._source.settings
+        if self.export_state.set_filters(settings.filter_hash if self.of_users else ""):
+            self.logger.info("%s: the filters changed; reading from the start", self.name)
+        sweep = self.swept and self.export_state.sweep_is_due(
+            self._source.end_date, settings.sweep_interval
+        )
+        windows = self.windows(sweep=sweep)
+        exports = prepared_ahead(self.export, windows, settings.parallel_exports)
+        for window, export in zip(windows, exports, strict=True):
+            created_at = yield from self._window_records(window, export)
+            is_last = window == windows[-1]
+            self._advance(min(window.end, created_at), sweep=sweep, is_last=is_last)
+
+    def records_between(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
+        """Records of `[start, end)` in normal form, without any state. Raises: FatalError."""
+        for window in windows_between(start, end, self._source.settings.window):
+            rows = self._window_records(window, self.export(window))
+            yield from map(self.post_process, rows)
+
+    def _window_records(
+        self, window: Window, export: Export, *, may_repeat: bool = True
+    ) -> Generator[dict[str, Any], None, datetime]:
+        """Records of a window; returns `export_created_at`. Raises: FatalError.
+
+        If the files are gone, the export is requested again, and its records repeat those before.
+        """
+        self._observed = export.created_at
+        try:
+            yield from self._reader.records(export)
+        except ExportGoneError:
+            if not may_repeat:
+                raise ExportBrokenError(
+                    f"The files of {self.name} were unavailable twice.",
+                    f"Check the storage's clock, and proxies on the way. {TRY_AGAIN}",
+                ) from None
+            self.logger.info("the files of an export are gone; requesting the export again")
+            again = self.export(window)
+            return (yield from self._window_records(window, again, may_repeat=False))
+        return export.created_at
+
+    # Records
+
+    def observed_at(self, record: Mapping[str, Any]) -> datetime | None:
+        """When the export was made."""
+        return self._observed
+
+    def post_process(
+        self, row: dict[str, Any], context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The selected properties in normal form. Raises: FatalError."""
+        try:
+            record = self.normal_record(row, self.selected_fields)
+            size = len(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        except RecursionError:
+            raise ExportBrokenError(
+                f"A record of {self.name} is nested too deep.", CONTACT_SUPPORT
+            ) from None
+        if self._source.settings.anonymize:
+            self._check_anonymous(row)
+        if size > MAX_RECORD_BYTES:
+            key = "/".join(str(record[name]) for name in self.primary_keys)
+            raise ExportBrokenError(
+                f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.",
+                "Deselect its long properties.",
+            )
+        return record
+
+    def _check_anonymous(self, row: Mapping[str, Any]) -> None:
+        """Raises: PersonalDataError."""
+        personal = sorted(name for name in PERSONAL if row.get(name) not in (None, ""))
+        if personal:
+            raise PersonalDataError(
+                f"An anonymised export of {self.name} contains {', '.join(personal)}.",
+                f"Nothing of it was passed on. {CONTACT_SUPPORT}",
+            )
