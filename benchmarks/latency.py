@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from receiver import event, receiving  # noqa: E402  # the tests' own parts
 from box import BIN, Box, sandbox  # noqa: E402
+from receiver import event, receiving  # noqa: E402  # the tests' own parts
 
 PROMISED_S = 10.0
 MEAN_PAUSE_S = 0.7
