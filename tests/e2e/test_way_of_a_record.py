@@ -15,8 +15,8 @@ import reverse_etl
 from target_hubspot.adapter import HubSpotAdapter
 
 from box import Box
-from crms import HUBSPOT
-from support import deliver, users
+from crms import HUBSPOT, Crm, each_crm
+from support import deliver, schema_message, user, users
 
 CORE = str(Path(reverse_etl.__file__).parent)
 MOST_FRAMES = 8
@@ -71,3 +71,17 @@ def test_an_unchanged_block_needs_no_thread_and_no_transaction(
     result = deliver(box, HUBSPOT, messages, tmp_path)
     assert result.counts("contacts") == {"planned": 5, "unchanged": 5}
     assert used == []
+
+
+@each_crm
+def test_what_only_an_older_version_in_a_block_says_arrives_though_the_newest_is_known(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    known = user(1, phone=None)
+    deliver(box, crm, [schema_message(), known], tmp_path)
+    older = {**user(1, phone="+43 1 555 0100"), "time_extracted": "2026-01-03T00:00:00.000000Z"}
+    newest = {**known, "time_extracted": "2026-01-04T00:00:00.000000Z"}
+    result = deliver(box, crm, [schema_message(), older, newest], tmp_path)
+    assert result.counts(crm.people) == {"planned": 2, "updated": 1, "collapsed": 1}
+    (person,) = box.objects(crm.name, crm.people)
+    assert "555" in str(person["properties"])
