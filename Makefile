@@ -96,7 +96,7 @@ dist: $(VENV_READY) ## Build every package's wheel and sdist into dist/ and chec
 	$(BIN)/twine check --strict dist/*
 
 types: $(VENV_READY) ## Check types
-	$(BIN)/mypy $(SOURCES) scripts
+	$(BIN)/mypy $(SOURCES) scripts tests
 
 generate: $(VENV_READY) ## Write the generated files (meltano.yml, README tables, .env.example, docs/mapping.md)
 	$(BIN)/python scripts/generate.py

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support import catalog, sandbox, tap_config  # noqa: E402  # the tests' own parts
+from box import sandbox  # noqa: E402
+from support import catalog, tap_config  # noqa: E402  # the tests' own parts
 
 ROUNDS = 3
 
@@ -61,7 +62,9 @@ def main(users: int) -> None:
         box.call("POST", "/_sandbox/limits", {"crm": "canai", "calls": 100_000, "per_s": 1})
         config = folder / "config.json"
         config.write_text(
-            json.dumps(tap_config(box, window_days=90, audit_log=str(folder / "audit.jsonl")))
+            json.dumps(
+                tap_config(box, folder, window_days=90, audit_log=str(folder / "audit.jsonl"))
+            )
         )
         singer = [
             str(BIN / "tap-canai"),

@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from receiver import event, receiver  # noqa: E402  # the tests' own parts
-from support import BIN, Box, sandbox  # noqa: E402
+from box import BIN, Box, sandbox  # noqa: E402
+from receiver import event, receiving  # noqa: E402  # the tests' own parts
 
 PROMISED_S = 10.0
 MEAN_PAUSE_S = 0.7
@@ -61,7 +61,7 @@ def main(seconds: float) -> int:
         posted: dict[str, float] = {}
         found: dict[str, float] = {}
         stop = threading.Event()
-        with receiver(folder, inbox, "--deliver", command, **variables) as hooks:
+        with receiving(folder, inbox, "--deliver", command, **variables) as hooks:
             hooks.post(event(user_id="first", email="first@example.com"))
             time.sleep(15)  # the first run makes fields and ledger
             watcher = threading.Thread(target=arrivals, args=(box, posted, found, stop))

@@ -14,7 +14,12 @@ import pytest
 
 TESTS = Path(__file__).parent
 NEEDS_OF_FOLDERS = {"e2e": "process", "faults": "process", "singer": "process"}
-NEEDS_OF_FIXTURES = {"shared_box": "sandbox", "big_box": "sandbox", "postgres_server": "postgres"}
+NEEDS_OF_FIXTURES = {
+    "shared_box": "sandbox",
+    "shared_big_box": "sandbox",
+    "shared_chunked_box": "sandbox",
+    "postgres_server": "postgres",
+}
 NEEDS_OF_PARAMETERS = {"postgresql": "postgres"}
 NEEDS = {
     "sandbox": "starts the sandbox",

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support import BIN, Box, clean_environment, free_port
+from tap_canai.webhooks.inbox import Inbox, Row
+
+from box import BIN, Box, free_port
+from support import clean_environment, wait_for
 
 TOKEN = "webhook-secret"
 AT = "2026-01-31T10:00:00Z"
@@ -79,13 +82,16 @@ class Receiver:
         self, payload: object, token: str = TOKEN, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        given = {
+        sent_headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             **(headers or {}),
         }
         status, text = self._call(
-            "POST", "/webhooks/canai", body, {name: value for name, value in given.items() if value}
+            "POST",
+            "/webhooks/canai",
+            body,
+            {name: value for name, value in sent_headers.items() if value},
         )
         return status, json.loads(text) if text else None
 
@@ -102,53 +108,58 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver(folder: Path, inbox_url: str, *options: str, **environment: str) -> Iterator[Receiver]:
+def receiving(
+    folder: Path, inbox_url: str, *options: str, **environment: str
+) -> Iterator[Receiver]:
     folder.mkdir(parents=True, exist_ok=True)
-    one = Receiver(free_port(), inbox_url, folder / "receiver.log", options)
-    one.start(**environment)
+    receiver = Receiver(free_port(), inbox_url, folder / "receiver.log", options)
+    receiver.start(**environment)
     try:
-        yield one
+        yield receiver
     finally:
-        if one.process is not None and one.process.poll() is None:
-            one.process.terminate()
-            one.process.wait(40)
+        if receiver.process is not None and receiver.process.poll() is None:
+            receiver.process.terminate()
+            receiver.process.wait(40)
 
 
 def event(kind: str = "user.referred_signup", at: str = AT, **data: Any) -> dict[str, Any]:
-    own: dict[str, Any] = {"user.referred_signup": {"referrals_made": 1}}.get(kind, {})
+    """An event as the platform sends it."""
+    needed = {"referrals_made": 1} if kind == "user.referred_signup" else {}
     return {
         "event": kind,
         "timestamp": at,
-        "data": {"user_id": "u-1", "email": "ann@example.com", **own, **data},
+        "data": {"user_id": "u-1", "email": "ann@example.com", **needed, **data},
     }
+
+
+def stored(url: str) -> list[Row]:
+    """The events in an inbox."""
+    with Inbox.open(url) as inbox:
+        return inbox.read(0, 100_000)
 
 
 def sent(box: Box, timeout_s: float = 60) -> list[dict[str, Any]]:
     """What the sandbox sent, once all of it was taken."""
     deadline = time.monotonic() + timeout_s
     while True:
-        found: list[dict[str, Any]] = box.call("GET", "/_sandbox/events")
-        if all(one["done"] for one in found):
-            return found
-        assert time.monotonic() < deadline, [one for one in found if not one["done"]][:5]
+        deliveries: list[dict[str, Any]] = box.call("GET", "/_sandbox/events")
+        left = [delivery for delivery in deliveries if not delivery["done"]]
+        if not left:
+            return deliveries
+        assert time.monotonic() < deadline, left[:5]
         time.sleep(0.1)
 
 
-def hook(box: Box, one: Receiver) -> None:
+def hook(box: Box, receiver: Receiver) -> None:
+    """Let the sandbox send every event to a receiver."""
     box.call(
         "POST",
         "/_sandbox/webhooks",
-        {"url": one.url, "events": [], "auth": {"type": "bearer", "token": TOKEN}},
+        {"url": receiver.url, "events": [], "auth": {"type": "bearer", "token": TOKEN}},
     )
 
 
-def settled(one: Receiver) -> str:
-    wait_for(lambda: "canai_webhooks_undelivered 0.0" in one.get("/metrics")[1])
-    return one.get("/metrics")[1]
-
-
-def wait_for(condition: Any, timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def settled(receiver: Receiver) -> str:
+    """The receiver's metrics, once all events are delivered."""
+    wait_for(lambda: "canai_webhooks_undelivered 0.0" in receiver.get("/metrics")[1])
+    return receiver.get("/metrics")[1]

@@ -1,4 +1,4 @@
-"""A sandbox on a free port, and targets and the tap run against it: in this process, or as real pipes."""
+"""Targets and the tap, run against a sandbox: in this process, or as real pipes."""
 
 from __future__ import annotations
 
@@ -7,131 +7,90 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reverse_etl.singer import cli as commands
-from tap_canai.cli import main as run_tap
+from tap_canai import cli as tap_commands
+from tap_canai.schema_files import load_schema
 from tap_canai.tap import TapCanAI
-from target_hubspot.target import TargetHubSpot
-from target_pipedrive.target import TargetPipedrive
-from target_salesforce.target import TargetSalesforce
+
+from box import BIN, Box
+from crms import SALESFORCE, Crm
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
-TARGETS = {"hubspot": TargetHubSpot, "pipedrive": TargetPipedrive, "salesforce": TargetSalesforce}
-PEOPLE = {"hubspot": "contacts", "pipedrive": "persons", "salesforce": "Contact"}
-DEALS = {"hubspot": "deals", "pipedrive": "deals", "salesforce": "Opportunity"}
-PERSON_KEY = {
-    "hubspot": "canai_user_id",
-    "pipedrive": "canai_user_id",
-    "salesforce": "CanAI_User_ID__c",
-}
-DEAL_KEY = {
-    "hubspot": "canai_deal_id",
-    "pipedrive": "canai_deal_id",
-    "salesforce": "CanAI_Payment_ID__c",
-}
-VOLATILE = {
-    "hs_object_id", "createdate", "lastmodifieddate", "CreatedDate", "LastModifiedDate", "SystemModstamp", "add_time", "update_time",
-    "stage_change_time", "person_id", "ContactId", "OwnerId",
-}  # fmt: skip
+STREAMS = (
+    "users",
+    "payments",
+    "deliverables",
+    "analytics",
+    "journey_analytics",
+    "revenue_analytics",
+    "feedback",
+    "sessions",
+)
+"""The streams that exports bring."""
+Message = dict[str, Any]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+# Settings
 
 
-@dataclass
-class Box:
-    """A running sandbox."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def call(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> Any:
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(
-            self.url + path, data=data, method=method, headers=headers or {}
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def objects(self, crm: str, name: str, account: str = "") -> list[dict[str, Any]]:
-        return self.call(
-            "GET", f"/_sandbox/objects/{crm}/{name}{f'?account={account}' if account else ''}"
-        )
-
-    def log(self, crm: str) -> list[dict[str, Any]]:
-        return self.call("GET", f"/_sandbox/requests/{crm}")
-
-    def writes(self, crm: str) -> list[dict[str, Any]]:
-        """Write calls on records: those that create fields are not counted."""
-        setup = ("/properties/", "Fields", "/tooling/", "PermissionSet", "/groups")
-        plain = [
-            line
-            for line in self.log(crm)
-            if line["kind"] == "write" and not any(part in line["path"] for part in setup)
-        ]
-        return [
-            line
-            for line in plain
-            if not (line["path"].endswith("/composite/sobjects") and line["method"] == "POST")
-        ]
-
-    def forget_log(self) -> None:
-        for crm in ("canai", *TARGETS):
-            self.call("DELETE", f"/_sandbox/requests/{crm}")
-
-    def fault(self, crm: str, fault: str, **more: Any) -> None:
-        self.call("POST", "/_sandbox/faults", {"crm": crm, "fault": fault, **more})
-
-    def reset(self) -> None:
-        self.call("POST", "/_sandbox/reset")
+def target_config(
+    box: Box, crm: Crm, folder: Path, account: str = "", **more: Any
+) -> dict[str, Any]:
+    """Settings of a target that keeps ledger and reports in a folder."""
+    return {
+        **crm.credentials(box.url, account),
+        "ledger_url": f"sqlite:///{folder}/{crm}.db",
+        "report_dir": f"{folder}/reports-{crm}",
+        "provision": True,
+        **more,
+    }
 
 
-@contextlib.contextmanager
-def sandbox(users: int, *options: str) -> Iterator[Box]:
-    port = free_port()
-    command = [
-        str(BIN / "canai-sandbox"),
-        "serve",
-        "--port",
-        str(port),
-        "--users",
-        str(users),
-        *options,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    box = Box(port, process)
-    try:
-        for _ in range(200 + users // 100):
-            with contextlib.suppress(OSError):
-                box.log("canai")
-                break
-            assert process.poll() is None, "the sandbox ended"
-            time.sleep(0.05)
-        yield box
-    finally:
-        process.terminate()
-        process.wait(10)
+def tap_config(box: Box, folder: Path, **more: Any) -> dict[str, Any]:
+    """Settings of a tap that keeps its audit log in a folder."""
+    return {
+        "audit_log": f"{folder}/audit.jsonl",
+        "api_key": "sandbox-key",
+        "api_url": f"{box.url}/canai",
+        "start_date": "2025-12-01T00:00:00Z",
+        "allow_private_download_hosts": True,
+        **more,
+    }
+
+
+def written(folder: Path, name: str, content: object) -> Path:
+    """A file with this text, or this JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def lines_of(folder: Path, messages: Iterable[object], name: str = "messages.jsonl") -> Path:
+    """A file of messages."""
+    return written(folder, name, "".join(json.dumps(message) + "\n" for message in messages))
+
+
+def catalog(folder: Path, streams: Iterable[str]) -> Path:
+    """A catalog with just these streams selected."""
+    tap = TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"})
+    entries = []
+    for entry in tap.catalog_dict["streams"]:
+        for metadata in entry["metadata"]:
+            if metadata["breadcrumb"] in ([], ()):
+                metadata["metadata"]["selected"] = entry["tap_stream_id"] in streams
+        entries.append(entry)
+    return written(folder, "catalog.json", {"streams": entries})
+
+
+# Runs
 
 
 @dataclass
@@ -141,86 +100,89 @@ class Result:
     code: int
     states: list[Any]
     stderr: str
+    """What a process of its own wrote there."""
     report: dict[str, Any] = field(default_factory=dict)
 
-    def counts(self, name: str) -> dict[str, int]:
+    def counts(self, kind: str) -> dict[str, int]:
         """Counts of an object that are not 0."""
-        one = self.report["objects"][name]
-        flat = {key: value for key, value in one.items() if isinstance(value, int)} | one["skipped"]
-        assert flat.pop("rejected") == flat["dead"]  # two names of one count, for one version
-        return {key: value for key, value in flat.items() if value}
+        counted = self.report["objects"][kind]
+        plain = {name: value for name, value in counted.items() if isinstance(value, int)}
+        assert plain.pop("rejected") == plain["dead"]  # two names of one count, for one version
+        return {name: value for name, value in (plain | counted["skipped"]).items() if value}
 
-
-def target_config(
-    box: Box, crm: str, folder: Path, account: str = "", **more: Any
-) -> dict[str, Any]:
-    suffix = f"-{account}" if account else ""
-    own: dict[str, Any] = {
-        "hubspot": {"api_url": f"{box.url}/hubspot", "access_token": f"sandbox-token{suffix}"},
-        "pipedrive": {"api_url": f"{box.url}/pipedrive", "api_token": f"sandbox-token{suffix}"},
-        "salesforce": {
-            "login_url": f"{box.url}/salesforce",
-            "client_id": f"sandbox{suffix}",
-            "client_secret": f"sandbox{suffix}",
-        },
-    }[crm]
-    place = {
-        "ledger_url": f"sqlite:///{folder}/{crm}.db",
-        "report_dir": f"{folder}/reports-{crm}",
-        "provision": True,
-    }
-    return {**own, **place, **more}
-
-
-def tap_config(box: Box, **more: Any) -> dict[str, Any]:
-    url = f"{box.url}/canai"
-    audit = f"{tempfile.gettempdir()}/canai-test-audit-{os.getpid()}.jsonl"
-    return {
-        "audit_log": audit,
-        "api_key": "sandbox-key",
-        "api_url": url,
-        "start_date": "2025-12-01T00:00:00Z",
-        "allow_private_download_hosts": True,
-        **more,
-    }
-
-
-def written(folder: Path, name: str, content: object) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
+    @property
+    def letters(self) -> list[dict[str, Any]]:
+        """The open dead letters."""
+        letters: list[dict[str, Any]] = self.report["dead_letters"]
+        return letters
 
 
 def deliver(
     box: Box,
-    crm: str,
+    crm: Crm,
     messages: Iterable[object] | Path,
     folder: Path,
-    caplog: Any = None,
     **config: Any,
 ) -> Result:
     """Run a target in this process over messages, or over a file of them."""
     config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
-    lines = (
-        messages
-        if isinstance(messages, Path)
-        else written(folder, "messages.jsonl", "".join(json.dumps(one) + "\n" for one in messages))
-    )
+    lines = messages if isinstance(messages, Path) else lines_of(folder, messages)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = commands.main(TARGETS[crm], ["--config", str(config_file), "--input", str(lines)])
+        code = commands.main(crm.target, ["--config", str(config_file), "--input", str(lines)])
     return Result(
         code,
         [json.loads(line) for line in out.getvalue().splitlines()],
-        caplog.text if caplog else "",
+        "",
         report_of(folder, crm),
     )
 
 
-def report_of(folder: Path, crm: str) -> dict[str, Any]:
+def target_command(
+    box: Box, crm: Crm, messages: Iterable[object] | Path, folder: Path, **config: Any
+) -> list[str]:
+    """The command that runs a target in a process of its own."""
+    config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
+    lines = messages if isinstance(messages, Path) else lines_of(folder, messages)
+    return [str(BIN / f"target-{crm}"), "--config", str(config_file), "--input", str(lines)]
+
+
+def report_of(folder: Path, crm: Crm) -> dict[str, Any]:
+    """The latest report of a target; empty before the first."""
     path = folder / f"reports-{crm}" / "latest.json"
     return json.loads(path.read_text()) if path.exists() else {}
+
+
+def lose_ledger(folder: Path, crm: Crm) -> None:
+    """Delete the ledger that `deliver` keeps."""
+    for file in folder.glob(f"{crm}.db*"):
+        file.unlink()
+
+
+def run_tap(
+    box: Box,
+    folder: Path,
+    *more: str,
+    state: Any = None,
+    streams: Iterable[str] = ("users",),
+    **config: Any,
+) -> tuple[int, list[Message]]:
+    """Run the tap in this process; its exit code and messages."""
+    arguments = ["--config", str(written(folder, "tap.json", tap_config(box, folder, **config)))]
+    arguments += ["--catalog", str(catalog(folder, streams)), *more]
+    if state is not None:
+        arguments += ["--state", str(written(folder, "state.json", state))]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = tap_commands.main(arguments)
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def exports_noted(folder: Path) -> list[dict[str, Any]]:
+    """The exports in the audit log that the tap keeps in a folder."""
+    audit = folder / "audit.jsonl"
+    lines = audit.read_text().splitlines() if audit.exists() else []
+    return [line for line in map(json.loads, lines) if line["event"] == "export"]
 
 
 def extract(
@@ -231,49 +193,19 @@ def extract(
     **config: Any,
 ) -> Path:
     """Run the tap in this process; the file of its messages."""
-    arguments = [
-        "--config",
-        str(written(folder, "tap.json", tap_config(box, **config))),
-        "--catalog",
-        str(catalog(folder, streams)),
-    ]
-    box.call(
-        "POST", "/_sandbox/clock", {"advance_s": 2}
-    )  # a Date header has whole seconds: what is younger comes next time
-    if state is not None:
-        arguments += ["--state", str(written(folder, "state.json", state))]
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        code = run_tap(arguments)
+    box.advance(2)  # a Date header has whole seconds: what is younger comes next time
+    code, messages = run_tap(box, folder, state=state, streams=streams, **config)
     assert code == 0
-    return written(folder, f"out-{time.monotonic_ns()}.jsonl", out.getvalue())
+    return lines_of(folder, messages, f"out-{time.monotonic_ns()}.jsonl")
 
 
-def catalog(folder: Path, streams: Iterable[str]) -> Path:
-    """A catalog with just these streams selected."""
-    entries = []
-    for entry in TapCanAI(config={"api_key": "none", "inbox_url": "sqlite:///none"}).catalog_dict[
-        "streams"
-    ]:
-        for metadata in entry["metadata"]:
-            if metadata["breadcrumb"] in ([], ()):
-                metadata["metadata"]["selected"] = entry["tap_stream_id"] in streams
-        entries.append(entry)
-    return written(folder, "catalog.json", {"streams": entries})
-
-
-def pipe(box: Box, crm: str, folder: Path, state: Any = None, **config: Any) -> Result:
-    """`tap | target` as real processes; the last STATE is the run's state, as Meltano would keep it."""
+def pipe(box: Box, crm: Crm, folder: Path, state: Any = None, **config: Any) -> Result:
+    """`tap | target` as real processes; the last STATE is the run's, as Meltano would keep it."""
     config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
-    tap_file = written(folder, "tap.json", tap_config(box))
-    streams = ("users", "payments") if crm == "salesforce" else ("users",)
-    tap_command = [
-        str(BIN / "tap-canai"),
-        "--config",
-        str(tap_file),
-        "--catalog",
-        str(catalog(folder, streams)),
-    ]
+    streams = ("users", "payments") if crm is SALESFORCE else ("users",)
+    tap_command = [str(BIN / "tap-canai"), "--config"]
+    tap_command += [str(written(folder, "tap.json", tap_config(box, folder)))]
+    tap_command += ["--catalog", str(catalog(folder, streams))]
     if state is not None:
         tap_command += ["--state", str(written(folder, "state.json", state))]
     with open(folder / "tap.err", "wb") as tap_err:
@@ -292,39 +224,45 @@ def pipe(box: Box, crm: str, folder: Path, state: Any = None, **config: Any) -> 
     return Result(target.returncode or tap_code, states, err.decode(), report_of(folder, crm))
 
 
-def contents(box: Box, crm: str, account: str = "") -> dict[str, Any]:
+# What a CRM holds
+
+
+def contents(box: Box, crm: Crm, account: str = "") -> dict[str, Any]:
     """What a CRM holds, by key, without what differs between equal runs."""
-    people = box.objects(crm, PEOPLE[crm], account)
-    by_id = {str(one["id"]): one["properties"].get(PERSON_KEY[crm]) for one in people}
+    people = box.people(crm, account)
+    by_id = {str(row["id"]): row["properties"].get(crm.person_key) for row in people}
     held: dict[str, Any] = {}
-    for name, key, rows in (
-        (PEOPLE[crm], PERSON_KEY[crm], people),
-        (DEALS[crm], DEAL_KEY[crm], box.objects(crm, DEALS[crm], account)),
+    for kind, key, rows in (
+        (crm.people, crm.person_key, people),
+        (crm.deals, crm.deal_key, box.objects(crm, crm.deals, account)),
     ):
         for row in rows:
-            values = {
-                field: value for field, value in row["properties"].items() if field not in VOLATILE
-            }
-            links = sorted(
-                str(by_id.get(str(link["id"])))
-                for link in row["links"]
-                if link["object"] == PEOPLE[crm]
-            )
-            held.setdefault(f"{name}/{row['properties'].get(key)}", []).append(
+            properties = row["properties"]
+            values = {name: value for name, value in properties.items() if name not in crm.volatile}
+            links = sorted(str(by_id.get(end)) for end in linked(row, crm.people))
+            held.setdefault(f"{kind}/{properties.get(key)}", []).append(
                 {"values": values, "links": links}
             )
     return held
 
 
-def users_schema() -> dict[str, Any]:
-    from tap_canai.schema_files import load_schema
+def linked(row: Mapping[str, Any], kind: str) -> list[str]:
+    """Ids of the records of an object that a record is linked to."""
+    return [str(link["id"]) for link in row["links"] if link["object"] == kind]
 
-    return load_schema("users")
+
+def by_key(box: Box, crm: Crm, kind: str, key: str, account: str = "") -> dict[str, dict[str, Any]]:
+    """Records of an object by their key; no key occurs twice."""
+    rows = box.objects(crm, kind, account)
+    found = {str(row["properties"].get(key)): row for row in rows}
+    assert len(found) == len(rows)
+    return found
 
 
-def schema_message(stream: str = "users", key: str = "user_id") -> dict[str, Any]:
-    from tap_canai.schema_files import load_schema
+# Messages
 
+
+def schema_message(stream: str = "users", key: str = "user_id") -> Message:
     return {
         "type": "SCHEMA",
         "stream": stream,
@@ -333,23 +271,93 @@ def schema_message(stream: str = "users", key: str = "user_id") -> dict[str, Any
     }
 
 
-def user(number: int, **more: Any) -> dict[str, Any]:
+def user(number: int, **more: Any) -> Message:
     """A RECORD of a user that every CRM takes."""
     record = {
-        "user_id": f"user-{number}", "email": f"user{number}@example.com", "first_name": "Ann", "last_name": f"Lee{number}",
-        "last_active_at": "2026-01-01T00:00:00.000000Z", "current_journey_stage": "F4", "business_type": "bakery", "total_spent": 0,
-        "total_sessions": 1, "trust_delta_average": 3.5, "subscription_tier": "standard", **more,
-    }  # fmt: skip
-    return {
-        "type": "RECORD",
-        "stream": "users",
-        "record": record,
-        "time_extracted": "2026-01-02T00:00:00.000000Z",
+        "user_id": f"user-{number}",
+        "email": f"user{number}@example.com",
+        "first_name": "Ann",
+        "last_name": f"Lee{number}",
+        "last_active_at": "2026-01-01T00:00:00.000000Z",
+        "current_journey_stage": "F4",
+        "business_type": "bakery",
+        "total_spent": 0,
+        "total_sessions": 1,
+        "trust_delta_average": 3.5,
+        "subscription_tier": "standard",
+        **more,
     }
+    return record_message("users", record)
 
 
-def state(value: object) -> dict[str, Any]:
+def users(numbers: int | Iterable[int], **more: Any) -> list[Message]:
+    """The SCHEMA of users, and a RECORD for each number."""
+    each = range(numbers) if isinstance(numbers, int) else numbers
+    return [schema_message(), *(user(number, **more) for number in each)]
+
+
+def payment(number: int, user_number: int, **more: Any) -> Message:
+    """A RECORD of a payment by a user."""
+    record = {
+        "payment_id": f"pay-{number}",
+        "user_id": f"user-{user_number}",
+        "user_email": f"user{user_number}@example.com",
+        "amount": 10,
+        "currency": "USD",
+        "status": "succeeded",
+        "refunded_amount": 0,
+        "product_track": "site_audit",
+        "created_at": "2026-01-01T00:00:00.000000Z",
+        "updated_at": "2026-01-01T00:00:00.000000Z",
+        **more,
+    }
+    return record_message("payments", record)
+
+
+def record_message(
+    stream: str, record: Mapping[str, Any], at: str = "2026-01-02T00:00:00.000000Z"
+) -> Message:
+    return {"type": "RECORD", "stream": stream, "record": dict(record), "time_extracted": at}
+
+
+def later(message: Message, day: int = 3) -> Message:
+    """The same record, observed on another day of January."""
+    return {**message, "time_extracted": f"2026-01-{day:02d}T00:00:00.000000Z"}
+
+
+def state(value: object) -> Message:
     return {"type": "STATE", "value": {"bookmarks": {"users": {"at": value}}}}
+
+
+def records(messages: Iterable[Message] | Path, stream: str = "") -> list[dict[str, Any]]:
+    """The records among messages, of one stream or of all."""
+    return [
+        message["record"]
+        for message in messages_of(messages)
+        if message["type"] == "RECORD" and stream in ("", message["stream"])
+    ]
+
+
+def last_state(messages: Iterable[Message] | Path) -> Any:
+    """The value of the last STATE."""
+    return [message["value"] for message in messages_of(messages) if message["type"] == "STATE"][-1]
+
+
+def messages_of(messages: Iterable[Message] | Path) -> Sequence[Message]:
+    if isinstance(messages, Path):
+        return [json.loads(line) for line in messages.read_text().splitlines()]
+    return list(messages)
+
+
+# The machine
+
+
+def wait_for(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def has_node() -> bool:
@@ -357,6 +365,7 @@ def has_node() -> bool:
 
 
 def clean_environment() -> dict[str, str]:
+    """This process's environment without any setting of ours."""
     return {
         name: value
         for name, value in os.environ.items()

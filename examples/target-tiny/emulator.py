@@ -1,4 +1,9 @@
-"""Tiny itself, as far as its target needs it: `python emulator.py PORT` serves an empty account."""
+"""Tiny itself, as far as its target needs it.
+
+`python emulator.py PORT` serves an empty account on 127.0.0.1. For tests, GET gives the records of
+an object, and `calls`; POST `/next/drop` and `/next/deny` decide what becomes of the next upsert:
+it is carried out and never answered, or it is refused.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ FIELDS: dict[str, dict[str, dict[str, Any]]] = {
 }
 ROWS: dict[str, dict[str, dict[str, Any]]] = {"people": {}, "visits": {}}
 CALLS: list[str] = []
+NEXT: list[str] = []
 
 
 def upsert(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -26,23 +32,20 @@ def upsert(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any]:
     if "mail" in row and "@" not in str(row["mail"]):
         return {"error": "bad_mail", "message": "not an address"}
     rows = ROWS[kind]
-    known = rows.get(row.get("id") or "") or by_key(kind, key, row)
-    if known is None:
-        crm_id = f"{kind}-{len(rows) + 1}"
-        known = rows[crm_id] = {"id": crm_id}
-    known.update({name: value for name, value in row.items() if name != "id"})
-    return {"id": known["id"]}
+    same_key = (record for record in rows.values() if key in row and record.get(key) == row[key])
+    record = rows.get(row.get("id") or "") or next(same_key, None)
+    if record is None:
+        record = {"id": f"{kind}-{len(rows) + 1}"}
+        rows[record["id"]] = record
+    record.update({name: value for name, value in row.items() if name != "id"})
+    return {"id": record["id"]}
 
 
-def by_key(kind: str, key: str, row: dict[str, Any]) -> dict[str, Any] | None:
-    """The row that has the same key."""
-    same = (known for known in ROWS[kind].values() if key in row and known.get(key) == row[key])
-    return next(same, None)
-
-
-def matches(row: dict[str, Any], wanted: list[dict[str, Any]]) -> bool:
-    """Returns True if a row has any of the values that are wanted."""
-    return any(row.get(name) == value for values in wanted for name, value in values.items())
+def matching(kind: str, wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records that have any value of those wanted."""
+    pairs = [pair for values in wanted for pair in values.items()]
+    rows = ROWS[kind].values()
+    return [row for row in rows if any(row.get(name) == value for name, value in pairs)]
 
 
 class Tiny(BaseHTTPRequestHandler):
@@ -52,29 +55,46 @@ class Tiny(BaseHTTPRequestHandler):
         """Account, fields, and the records, for tests."""
         parts = self.path.strip("/").split("/")
         if parts == ["me"]:
+            CALLS.append(self.path)
             self.answer(200, {"account": "tiny-1"})
         elif parts == ["calls"]:
             self.answer(200, CALLS)
         elif parts[0] == "fields":
+            CALLS.append(self.path)
             self.answer(200, list(FIELDS[parts[1]].values()))
         else:
             self.answer(200, list(ROWS[parts[0]].values()))
 
     def do_POST(self) -> None:
         """New fields, look-ups, writes."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        CALLS.append(self.path)
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
         parts = self.path.strip("/").split("/")
+        if parts[0] == "next":
+            NEXT.append(parts[1])
+            self.answer(200, NEXT)
+            return
+        CALLS.append(self.path)
         if self.headers.get("Authorization") != "Bearer tiny":
             self.answer(401, {"message": "no such token"})
         elif parts[0] == "fields":
             FIELDS[parts[1]][body["name"]] = body
             self.answer(200, body)
         elif parts[1] == "find":
-            rows = ROWS[parts[0]].values()
-            self.answer(200, [row for row in rows if matches(row, body["any"])])
+            self.answer(200, matching(parts[0], body["any"]))
         else:
-            self.answer(200, [upsert(parts[0], body["key"], row) for row in body["rows"]])
+            self.upsert(parts[0], body)
+
+    def upsert(self, kind: str, body: dict[str, Any]) -> None:
+        """A write, unless a test decided what becomes of it."""
+        fate = NEXT.pop(0) if NEXT else ""
+        if fate == "deny":
+            self.answer(403, {"message": "not allowed"})
+            return
+        verdicts = [upsert(kind, body["key"], row) for row in body["rows"]]
+        if fate == "drop":
+            self.close_connection = True
+        else:
+            self.answer(200, verdicts)
 
     def answer(self, status: int, body: object) -> None:
         """JSON."""
@@ -85,7 +105,7 @@ class Tiny(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Suppresses the log line of each request."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

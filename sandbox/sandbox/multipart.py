@@ -19,7 +19,7 @@ def form_of(call: Call) -> dict[str, tuple[str, bytes]]:
     """
     content_type = call.headers.get("Content-Type", "")
     if not content_type.startswith("multipart/form-data"):
-        raise NotMultipartError("The request is no multipart/form-data")
+        raise NotMultipartError("The request is not multipart/form-data")
 
     # The e-mail parser reads multipart bodies, but wants the header that HTTP keeps apart.
     header = b"Content-Type: " + content_type.encode() + b"\r\n\r\n"

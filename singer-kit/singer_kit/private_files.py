@@ -23,7 +23,7 @@ def make_private(path: Path) -> None:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder, and those above it, for their owner alone, unminus they exist.
+    """Create a folder, and those above it, that only their owner can read, unless they exist.
 
     Raises: OSError.
     """

@@ -103,10 +103,7 @@ def problem(message: str) -> str:
 
 
 def checked_url(value: str, name: str) -> str:
-    """A base URL without a trailing slash; plain http is for this machine only.
-
-    Raises: SettingError.
-    """
+    """A base URL without trailing slash; plain http only to this machine. Raises: SettingError."""
     url = value.rstrip("/")
     try:
         parts = urlsplit(url)

@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl.crm.adapter import CallCount
-from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import (
     AmbiguousAnswerError,
     BatchRejectedError,
@@ -29,14 +27,9 @@ from reverse_etl.errors import (
     CrmError,
     RowError,
 )
-from reverse_etl.records import CrmRecord, SourceRecord, Write
-from target_hubspot import api as hubspot
-from target_hubspot.adapter import HubSpotAdapter
-from target_pipedrive import api as pipedrive
-from target_pipedrive.adapter import PipedriveAdapter
-from target_salesforce import api as salesforce
-from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.session import Session
+
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm
+from writes import create, update
 
 
 @dataclass
@@ -53,80 +46,45 @@ class Stub:
 
 @pytest.fixture
 def stub() -> Iterator[Stub]:
-    given = Stub()
+    answer = Stub()
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def respond(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            given.asked += 1
-            first = given.asked == 1
-            body = given.body if first else given.success
-            self.send_response(given.status if first else 200)
+            answer.asked += 1
+            first = answer.asked == 1
+            body = answer.body if first else answer.success
+            self.send_response(answer.status if first else 200)
             for name, value in (
-                {**given.headers} if first else {"Content-Type": "application/json"}
+                {**answer.headers} if first else {"Content-Type": "application/json"}
             ).items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_PATCH = do_PUT = do_GET = answer  # noqa: N815  # the names http.server calls
+        do_POST = do_PATCH = do_PUT = do_GET = respond  # noqa: N815  # the names http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
-            """No line a request."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    given.url = f"http://127.0.0.1:{server.server_port}"
-    yield given
+    answer.url = f"http://127.0.0.1:{server.server_port}"
+    yield answer
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def write(kind: str = "create") -> Write:
-    record = CrmRecord("user-1", {}, (), SourceRecord("users", "user-1", {}, 0), b"")
-    return Write(record, kind, {}, None if kind == "create" else "7")  # type: ignore[arg-type]
-
-
-def http(stub: Stub, name: str, meaning: Any, renew: Any = None) -> CrmHttp:
-    return CrmHttp(
-        stub.url, name, headers=dict, pace_s=lambda _: 0.0, calls=CallCount(), timeout_s=5, meaning=meaning, renew=renew,
-        sleep=lambda _: None,
-    )  # fmt: skip
-
-
-def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
-    adapter: Any
-    if crm == "salesforce":
-        stub.success = json.dumps([{"id": "003", "success": True, "errors": []}]).encode()
-        session = Session(None, stub.url, "token")
-        adapter = SalesforceAdapter(
-            http(stub, crm, salesforce.meaning, renew=lambda: True), session, "v67.0"
-        )
-        name, key = "Contact", "CanAI_User_ID__c"
-    elif crm == "hubspot":
-        stub.success = json.dumps(
-            {
-                "status": "COMPLETE",
-                "results": [{"id": "1", "objectWriteTraceId": "row-0", "properties": {}}],
-            }
-        ).encode()
-        adapter, name, key = (
-            HubSpotAdapter(http(stub, crm, hubspot.meaning), "2026-09"),
-            "contacts",
-            "canai_user_id",
-        )
-    else:
-        stub.success = json.dumps({"success": True, "data": {"id": 5}}).encode()
-        adapter, name, key = (
-            PipedriveAdapter(http(stub, crm, pipedrive.meaning)),
-            "persons",
-            "canai_user_id",
-        )
+def verdict(stub: Stub, crm: Crm, kind: str = "create") -> str:
+    """What the adapter makes of the stub's answer to one write."""
+    stub.success = json.dumps(crm.created("5")).encode()
+    adapter = crm.adapter(crm.client(stub.url))
+    write = create("user-1") if kind == "create" else update("user-1", "7")
     try:
-        (result,) = adapter.write(name, key, [write(kind)])
+        (result,) = adapter.write(crm.people, crm.person_key, [write])
     except BatchRejectedError as rejected:
         return "batch" if rejected.fault.hint else "batch without a hint"
     except BudgetSpentError:
@@ -143,16 +101,27 @@ def verdict(stub: Stub, crm: str, kind: str = "create") -> str:
     return "retry" if stub.asked > 1 else "nothing"
 
 
-ENUM = "StatusCode, metadata WSDL v63"
-CODES = "Salesforce REST API guide, Status Codes and Error Responses, 2026-11"
 SALESFORCE_ROWS = [
-    ("REQUIRED_FIELD_MISSING", "row"), ("INVALID_EMAIL_ADDRESS", "row"), ("STRING_TOO_LONG", "row"),
-    ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "row"), ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "row"), ("DUPLICATE_VALUE", "row"),
-    ("DUPLICATES_DETECTED", "row"), ("DUPLICATE_EXTERNAL_ID", "row"), ("ENTITY_IS_DELETED", "row"),
-    ("INVALID_CROSS_REFERENCE_KEY", "row"), ("INSUFFICIENT_ACCESS_OR_READONLY", "row"), ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "row"),
-    ("MALFORMED_ID", "row"), ("INVALID_TYPE_ON_FIELD_IN_RECORD", "row"), ("NUMBER_OUTSIDE_VALID_RANGE", "row"),
-    ("UNABLE_TO_LOCK_ROW", "retry"), ("STORAGE_LIMIT_EXCEEDED", "run"), ("INVALID_FIELD_FOR_INSERT_UPDATE", "run"), ("INVALID_FIELD", "run"),
-]  # fmt: skip
+    ("REQUIRED_FIELD_MISSING", "row"),
+    ("INVALID_EMAIL_ADDRESS", "row"),
+    ("STRING_TOO_LONG", "row"),
+    ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "row"),
+    ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "row"),
+    ("DUPLICATE_VALUE", "row"),
+    ("DUPLICATES_DETECTED", "row"),
+    ("DUPLICATE_EXTERNAL_ID", "row"),
+    ("ENTITY_IS_DELETED", "row"),
+    ("INVALID_CROSS_REFERENCE_KEY", "row"),
+    ("INSUFFICIENT_ACCESS_OR_READONLY", "row"),
+    ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "row"),
+    ("MALFORMED_ID", "row"),
+    ("INVALID_TYPE_ON_FIELD_IN_RECORD", "row"),
+    ("NUMBER_OUTSIDE_VALID_RANGE", "row"),
+    ("UNABLE_TO_LOCK_ROW", "retry"),
+    ("STORAGE_LIMIT_EXCEEDED", "run"),
+    ("INVALID_FIELD_FOR_INSERT_UPDATE", "run"),
+    ("INVALID_FIELD", "run"),
+]
 SALESFORCE_CALLS = [
     (401, "INVALID_SESSION_ID", "Session expired or invalid", "retry"),
     (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", "budget"),
@@ -173,12 +142,13 @@ SALESFORCE_CALLS = [
 
 
 def test_the_table_has_the_forty_codes_it_is_said_to_have() -> None:
-    assert len(SALESFORCE_ROWS) + len(SALESFORCE_CALLS) + len(HUBSPOT) + len(PIPEDRIVE) >= 40
+    of_salesforce = len(SALESFORCE_ROWS) + len(SALESFORCE_CALLS)
+    assert of_salesforce + len(HUBSPOT_CALLS) + len(PIPEDRIVE_CALLS) >= 40
 
 
 SPECS = Path(os.environ.get("CRM_SPECS_DIR", "/nonexistent"))
 NOT_OF_ROWS = {"INVALID_FIELD"}
-"""Answered where a row names a field that is hidden; the WSDL has it among the API's fault codes."""
+"""Answered where a row names a hidden field; the WSDL has it among the API's fault codes."""
 
 
 @pytest.mark.skipif(
@@ -194,9 +164,9 @@ def test_the_row_codes_of_salesforce_are_status_codes_of_the_wsdl() -> None:
 @pytest.mark.parametrize(("code", "expected"), SALESFORCE_ROWS)
 def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
     """Source: StatusCode, metadata WSDL v63; those not in it: REST API guide, 2026-11."""
-    errors = [{"statusCode": code, "message": "told", "fields": []}]
+    errors = [{"statusCode": code, "message": "said", "fields": []}]
     stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
-    assert verdict(stub, "salesforce") == expected
+    assert verdict(stub, SALESFORCE) == expected
     assert stub.asked == 1
 
 
@@ -208,7 +178,7 @@ def test_a_parent_that_lost_its_key_is_one_rows_fault(stub: Stub) -> None:
         }
     ]
     stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
-    assert verdict(stub, "salesforce") == "row"
+    assert verdict(stub, SALESFORCE) == "row"
 
 
 @pytest.mark.parametrize(("status", "code", "message", "expected"), SALESFORCE_CALLS)
@@ -217,7 +187,7 @@ def test_salesforce_codes_of_a_call(
 ) -> None:
     """Source: Salesforce REST API guide, Status Codes and Error Responses, 2026-11."""
     stub.status, stub.body = status, json.dumps([{"errorCode": code, "message": message}]).encode()
-    assert verdict(stub, "salesforce") == expected
+    assert verdict(stub, SALESFORCE) == expected
 
 
 def refused(category: str, message: str, code: str = "", **more: Any) -> dict[str, Any]:
@@ -237,7 +207,7 @@ def partly(category: str, message: str) -> dict[str, Any]:
     return {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [item]}
 
 
-HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
+HUBSPOT_CALLS: list[tuple[int, dict[str, Any], str]] = [
     (207, partly("VALIDATION_ERROR", "INVALID_EMAIL: Email address is invalid"), "row"),
     (207, partly("VALIDATION_ERROR", "INVALID_OPTION: not one of the allowed options"), "row"),
     (207, partly("CONFLICT", "Contact already exists. Existing ID: 12"), "row"),
@@ -277,44 +247,44 @@ HUBSPOT: list[tuple[int, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
-    HUBSPOT,
-    ids=[f"{one[0]}-{one[1].get('category', '')}-{one[2]}" for one in HUBSPOT],
+    HUBSPOT_CALLS,
+    ids=[f"{case[0]}-{case[1].get('category', '')}-{case[2]}" for case in HUBSPOT_CALLS],
 )
 def test_hubspot_codes(stub: Stub, status: int, body: dict[str, Any], expected: str) -> None:
-    """Source: HubSpot, Error handling, Usage guidelines, and batch specifications, read 2026-11-23."""
+    """Source: HubSpot, Error handling, Usage guidelines, batch specifications, read 2026-11-23."""
     stub.status, stub.body = status, json.dumps(body).encode()
-    assert verdict(stub, "hubspot") == expected
+    assert verdict(stub, HUBSPOT) == expected
 
 
-def told(error: str, code: int, **more: Any) -> bytes:
+def error_body(error: str, code: int, **more: Any) -> bytes:
     return json.dumps(
         {"success": False, "error": error, "error_info": "", "errorCode": code, **more}
     ).encode()
 
 
-PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
-    ("create", 400, told("Parameters validation failed: emails", 400), {}, "batch"),
-    ("create", 401, told("unauthorized access", 401), {}, "run"),
-    ("create", 402, told("feature_capping_deals_limit", 402), {}, "run"),
-    ("create", 403, told("Scope and URL mismatch", 403), {}, "run"),
+PIPEDRIVE_CALLS: list[tuple[str, int, bytes, dict[str, str], str]] = [
+    ("create", 400, error_body("Parameters validation failed: emails", 400), {}, "batch"),
+    ("create", 401, error_body("unauthorized access", 401), {}, "run"),
+    ("create", 402, error_body("feature_capping_deals_limit", 402), {}, "run"),
+    ("create", 403, error_body("Scope and URL mismatch", 403), {}, "run"),
     ("create", 403, b"<html>Attention Required! | Cloudflare</html>", {}, "run"),
-    ("update", 404, told("Person not found", 404), {}, "batch"),
+    ("update", 404, error_body("Person not found", 404), {}, "batch"),
     (
         "create",
         429,
-        told("request over limit", 429),
+        error_body("request over limit", 429),
         {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"},
         "retry",
     ),
     (
         "create",
         429,
-        told("request over daily limit", 429),
+        error_body("request over daily limit", 429),
         {"x-daily-ratelimit-token-remaining": "0"},
         "budget",
     ),
-    ("create", 500, told("Internal server error", 500), {}, "lookup"),
-    ("update", 500, told("Internal server error", 500), {}, "retry"),
+    ("create", 500, error_body("Internal server error", 500), {}, "lookup"),
+    ("update", 500, error_body("Internal server error", 500), {}, "retry"),
     ("create", 502, b"", {}, "lookup"),
     ("update", 503, b"", {}, "retry"),
     ("create", 200, b'{"success": true, "data": null}', {}, "lookup"),
@@ -322,10 +292,10 @@ PIPEDRIVE: list[tuple[str, int, bytes, dict[str, str], str]] = [
 """A call holds one record, so that a refused batch is that row."""
 
 
-@pytest.mark.parametrize(("kind", "status", "body", "headers", "expected"), PIPEDRIVE)
+@pytest.mark.parametrize(("kind", "status", "body", "headers", "expected"), PIPEDRIVE_CALLS)
 def test_pipedrive_codes(
     stub: Stub, kind: str, status: int, body: bytes, headers: dict[str, str], expected: str
 ) -> None:
-    """Source: Pipedrive, Rate limiting, openapi-v2 (2026-08), HTTP status codes, read 2026-11-23."""
+    """Source: Pipedrive, Rate limiting, Status codes, read 2026-11-23; openapi-v2 (2026-08)."""
     stub.status, stub.body, stub.headers = status, body, headers
-    assert verdict(stub, "pipedrive", kind) == expected
+    assert verdict(stub, PIPEDRIVE, kind) == expected

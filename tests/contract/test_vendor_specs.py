@@ -1,7 +1,7 @@
 """Requests and answers of HubSpot and Pipedrive against the vendors' specifications.
 
-The specifications lie in `CRM_SPECS_DIR`; where they are not there, these tests skip and say so. 2026-09 paths are
-validated as their v3/v4 twins, with unknown keys allowed and 200 for 201.
+The specifications are in `CRM_SPECS_DIR`; without it these tests skip and say so. Paths of 2026-09
+are validated as their v3/v4 twins, with unknown keys allowed and 200 for 201.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import requests
 import yaml
 from defusedxml import ElementTree
 from openapi_schema_validator import OAS30Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
-from support import PEOPLE, Box, deliver, extract
+
+from box import Box
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE
+from support import Message, deliver, extract, lose_ledger, messages_of
 
 SPECS = Path(os.environ.get("CRM_SPECS_DIR", "/nonexistent"))
 pytestmark = pytest.mark.skipif(
@@ -56,11 +59,13 @@ class Spec:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
-        self.registry = Registry().with_resource("urn:spec", Resource(document, DRAFT4))
+        self.registry: Registry[Any] = Registry().with_resource(
+            "urn:spec", DRAFT4.create_resource(document)
+        )
 
     def operation(self, method: str, path: str) -> dict[str, Any] | None:
         """The operation for a path; one without parameters wins."""
-        for template in sorted(self.document["paths"], key=lambda one: one.count("{")):
+        for template in sorted(self.document["paths"], key=lambda template: template.count("{")):
             pattern = "^" + re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(template)) + "/?$"
             if re.match(pattern, path) and method.lower() in self.document["paths"][template]:
                 found: dict[str, Any] = self.document["paths"][template][method.lower()]
@@ -72,8 +77,8 @@ class Spec:
         text = json.dumps(schema).replace('"#/', '"urn:spec#/')
         validator = OAS30Validator(json.loads(text), registry=self.registry)
         return [
-            f"{'/'.join(map(str, one.absolute_path))}: {one.message[:150]}"
-            for one in validator.iter_errors(value)
+            f"{'/'.join(map(str, error.absolute_path))}: {error.message[:150]}"
+            for error in validator.iter_errors(value)
         ]
 
 
@@ -92,10 +97,8 @@ def hubspot_specs() -> list[Spec]:
 def pipedrive_specs() -> list[Spec]:
     folder = SPECS / "pipedrive"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    documents = [
-        yaml.load((folder / f"pipedrive-{one}-openapi.yml").read_text(), Loader=loader)
-        for one in ("v2", "v1")
-    ]  # noqa: S506
+    texts = [(folder / f"pipedrive-{version}-openapi.yml").read_text() for version in ("v2", "v1")]
+    documents = [yaml.load(text, Loader=loader) for text in texts]  # noqa: S506  # a safe loader
     return [Spec(document) for document in documents]
 
 
@@ -132,26 +135,38 @@ def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> 
             path = re.sub(pattern, replacement, path)
     else:
         path = re.sub(r"^/api/v2|^/api/v1|^/v1", "", path)
-    found = [(spec, one) for spec in specs if (one := spec.operation(method, path)) is not None]
-    if not found:
+    for spec in specs:
+        operation = spec.operation(method, path)
+        if operation is not None:
+            break
+    else:
         return [f"{method} {path}: the vendor has no such call"]
-    spec, operation = found[0]
     wrong = []
     if request is not None:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        wrong += [f"request {method} {path}: {one}" for one in spec.errors(schema, request)]
+        wrong += [f"request {method} {path}: {error}" for error in spec.errors(schema, request)]
     responses = operation["responses"]
-    given = (
+    response = (
         responses.get(str(status))
         or (responses.get("201") if status == 200 else None)
         or responses.get("default")
     )
-    if given is None:
+    if response is None:
         return [*wrong, f"{method} {path}: the vendor never answers {status}"]
-    schema = (given.get("content") or {}).get("application/json", {}).get("schema")
+    schema = (response.get("content") or {}).get("application/json", {}).get("schema")
     if schema is not None:
-        wrong += [f"answer {status} {method} {path}: {one}" for one in spec.errors(schema, answer)]
+        wrong += [
+            f"answer {status} {method} {path}: {error}" for error in spec.errors(schema, answer)
+        ]
     return wrong
+
+
+def edited(message: Message, **values: Any) -> Message:
+    """A later observation, with other values, of the record in a message."""
+    if message["type"] != "RECORD":
+        return message
+    record = {**message["record"], **values}
+    return {**message, "record": record, "time_extracted": "2027-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize("version", ["2026-09", "v3"])
@@ -160,32 +175,23 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
 ) -> None:
     messages = extract(box, tmp_path, streams=("users", "deliverables", "analytics"))
     exchanges.clear()
-    lines = [json.loads(line) for line in messages.read_text().splitlines()]
-    first = next(one for one in lines if one["type"] == "RECORD")
+    lines = messages_of(messages)
+    first = next(message for message in lines if message["type"] == "RECORD")
     first["record"]["email"] = "no address"
-    first_run = deliver(box, "hubspot", lines, tmp_path, api_version=version, **MORE)
-    changed = [
-        dict(
-            one,
-            record=dict(one["record"], business_type="museum"),
-            time_extracted="2027-01-01T00:00:00Z",
-        )
-        if one["type"] == "RECORD"
-        else one
-        for one in lines[:20]
-    ]
-    second_run = deliver(box, "hubspot", changed, tmp_path, api_version=version)
-    (tmp_path / "hubspot.db").unlink()
-    lost_run = deliver(box, "hubspot", lines, tmp_path, api_version=version, **MORE)
+    first_run = deliver(box, HUBSPOT, lines, tmp_path, api_version=version, **MORE)
+    changed = [edited(message, business_type="museum") for message in lines[:20]]
+    second_run = deliver(box, HUBSPOT, changed, tmp_path, api_version=version)
+    lose_ledger(tmp_path, HUBSPOT)
+    lost_run = deliver(box, HUBSPOT, lines, tmp_path, api_version=version, **MORE)
     assert lost_run.code == 0
     assert first_run.report["attachments"]["made"] == lost_run.report["attachments"]["kept"] > 0
     assert first_run.code == second_run.code == 0
-    assert second_run.counts(PEOPLE["hubspot"])["updated"]
-    assert {one[3] for one in exchanges} >= {200, 207}
+    assert second_run.counts(HUBSPOT.people)["updated"]
+    assert {exchange[3] for exchange in exchanges} >= {200, 207}
     wrong = [
         problem
-        for one in exchanges
-        for problem in problems(hubspot_specs, one, "/hubspot", twin=True)
+        for exchange in exchanges
+        for problem in problems(hubspot_specs, exchange, "/hubspot", twin=True)
     ]
     assert "\n".join(sorted(set(wrong))) == ""
 
@@ -195,30 +201,23 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
 ) -> None:
     messages = extract(box, tmp_path, streams=["users", "deliverables"])
     exchanges.clear()
-    lines = [json.loads(line) for line in messages.read_text().splitlines()]
-    next(one for one in lines if one["type"] == "RECORD")["record"]["email"] = "no address"
-    first_run = deliver(box, "pipedrive", lines, tmp_path, **MORE)
-    changed = [
-        dict(
-            one,
-            record=dict(one["record"], business_type="museum", phone="+1 555 1"),
-            time_extracted="2027-01-01T00:00:00Z",
-        )
-        if one["type"] == "RECORD"
-        else one
-        for one in lines[:20]
-    ]
-    second_run = deliver(box, "pipedrive", changed, tmp_path)
-    (tmp_path / "pipedrive.db").unlink()
-    assert deliver(box, "pipedrive", lines, tmp_path, **MORE).code == 0
+    lines = messages_of(messages)
+    next(message for message in lines if message["type"] == "RECORD")["record"]["email"] = (
+        "no address"
+    )
+    first_run = deliver(box, PIPEDRIVE, lines, tmp_path, **MORE)
+    changed = [edited(message, business_type="museum", phone="+1 555 1") for message in lines[:20]]
+    second_run = deliver(box, PIPEDRIVE, changed, tmp_path)
+    lose_ledger(tmp_path, PIPEDRIVE)
+    assert deliver(box, PIPEDRIVE, lines, tmp_path, **MORE).code == 0
     assert first_run.report["attachments"]["made"] > 0
     assert first_run.code == second_run.code == 0
     assert second_run.counts("persons")["updated"]
     wrong = [
         problem
-        for one in exchanges
-        if one[3] < 400
-        for problem in problems(pipedrive_specs, one, "/pipedrive", twin=False)
+        for exchange in exchanges
+        if exchange[3] < 400
+        for problem in problems(pipedrive_specs, exchange, "/pipedrive", twin=False)
     ]
     assert "\n".join(sorted(set(wrong))) == ""
 
@@ -231,16 +230,18 @@ def wsdl_types() -> dict[str, list[str]]:
     """Elements of each complex type of the metadata WSDL, in its order, those of its base first."""
     tree = ElementTree.parse(SPECS / "salesforce" / "metadata-v63.wsdl")
     own, bases = {}, {}
-    for one in tree.iter(f"{NAMESPACE}complexType"):
-        name = one.get("name")
+    for element in tree.iter(f"{NAMESPACE}complexType"):
+        name = element.get("name")
         if name:
-            own[name] = [str(element.get("name")) for element in one.iter(f"{NAMESPACE}element")]
-            base = next(one.iter(f"{NAMESPACE}extension"), None)
+            own[name] = [
+                str(element.get("name")) for element in element.iter(f"{NAMESPACE}element")
+            ]
+            base = next(element.iter(f"{NAMESPACE}extension"), None)
             bases[name] = str(base.get("base")).partition(":")[2] if base is not None else ""
     return {name: [*own.get(bases[name], []), *elements] for name, elements in own.items()}
 
 
-def test_metadata_messages_are_as_the_wsdl_has_them(
+def test_metadata_messages_are_as_the_wsdl_documents_them(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[bytes] = []
@@ -253,7 +254,7 @@ def test_metadata_messages_are_as_the_wsdl_has_them(
 
     monkeypatch.setattr(requests.Session, "request", record)
     messages = extract(box, tmp_path, streams=("users", "payments", "deliverables", "analytics"))
-    assert deliver(box, "salesforce", messages, tmp_path).code == 0
+    assert deliver(box, SALESFORCE, messages, tmp_path).code == 0
     types = wsdl_types()
     nested = {
         "nameField": "CustomField",

@@ -6,59 +6,34 @@ import json
 import os
 import re
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BIN, ROOT, free_port, written
 
-TINY = ROOT / "examples" / "target-tiny"
+from box import BIN
+from support import ROOT, written
+from tiny import TINY, Tiny, tiny_emulator
+
 MOST_LINES = 150
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """Tiny's emulator."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, str(TINY / "emulator.py"), str(port)])
-    for _ in range(100):
-        with suppress(OSError):
-            get(port, "me")
-            break
-        time.sleep(0.05)
-    yield port
-    process.terminate()
-    process.wait(10)
-
-
-def get(port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
-        return json.load(answer)
+def tiny() -> Iterator[Tiny]:
+    with tiny_emulator() as running:
+        yield running
 
 
 @pytest.mark.process
-def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Path) -> None:
+def test_the_fourth_crm_installs_and_keeps_the_promises(tiny: Tiny, tmp_path: Path) -> None:
     folder = tmp_path / "site"
-    install = [
-        str(BIN / "uv"),
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--target",
-        str(folder),
-        str(TINY),
-    ]
-    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    install = [str(BIN / "uv"), "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    subprocess.run([*install, str(TINY)], check=True, capture_output=True, timeout=120)
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    settings = {"api_url": f"http://127.0.0.1:{port}", "token": "tiny", "provision": True}
     place = {"ledger_url": f"sqlite:///{tmp_path}/tiny.db", "report_dir": str(tmp_path)}
-    config = str(written(tmp_path, "settings.json", {**settings, **place}))
+    settings = {**tiny.settings, "provision": True, **place}
+    config = str(written(tmp_path, "settings.json", settings))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(folder / "bin" / "target-tiny"), *arguments, "--config", config]
@@ -73,15 +48,15 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
     first = run("--input", str(TINY / "people.jsonl"))
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout.splitlines()[-1]) == {"bookmarks": {"users": 3}}
-    assert [objects()["people"][one] for one in ("planned", "created", "dead")] == [3, 2, 1]
-    assert [objects()["visits"][one] for one in ("planned", "created", "waiting")] == [2, 1, 1]
-    people = {row["external_id"]: row for row in get(port, "people")}
+    assert [objects()["people"][name] for name in ("planned", "created", "dead")] == [3, 2, 1]
+    assert [objects()["visits"][name] for name in ("planned", "created", "waiting")] == [2, 1, 1]
+    people = {row["external_id"]: row for row in tiny.get("people")}
     assert people.keys() == {"u1", "u3"}
-    (visit,) = get(port, "visits")
+    (visit,) = tiny.get("visits")
     assert visit["person"] == people["u1"]["id"]
     (letter,) = json.loads(run("dead-letters", "list", "--json").stdout)
     assert [letter["key"], letter["code"]] == ["u2", "bad_mail"]
-    written_so_far = len(get(port, "calls"))
+    written_so_far = len(tiny.get("calls"))
     again = run("--input", str(TINY / "people.jsonl"))
     assert again.returncode == 0
     assert objects()["people"]["unchanged"] == 2
@@ -91,13 +66,13 @@ def test_the_fourth_crm_installs_and_keeps_the_promises(port: int, tmp_path: Pat
         (TINY / "people.jsonl").read_text().replace("nothing", "bo@example.com"),
     )
     assert run("--input", str(fixed)).returncode == 0
-    assert len(get(port, "people")) == 3
-    assert len(get(port, "visits")) == 2
+    assert len(tiny.get("people")) == 3
+    assert len(tiny.get("visits")) == 2
     (tmp_path / "tiny.db").unlink()
     assert run("--input", str(fixed)).returncode == 0
     assert objects()["people"]["unchanged"] == 3
-    assert len(get(port, "people")) == 3
-    assert [path for path in get(port, "calls")[written_so_far:] if path.endswith("/upsert")] != []
+    assert len(tiny.get("people")) == 3
+    assert [path for path in tiny.get("calls")[written_so_far:] if path.endswith("/upsert")] != []
     assert run("mapping", "check").returncode == 0
 
 

@@ -12,7 +12,10 @@ import pytest
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.mapping.functions import load_functions
 from reverse_etl.mapping.load import load_rules
-from support import BIN, ROOT, TARGETS, Box, deliver
+
+from box import BIN, Box
+from crms import HUBSPOT, Crm, each_crm
+from support import ROOT, deliver
 
 MARKDOWN = [
     path
@@ -46,9 +49,9 @@ def test_the_readme_names_make_targets_that_exist() -> None:
         assert set(re.findall(r"make ([a-z-]+)(?=[ \n`,;])", path.read_text())) - {"the"} <= targets
 
 
-@pytest.mark.parametrize("crm", sorted(TARGETS))
-def test_examples_in_shipped_rules_are_right(crm: str) -> None:
-    plugin = TARGETS[crm](config={}, validate_config=False)
+@each_crm
+def test_examples_in_shipped_rules_are_right(crm: Crm) -> None:
+    plugin = crm.target(config={}, validate_config=False)
     rules = plugin.load_mapping()
     assert check_examples(rules, plugin.load_functions()) >= 3
 
@@ -60,9 +63,9 @@ def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -
     )
     settings = json.loads((folder / "settings.json").read_text())
     config = {name: str(ROOT / settings[name]) for name in ("mapping", "transforms")}
-    result = deliver(box, "hubspot", folder / "customers.jsonl", tmp_path, **config)
+    result = deliver(box, HUBSPOT, folder / "customers.jsonl", tmp_path, **config)
     assert result.counts("contacts") == {"planned": 2, "created": 1, "filtered": 1}
-    (contact,) = box.objects("hubspot", "contacts")
+    (contact,) = box.objects(HUBSPOT, "contacts")
     assert contact["properties"]["shop_shelf"] == "poetry 3"
     assert result.states == [{"customers": 8}]
 
@@ -117,7 +120,7 @@ def test_documents_about_the_receiver_name_options_that_exist(path: str) -> None
         "--now",
     }
     assert said
-    assert {one for one in said if one not in others and one not in known} == set()
+    assert {option for option in said if option not in others and option not in known} == set()
 
 
 @pytest.mark.process

@@ -1,7 +1,8 @@
-"""Every path, module, class, function, make target and command that documents and docstrings name exists.
+"""Whatever documents and docstrings name exists: paths, modules, classes, functions, commands.
 
-Backticks and code blocks of Markdown files are checked, and backticks of docstrings. A vendor's word
-counts as known if the code, a rule or a schema uses it: what only prose mentions is stale or misspelt.
+Backticks and code blocks of Markdown files are checked, and backticks of docstrings. A vendor's
+word counts as known if the code, a rule or a schema uses it: what only prose mentions is stale or
+misspelt.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def docstrings_in(path: Path) -> Iterator[str]:
 
 @cache
 def quoted() -> list[tuple[Path, str]]:
-    """Every piece of code in prose, with its file. Decisions and the change log speak of the past."""
+    """Code in prose, with its file. Decisions and the change log speak of the past."""
     pieces = []
     for path in files():
         if path.suffix == ".md" and path.name != "CHANGELOG.md" and "decisions" not in path.parts:
@@ -167,7 +168,7 @@ def has_member(name: str, member: str) -> bool:
 
 @cache
 def exists(path: str, folder: Path) -> bool:
-    """True if a path leads somewhere: from the root, the document's folder or one of the packages."""
+    """True if a path leads somewhere: from the root, the document's folder or a package."""
     places = [ROOT, folder, *(package.folder for package in PACKAGES)]
     places += [package.source for package in PACKAGES]
     return any(any(place.glob(path.rstrip("/"))) for place in places)
@@ -181,20 +182,22 @@ def folders() -> set[str]:
 
 @cache
 def is_of_the_project(path: str) -> bool:
-    """True if a path claims to be one of this repository: by its first folder, or as a source file."""
+    """True if a path claims to be one of this repository's: by its first folder, or as a source."""
     ours = path.split("/")[0] in {place.relative_to(ROOT).parts[0] for place in files()}
     ours = ours or path.split("/")[0] in MODULES.split("|")
     return (ours or path.endswith((".py", ".md"))) and not path.startswith(LEFT_BY_RUNS)
 
 
 def test_the_patterns_find_what_is_named() -> None:
-    """An expression that finds nothing would hold every name for right."""
-    text = "Run `make test`.\n\n    target-hubspot ledger status --config FILE\n\n```sh\nls docs/a.md\n```\n"
+    """A pattern that matches nothing would let every name pass."""
+    indented = "    target-hubspot ledger status --config FILE\n"
+    text = f"Run `make test`.\n\n{indented}\n```sh\nls docs/a.md\n```\n"
     code = code_in(text)
     assert [MAKE.findall(part) for part in code if "make" in part] == [["test"]]
     assert COMMAND.findall("\n".join(code)) == [("target-hubspot", " ledger status --config FILE")]
     assert PATH.findall("\n".join(code)) == ["docs/a.md"]
-    names = "`reverse_etl.crm.adapter.Adapter` `CrmTarget.crm` `a_name()` `Fate` `fate` `spool.py`"
+    names = "`reverse_etl.crm.adapter.Adapter` `CrmTarget.crm` `a_name()`"
+    names += " `Outcome` `outcome` `spool.py`"
     assert [
         [name for part in code_in(names) for name in pattern.findall(part)]
         for pattern in (DOTTED, MEMBER, CALL, NOUN, LOWER, FILE, CAMEL, SNAKE)
@@ -202,8 +205,8 @@ def test_the_patterns_find_what_is_named() -> None:
         ["reverse_etl.crm.adapter.Adapter"],
         [("CrmTarget", "crm")],
         ["a_name"],
-        ["Fate"],
-        ["fate"],
+        ["Outcome"],
+        ["outcome"],
         ["spool.py"],
         ["CrmTarget"],
         ["reverse_etl", "a_name"],

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import release
 from packaging.requirements import Requirement
-from support import BIN
 from workspace import ROOT, Package, packages
+
+from box import BIN
 
 PACKAGES = packages()
 CLASSIFIERS = {

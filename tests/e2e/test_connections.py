@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from receiver import event, receiver
-from support import Box, extract
+from box import Box
+from receiver import event, receiving
+from support import extract
 
 
 def test_the_receiver_closes_the_inbox_when_it_stops(tmp_path: Path) -> None:
-    with receiver(tmp_path, f"sqlite:///{tmp_path}/inbox.db") as running:
+    with receiving(tmp_path, f"sqlite:///{tmp_path}/inbox.db") as running:
         assert running.post(event())[0] == 200
         assert (tmp_path / "inbox.db-wal").exists()
         running.stop()

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from support import Box, tap_config, written
-from tap_canai.cli import main as run_tap
+from tap_canai import cli
+
+from box import Box
+from support import tap_config, written
 
 
 class Cells(HTMLParser):
@@ -33,8 +35,8 @@ class Cells(HTMLParser):
 
 
 def made(box: Box, folder: Path, name: str, *more: str) -> Path:
-    config = str(written(folder, "tap.json", tap_config(box)))
-    assert run_tap(["report", "--output", str(folder / name), "--config", config, *more]) == 0
+    config = str(written(folder, "tap.json", tap_config(box, folder)))
+    assert cli.main(["report", "--output", str(folder / name), "--config", config, *more]) == 0
     return folder / name
 
 
@@ -50,17 +52,25 @@ def test_the_sums_are_those_of_the_source(box: Box, tmp_path: Path) -> None:
     }
     for track, currency, count, amount, refunded, net, failed in page.tables["Revenue"][1:]:
         mine = [
-            one for one in payments if one["product_track"] == track and one["currency"] == currency
+            payment
+            for payment in payments
+            if payment["product_track"] == track and payment["currency"] == currency
         ]
-        good = [one for one in mine if one["status"] != "failed"]
+        good = [payment for payment in mine if payment["status"] != "failed"]
         paid, back = (
-            sum(one["amount"] for one in good),
-            sum(one["refunded_amount"] or 0 for one in good),
+            sum(payment["amount"] for payment in good),
+            sum(payment["refunded_amount"] or 0 for payment in good),
         )
         assert [count, amount, refunded, net, failed] == [
-            str(len(good)), f"{paid:,.2f}", f"{back:,.2f}", f"{paid - back:,.2f}", str(len(mine) - len(good)),
-        ]  # fmt: skip
-    assert len(page.tables["Revenue"]) - 1 == len({one["product_track"] for one in payments})
+            str(len(good)),
+            f"{paid:,.2f}",
+            f"{back:,.2f}",
+            f"{paid - back:,.2f}",
+            str(len(mine) - len(good)),
+        ]
+    assert len(page.tables["Revenue"]) - 1 == len(
+        {payment["product_track"] for payment in payments}
+    )
     assert page.tables["Sessions"][1][1] == f"{len(box.objects('canai', 'sessions')):,}"
     assert {"Deliverables", "Feedback"} <= page.tables.keys()
 
@@ -85,13 +95,13 @@ def test_nobody_is_in_a_report_and_only_needed_fields_are_asked_for(
 def test_a_report_in_another_format_or_place_says_what_to_do(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = str(written(tmp_path, "tap.json", tap_config(box)))
-    assert run_tap(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
+    config = str(written(tmp_path, "tap.json", tap_config(box, tmp_path)))
+    assert cli.main(["report", "--output", str(tmp_path / "x.doc"), "--config", config]) == 1
     assert ".html or .pdf" in caplog.text
-    assert run_tap(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config]) == 1
+    assert cli.main(["report", "--output", str(tmp_path / "no" / "x.pdf"), "--config", config]) == 1
     assert "cannot be written" in caplog.text
     assert (
-        run_tap(
+        cli.main(
             ["report", "--output", str(tmp_path / "x.pdf"), "--config", str(tmp_path / "none.json")]
         )
         == 1

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 import reverse_etl
-from support import Box, deliver, schema_message, user
 from target_hubspot.adapter import HubSpotAdapter
+
+from box import Box
+from crms import HUBSPOT, Crm, each_crm
+from support import deliver, schema_message, user, users
 
 CORE = str(Path(reverse_etl.__file__).parent)
 MOST_FRAMES = 8
@@ -42,7 +45,7 @@ def test_a_write_is_at_most_eight_frames_from_process_batch(
         return write(self, name, key, writes)
 
     monkeypatch.setattr(HubSpotAdapter, "write", watched)
-    result = deliver(box, "hubspot", [schema_message(), user(1)], tmp_path)
+    result = deliver(box, HUBSPOT, users([1]), tmp_path)
     assert result.counts("contacts") == {"planned": 1, "created": 1}
     assert seen
     assert all(len(frames) <= MOST_FRAMES for frames in seen), seen
@@ -51,18 +54,34 @@ def test_a_write_is_at_most_eight_frames_from_process_batch(
 def test_an_unchanged_block_needs_no_thread_and_no_transaction(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages = [schema_message(), *map(user, range(5))]
-    deliver(box, "hubspot", messages, tmp_path)
+    messages = users(5)
+    deliver(box, HUBSPOT, messages, tmp_path)
     used: list[str] = []
-    monkeypatch.setattr(
-        "reverse_etl.pipeline.send.ThreadPoolExecutor", lambda *_, **__: used.append("pool")
-    )
-    monkeypatch.setattr(
-        "reverse_etl.ledger.store.Ledger._write_entries", lambda *_: used.append("entries")
-    )
-    monkeypatch.setattr(
-        "reverse_etl.ledger.claims.Claims._take", lambda *_: used.append("claims") or set()
-    )
-    result = deliver(box, "hubspot", messages, tmp_path)
+
+    def watched(name: str, result: object = None) -> Callable[..., object]:
+        def call(*_: object, **__: object) -> object:
+            used.append(name)
+            return result
+
+        return call
+
+    monkeypatch.setattr("reverse_etl.pipeline.send.ThreadPoolExecutor", watched("pool"))
+    monkeypatch.setattr("reverse_etl.ledger.store.Ledger._write_entries", watched("entries"))
+    monkeypatch.setattr("reverse_etl.ledger.claims.Claims._take", watched("claims", set()))
+    result = deliver(box, HUBSPOT, messages, tmp_path)
     assert result.counts("contacts") == {"planned": 5, "unchanged": 5}
     assert used == []
+
+
+@each_crm
+def test_what_only_an_older_version_in_a_block_says_arrives_though_the_newest_is_known(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    known = user(1, phone=None)
+    deliver(box, crm, [schema_message(), known], tmp_path)
+    older = {**user(1, phone="+43 1 555 0100"), "time_extracted": "2026-01-03T00:00:00.000000Z"}
+    newest = {**known, "time_extracted": "2026-01-04T00:00:00.000000Z"}
+    result = deliver(box, crm, [schema_message(), older, newest], tmp_path)
+    assert result.counts(crm.people) == {"planned": 2, "updated": 1, "collapsed": 1}
+    (person,) = box.objects(crm.name, crm.people)
+    assert "555" in str(person["properties"])

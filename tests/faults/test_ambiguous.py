@@ -1,107 +1,92 @@
-"""Pipedrive keeps no key unique and takes no idempotency key: lost answers must leave no two records, or say that they did."""
+"""Pipedrive keeps no key unique and takes no idempotency key.
+
+A lost response must never leave two records, or the report must say so.
+"""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from support import Box, deliver, schema_message, user
 
-PEOPLE = [schema_message(), *(user(number) for number in range(20))]
+from box import Box
+from crms import PIPEDRIVE
+from support import deliver, users, wait_for
+
+PEOPLE = users(20)
+CREATES = "POST /pipedrive/api/v2/persons"
+ONE_EACH = Counter({f"user-{number}": 1 for number in range(20)})
+LOOK_UP_DELAYS_S = "reverse_etl.pipeline.send.LOOK_UP_DELAYS_S"
 
 
 def keys(box: Box) -> Counter[str]:
-    return Counter(
-        row["properties"]["canai_user_id"] for row in box.objects("pipedrive", "persons")
-    )
-
-
-ONE_EACH = Counter({f"user-{number}": 1 for number in range(20)})
+    return Counter(row["properties"]["canai_user_id"] for row in box.people(PIPEDRIVE))
 
 
 @pytest.mark.parametrize("fault", ["drop_after_commit", "late_commit"])
+@pytest.mark.usefixtures("real_sleep")
 def test_twenty_creates_without_an_answer_leave_no_duplicate(
     box: Box, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reverse_etl.pipeline.send.LOOK_UP_DELAYS_S", (0.1, 0.4, 0.8))
-    deliver(box, "pipedrive", PEOPLE[:1], tmp_path)  # provisions
-    box.fault(
-        "pipedrive", fault, match="POST /pipedrive/api/v2/persons", times=20, args={"delay_ms": 700}
-    )
-    result = deliver(box, "pipedrive", PEOPLE, tmp_path, max_concurrency=8)
+    monkeypatch.setattr(LOOK_UP_DELAYS_S, (0.1, 0.4, 0.8))
+    deliver(box, PIPEDRIVE, PEOPLE[:1], tmp_path)  # provisions
+    box.fault(PIPEDRIVE, fault, match=CREATES, times=20, args={"delay_ms": 700})
+    result = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, max_concurrency=8)
     assert result.code == 0
-    struck = [line for line in box.log("pipedrive") if line["fault"] == fault]
-    assert [line["method"] for line in struck].count("POST") == 20
+    assert [line["method"] for line in box.struck(PIPEDRIVE, fault)].count("POST") == 20
     assert result.counts("persons") == {"planned": 20, "created": 20}
     assert keys(box) == ONE_EACH
 
 
 @pytest.mark.parametrize(("always", "code"), [(False, 0), (True, 1)])
-def test_a_create_whose_answers_all_get_lost_is_set_aside_and_asked_for_once_more(
-    box: Box, always: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_create_whose_answers_all_get_lost_is_set_aside_and_asked_for_at_the_end(
+    box: Box, always: bool, code: int, tmp_path: Path
 ) -> None:
-    """Sent three times in vain it waits for the others; only where it stays unknown then, the run ends, and the next looks it up."""
-    monkeypatch.setattr("reverse_etl.pipeline.send.LOOK_UP_DELAYS_S", (0.05,))
-    deliver(box, "pipedrive", PEOPLE[:1], tmp_path)  # provisions
+    """Sent three times in vain it waits for the others.
+
+    Only where it stays unknown then, the run ends, and the next one looks it up.
+    """
+    deliver(box, PIPEDRIVE, PEOPLE[:1], tmp_path)  # provisions
     args = {"row": "user-7"} if always else {}
-    box.fault(
-        "pipedrive",
-        "drop_before_commit",
-        match="POST /pipedrive/api/v2/persons",
-        times=3,
-        args=args,
-    )
-    first = deliver(box, "pipedrive", PEOPLE, tmp_path, max_concurrency=1)
+    box.fault(PIPEDRIVE, "drop_before_commit", match=CREATES, times=3, args=args)
+    first = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, max_concurrency=1)
     assert first.code == code
-    assert first.counts("persons") == {
-        "planned": 20,
-        "created": 20 - code,
-        **({"not_attempted": 1} if code else {}),
-    }
+    lost = {"not_attempted": 1} if code else {}
+    assert first.counts("persons") == {"planned": 20, "created": 20 - code, **lost}
     assert sum(keys(box).values()) == 20 - code
-    box.call("DELETE", "/_sandbox/faults")
-    assert deliver(box, "pipedrive", PEOPLE, tmp_path).code == 0
+    box.clear_faults()
+    assert deliver(box, PIPEDRIVE, PEOPLE, tmp_path).code == 0
     assert keys(box) == ONE_EACH
 
 
 @pytest.mark.parametrize("merge", [True, False])
-def test_a_write_that_is_carried_out_after_it_was_sent_again_is_found_and_merged_or_told(
-    box: Box, merge: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_write_that_is_carried_out_after_it_was_sent_again_is_found_and_merged_or_reported(
+    box: Box, merge: bool, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("reverse_etl.pipeline.send.LOOK_UP_DELAYS_S", (0.05,))
-    deliver(box, "pipedrive", PEOPLE[:1], tmp_path)
+    deliver(box, PIPEDRIVE, PEOPLE[:1], tmp_path)
     for after in (0, 4, 8):  # the first time each; sent again, it is taken
-        box.fault(
-            "pipedrive",
-            "late_commit",
-            match="POST /pipedrive/api/v2/persons",
-            after=after,
-            args={"delay_ms": 3000},
-        )
-    first = deliver(box, "pipedrive", PEOPLE, tmp_path, merge_duplicates=merge, max_concurrency=1)
+        args = {"delay_ms": 3000}
+        box.fault(PIPEDRIVE, "late_commit", match=CREATES, after=after, args=args)
+    first = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=merge, max_concurrency=1)
     assert first.code == 0
-    time.sleep(3.2)
-    assert sum(keys(box).values()) > 20  # they came after all
-    second = deliver(box, "pipedrive", PEOPLE, tmp_path, merge_duplicates=merge)
+    wait_for(lambda: sum(keys(box).values()) == 23)  # they came after all
+    second = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=merge)
     assert second.code == 0
     if merge:
         assert keys(box) == ONE_EACH
-        assert second.report["dead_letters"] == []
-        assert len([line for line in box.log("pipedrive") if line["path"].endswith("/merge")]) >= 1
+        assert second.letters == []
+        assert box.log(PIPEDRIVE, "/merge")
     else:
-        twice = {key for key, count in keys(box).items() if count > 1}
-        assert {(one["key"], one["code"]) for one in second.report["dead_letters"]} == {
-            (key, "duplicate") for key in twice
-        }
-        assert all("merge" in one["hint"] for one in second.report["dead_letters"])
-        third = deliver(box, "pipedrive", PEOPLE, tmp_path, merge_duplicates=True)
+        twice = {(key, "duplicate") for key, count in keys(box).items() if count > 1}
+        assert {(letter["key"], letter["code"]) for letter in second.letters} == twice
+        assert all("merge" in letter["hint"] for letter in second.letters)
+        third = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=True)
         assert keys(box) == ONE_EACH
         assert third.counts("persons") == {"planned": 20, "unchanged": 20}
-    calls = len(box.log("pipedrive"))
-    deliver(box, "pipedrive", PEOPLE, tmp_path, merge_duplicates=merge)
-    last = deliver(box, "pipedrive", PEOPLE, tmp_path, merge_duplicates=merge)
-    assert last.report["dead_letters"] == []
-    assert [line for line in box.log("pipedrive")[calls:] if line["kind"] == "write"] == []
-    assert last.report["calls"]["made"] == 0  # nothing is in doubt any more
+    calls = len(box.log(PIPEDRIVE))
+    deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=merge)
+    last = deliver(box, PIPEDRIVE, PEOPLE, tmp_path, merge_duplicates=merge)
+    assert last.letters == []
+    assert [line for line in box.log(PIPEDRIVE)[calls:] if line["kind"] == "write"] == []
+    assert last.report["calls"]["made"] == 0  # nothing is in doubt

@@ -1,10 +1,11 @@
-"""The guide's fields for people and deals: every one is mapped, onto the field it is decided for."""
+"""The guide's fields for people and deals: all are mapped, each onto the field decided for it."""
 
 from __future__ import annotations
 
 import pytest
 from reverse_etl.mapping.rules import Rule
-from support import TARGETS
+
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
 
 SALESFORCE_CONTACT = [
     "FirstName",
@@ -103,33 +104,34 @@ PIPEDRIVE_DEAL = [
 ]
 
 
-def rule(crm: str, name: str, *, of_events: bool = False) -> Rule:
-    plugin = TARGETS[crm](config={}, validate_config=False)
+def rule(crm: Crm, name: str, *, of_events: bool = False) -> Rule:
+    """The shipped rule for an object."""
+    plugin = crm.target(config={}, validate_config=False)
     return next(
-        one
-        for one in plugin.load_mapping()
-        if one.object == name and (one.stream == "events") == of_events
+        rule
+        for rule in plugin.load_mapping()
+        if rule.object == name and (rule.stream == "events") == of_events
     )
 
 
 @pytest.mark.parametrize(
     ("crm", "name", "fields", "guide"),
     [
-        ("salesforce", "Contact", SALESFORCE_CONTACT, 22),
-        ("salesforce", "Opportunity", SALESFORCE_OPPORTUNITY, 5),
-        ("hubspot", "contacts", HUBSPOT_CONTACT, 21),
-        ("hubspot", "deals", HUBSPOT_DEAL, 7),
-        ("pipedrive", "persons", PIPEDRIVE_PERSON, 15),
-        ("pipedrive", "deals", PIPEDRIVE_DEAL, 10),
+        (SALESFORCE, "Contact", SALESFORCE_CONTACT, 22),
+        (SALESFORCE, "Opportunity", SALESFORCE_OPPORTUNITY, 5),
+        (HUBSPOT, "contacts", HUBSPOT_CONTACT, 21),
+        (HUBSPOT, "deals", HUBSPOT_DEAL, 7),
+        (PIPEDRIVE, "persons", PIPEDRIVE_PERSON, 15),
+        (PIPEDRIVE, "deals", PIPEDRIVE_DEAL, 10),
     ],
 )
 def test_every_field_of_the_guide_is_mapped(
-    crm: str, name: str, fields: list[str], guide: int
+    crm: Crm, name: str, fields: list[str], guide: int
 ) -> None:
-    found = rule(crm, name)
-    spec = TARGETS[crm].objects[name]
-    mapped = {field.name for field in found.fields} | {
-        spec.links[link.to].field for link in found.links
+    mapped_by = rule(crm, name)
+    spec = crm.target.objects[name]
+    mapped = {field.name for field in mapped_by.fields} | {
+        spec.links[link.to].field for link in mapped_by.links
     } - {""}
     assert mapped == set(fields)
     keys_of_ours = {"CanAI_Payment_ID__c", "canai_deal_id"}
@@ -139,12 +141,12 @@ def test_every_field_of_the_guide_is_mapped(
 @pytest.mark.parametrize(
     ("crm", "name", "fields"),
     [
-        ("hubspot", "deals", {"dealstage", "pipeline"}),
-        ("pipedrive", "deals", {"stage_id", "expected_close_date"}),
+        (HUBSPOT, "deals", {"dealstage", "pipeline"}),
+        (PIPEDRIVE, "deals", {"stage_id", "expected_close_date"}),
     ],
 )
 def test_what_sales_moves_is_written_on_creation_only(
-    crm: str, name: str, fields: set[str]
+    crm: Crm, name: str, fields: set[str]
 ) -> None:
     assert {field.name for field in rule(crm, name).fields if field.write == "on_create"} == fields
 
@@ -156,25 +158,21 @@ WEBHOOK_CONTACT = {
     "Deliverables_Created__c": {"total_deliverables"},
     "CanAI_Latest_Deliverable__c": {"deliverable_url"},
 }
-"""The fields that the guide's webhook handlers write, by the names they have here, and the properties they come from."""
+"""Fields that the guide's webhook handlers write, and the properties that they come from."""
 
 
 def test_every_field_of_the_guides_webhook_handlers_is_mapped() -> None:
     contact = {
-        field.name: set(field.paths)
-        for field in rule("salesforce", "Contact", of_events=True).fields
+        field.name: set(field.paths) for field in rule(SALESFORCE, "Contact", of_events=True).fields
     }
     assert {name: contact[name] for name in WEBHOOK_CONTACT} == WEBHOOK_CONTACT
     assert len(WEBHOOK_CONTACT) == 5
-    opportunity = {field.name for field in rule("salesforce", "Opportunity", of_events=True).fields}
+    opportunity = {field.name for field in rule(SALESFORCE, "Opportunity", of_events=True).fields}
     assert opportunity == set(SALESFORCE_OPPORTUNITY) - {"ContactId"}
 
 
-@pytest.mark.parametrize(
-    ("crm", "person"),
-    [("hubspot", "contacts"), ("pipedrive", "persons"), ("salesforce", "Contact")],
-)
-def test_events_write_names_and_email_only_where_the_crm_has_none(crm: str, person: str) -> None:
+@each_crm
+def test_events_write_names_and_email_only_where_the_crm_has_none(crm: Crm) -> None:
     personal = {
         "email",
         "firstname",
@@ -190,7 +188,7 @@ def test_events_write_names_and_email_only_where_the_crm_has_none(crm: str, pers
     }
     written = {
         field.name: field.write
-        for field in rule(crm, person, of_events=True).fields
+        for field in rule(crm, crm.people, of_events=True).fields
         if field.name in personal
     }
     assert len(written) >= 3

@@ -13,6 +13,7 @@ from sandbox.canai.files import chunks, write
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
 from tap_canai.errors import ExportBrokenError
+from tap_canai.export_stream import ExportStream
 from tap_canai.normal_form import normal, types_of
 from tap_canai.schema_files import load_schema
 from tap_canai.streams import STREAMS
@@ -44,7 +45,7 @@ keys = st.sampled_from(["POST /v1/export", "F1_to_F2", 'a "b"', "<k>&", "ü", "a
     LEGAL, min_size=1, max_size=10
 )
 numbers = st.integers(-(10**12), 10**12) | st.floats(-1e9, 1e9, allow_nan=False).map(
-    lambda one: round(one, 6)
+    lambda value: round(value, 6)
 )
 
 
@@ -54,7 +55,7 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     if schema.get("enum"):
         return st.sampled_from(schema["enum"])
     if schema.get("format") == "date-time":
-        made: st.SearchStrategy[Any] = st.datetimes().map(lambda one: one.isoformat() + "Z")
+        made: st.SearchStrategy[Any] = st.datetimes().map(lambda value: value.isoformat() + "Z")
     elif "string" in types:
         made = texts if "null" in types else st.text(LEGAL, min_size=1, max_size=20)
     elif "boolean" in types:
@@ -80,7 +81,7 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 def rows(stream: str) -> st.SearchStrategy[list[dict[str, Any]]]:
     schema = load_schema(stream)
     return st.lists(
-        st.fixed_dictionaries({name: values(one) for name, one in schema["properties"].items()}),
+        st.fixed_dictionaries({name: values(kind) for name, kind in schema["properties"].items()}),
         max_size=4,
     )
 
@@ -100,28 +101,29 @@ def read(
     ]
 
 
-@pytest.mark.parametrize("stream", [stream.name for stream in STREAMS])
-def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
-    schema = load_schema(stream)
-    record_set = next(one.record_set for one in STREAMS if one.name == stream)
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_json_csv_and_xml_give_identical_records(stream: type[ExportStream]) -> None:
+    stream_name = str(vars(stream)["name"])
+    schema, record_set = load_schema(stream_name), stream.record_set
     names = {record_set: list(schema["properties"])}
 
     @settings(
         max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
     )
-    @given(rows(stream))
+    @given(rows(stream_name))
     def check(drawn: list[dict[str, Any]]) -> None:
         content = {record_set: drawn}
         read_back = {
-            one: read(write(content, one, names, None), one, record_set, schema) for one in DECODERS
+            form: read(write(content, form, names, None), form, record_set, schema)
+            for form in DECODERS
         }
         assert read_back["json"] == read_back["csv"] == read_back["xml"]
         assert len(read_back["json"]) == len(drawn)
-        for one in DECODERS:
-            pieces = list(chunks(content, one, names, 200))
+        for form in DECODERS:
+            pieces = list(chunks(content, form, names, 200))
             assert sum(count for _, count in pieces) == len(drawn)
             assert [
-                row for file, _ in pieces for row in read(file, one, record_set, schema)
+                row for file, _ in pieces for row in read(file, form, record_set, schema)
             ] == read_back["json"]
 
     check()
@@ -142,7 +144,8 @@ def test_json_csv_and_xml_give_identical_records(stream: str) -> None:
         ("xml", b"<export><users><user><user_id>1</user_id></user>"),
         (
             "xml",
-            b'<!DOCTYPE export [<!ENTITY a "b">]><export><users><user><user_id>&a;</user_id></user></users></export>',
+            b'<!DOCTYPE export [<!ENTITY a "b">]>'
+            b"<export><users><user><user_id>&a;</user_id></user></users></export>",
         ),
         ("xml", b'<!DOCTYPE export SYSTEM "http://127.0.0.1/x"><export/>'),
         ("xml", b"no xml"),

@@ -1,4 +1,4 @@
-"""Airbyte's own standard tests (airbyte-cdk, `SourceTestSuiteBase`) pass, their command runner pointed at the executable."""
+"""Airbyte's own standard tests pass: `SourceTestSuiteBase` of airbyte-cdk runs the executable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import BIN, ROOT, Box, clean_environment, tap_config, written
+
+from box import BIN, Box
+from support import ROOT, clean_environment, tap_config, written
 
 PACKAGES = ("airbyte-cdk==7.39.*", "pytest")
 pytestmark = pytest.mark.heavy
@@ -31,9 +33,12 @@ class Executable:
 
 
 def run(source, args, *, expected_outcome=None):
-    done = subprocess.run([os.environ["EXECUTABLE"], *args], capture_output=True, text=True, timeout=120)
+    command = [os.environ["EXECUTABLE"], *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     error = None if done.returncode == 0 else RuntimeError(f"exit code {done.returncode}")
-    return entrypoint_wrapper.EntrypointOutput(messages=done.stdout.splitlines(), uncaught_exception=error)
+    return entrypoint_wrapper.EntrypointOutput(
+        messages=done.stdout.splitlines(), uncaught_exception=error
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +73,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_standard_suite_passes(box: Box, python: Path, tmp_path: Path) -> None:
     root = tmp_path / "source-canai"
     shutil.copytree(ROOT / "tap-canai" / "airbyte", root)
-    config = tap_config(box, audit_log=str(tmp_path / "audit.jsonl"))
+    config = tap_config(box, tmp_path)
     written(root / "secrets", "config.json", config)
     written(root / "secrets", "bad_config.json", {**config, "api_key": "a-bad-key"})
     executable = str(BIN / "source-canai")
@@ -84,8 +89,8 @@ def test_the_standard_suite_passes(box: Box, python: Path, tmp_path: Path) -> No
         if '"CATALOG"' in line[:20]
     )
     chosen = [
-        {"stream": one, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
-        for one in streams
+        {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+        for stream in streams
     ]
     written(root, "configured_catalog.json", {"streams": chosen})
     written(root, "test_standard.py", SUITE)

@@ -1,4 +1,4 @@
-"""Other people's targets take the tap's output, for every stream. Their packages live in an environment of their own."""
+"""Third-party targets, in environments of their own, take the tap's output of every stream."""
 
 from __future__ import annotations
 
@@ -8,18 +8,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from support import BIN, ROOT, Box, extract, written
 
-STREAMS = (
-    "users",
-    "payments",
-    "deliverables",
-    "analytics",
-    "journey_analytics",
-    "revenue_analytics",
-    "feedback",
-    "sessions",
-)
+from box import BIN, Box
+from support import ROOT, STREAMS, extract, written
+
 PACKAGES = {
     "target-postgres": "meltanolabs-target-postgres==0.8.1",
     "target-jsonl": "target-jsonl==0.1.4",
@@ -29,7 +21,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Commands of other people's targets, each in its own environment."""
+    """Commands of third-party targets, each in its own environment."""
     commands = {}
     for command, package in PACKAGES.items():
         folder = tmp_path_factory.mktemp(command)
@@ -53,7 +45,6 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def messages(box: Box, tmp_path: Path) -> Path:
-    box.call("POST", "/_sandbox/limits", {"crm": "canai", "calls": 100_000, "per_s": 1})
     return extract(box, tmp_path, streams=STREAMS)
 
 

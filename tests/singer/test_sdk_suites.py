@@ -1,33 +1,48 @@
-"""singer-sdk's standard tests for taps and targets."""
+"""singer-sdk's standard tests for taps and targets.
+
+The suites take settings when this module is imported; what they name exists while they run.
+"""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
+import shutil
 import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class, get_target_test_class
-from support import sandbox, tap_config, target_config
 from tap_canai.tap import TapCanAI
-from target_hubspot.target import TargetHubSpot
-from target_pipedrive.target import TargetPipedrive
-from target_salesforce.target import TargetSalesforce
 
-STACK = contextlib.ExitStack()
-atexit.register(STACK.close)
-BOX = STACK.enter_context(sandbox(60))
-FOLDER = Path(STACK.enter_context(tempfile.TemporaryDirectory()))
+from box import Box, free_port, sandbox
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE
+from support import tap_config, target_config
+
+BOX = Box(free_port())
+FOLDER = Path(tempfile.gettempdir()) / f"canai-suites-{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running() -> Iterator[None]:
+    """The sandbox and the folder that the settings name."""
+    FOLDER.mkdir()
+    with sandbox(60, port=BOX.port):
+        yield
+    shutil.rmtree(FOLDER)
+
 
 TestTap = get_tap_test_class(
-    TapCanAI, config=tap_config(BOX), suite_config=SuiteConfig(ignore_no_records=False)
+    TapCanAI,
+    config=tap_config(BOX, FOLDER),
+    suite_config=SuiteConfig(ignore_no_records=False),
 )
 TestTargetHubSpot = get_target_test_class(
-    TargetHubSpot, config=target_config(BOX, "hubspot", FOLDER)
+    HUBSPOT.target, config=target_config(BOX, HUBSPOT, FOLDER)
 )
 TestTargetPipedrive = get_target_test_class(
-    TargetPipedrive, config=target_config(BOX, "pipedrive", FOLDER)
+    PIPEDRIVE.target, config=target_config(BOX, PIPEDRIVE, FOLDER)
 )
 TestTargetSalesforce = get_target_test_class(
-    TargetSalesforce, config=target_config(BOX, "salesforce", FOLDER)
+    SALESFORCE.target, config=target_config(BOX, SALESFORCE, FOLDER)
 )

@@ -14,6 +14,7 @@ from reverse_etl.mapping.load import load_rules
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import SourceRecord
 from reverse_etl.values import FieldInfo
+
 from support import written
 
 RULE = """\

@@ -1,4 +1,4 @@
-"""The engine reads as a page, one place counts, and one place offers what a CRM's target imports."""
+"""The engine reads as a page; one place counts; one place offers what a CRM's target imports."""
 
 from __future__ import annotations
 

@@ -19,13 +19,24 @@ texts = st.none() | st.text(max_size=20)
 users = st.fixed_dictionaries(
     {},
     optional={
-        "trust_delta_average": numbers, "total_sessions": st.none() | st.integers(0, 10**4), "total_spent": numbers, "referrals_made": numbers,
-        "nps_score": numbers, "average_rating": st.none() | st.decimals(0, 5, places=1), "current_journey_stage": stages,
-        "subscription_tier": st.sampled_from([None, "standard", "premium"]), "funding_goal": numbers, "first_name": texts,
-        "last_name": texts, "email": texts, "business_type": texts,
-        "preferred_product_track": st.sampled_from([None, "business_builder", "social_email", "site_audit", "other"]),
+        "trust_delta_average": numbers,
+        "total_sessions": st.none() | st.integers(0, 10**4),
+        "total_spent": numbers,
+        "referrals_made": numbers,
+        "nps_score": numbers,
+        "average_rating": st.none() | st.decimals(0, 5, places=1),
+        "current_journey_stage": stages,
+        "subscription_tier": st.sampled_from([None, "standard", "premium"]),
+        "funding_goal": numbers,
+        "first_name": texts,
+        "last_name": texts,
+        "email": texts,
+        "business_type": texts,
+        "preferred_product_track": st.sampled_from(
+            [None, "business_builder", "social_email", "site_audit", "other"]
+        ),
     },
-)  # fmt: skip
+)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -71,8 +82,16 @@ def test_lead_score(user: dict[str, Any], score: str) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "label"),
-    [("F1", "Subscriber"), ("F4", "Sales Qualified Lead"), ("F6", "Opportunity"), ("F8", "Customer"), ("F9", "Evangelist"), ("X", "Other"), (None, "Other")],
-)  # fmt: skip
+    [
+        ("F1", "Subscriber"),
+        ("F4", "Sales Qualified Lead"),
+        ("F6", "Opportunity"),
+        ("F8", "Customer"),
+        ("F9", "Evangelist"),
+        ("X", "Other"),
+        (None, "Other"),
+    ],
+)
 def test_lifecycle_stage(stage: str | None, label: str) -> None:
     assert rules.lifecycle_stage(stage) == label
 
@@ -155,7 +174,9 @@ def test_deal_names(user: dict[str, Any], name: str | None, title: str | None) -
 @given(st.integers(3, 9), st.integers(1, 12))
 def test_pipeline_stages_spread_and_never_go_back(stage: int, count: int) -> None:
     ids = list(range(100, 100 + count))
-    places = [ids.index(rules.pipeline_stage(f"F{one}", stage_ids=ids)) for one in range(3, 10)]  # type: ignore[arg-type]
+    stages = [rules.pipeline_stage(f"F{number}", stage_ids=ids) for number in range(3, 10)]
+    places = [ids.index(found) for found in stages if found is not None]
+    assert len(places) == len(stages)
     assert places == sorted(places)
     assert places[0] == 0
     assert places[stage - 3] == min(count - 1, (stage - 3) * count // 7)
@@ -178,7 +199,8 @@ def test_payments() -> None:
     assert rules.payment_value(paid) == Decimal("74.25")
     assert rules.payment_value({"amount": 99, "refunded_amount": 99, "status": "refunded"}) == 99
     stages = [
-        rules.closed_stage(one) for one in ("succeeded", "partially_refunded", "refunded", "failed")
+        rules.closed_stage(status)
+        for status in ("succeeded", "partially_refunded", "refunded", "failed")
     ]
     assert stages == ["Closed Won", "Closed Won", "Closed Lost", None]
     assert rules.opportunity_name("site_audit", None) == "site_audit"

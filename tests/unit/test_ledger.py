@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,42 +14,53 @@ from alembic.migration import MigrationContext
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger import Changes, DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
 from reverse_etl.ledger.tables import Base
-from support import Box, contents, deliver, extract
+
+from box import Box
+from crms import HUBSPOT
+from support import contents, deliver, extract
 
 
-def ledger(url: str, account: str | None = None) -> Ledger:
-    return Ledger(Ledger.open(url), Scope("crm", account or str(uuid.uuid4())))
+def open_ledger(url: str) -> Ledger:
+    """A ledger of an account of its own."""
+    return Ledger(Ledger.open(url), Scope("crm", str(uuid.uuid4())))
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    with open_ledger(ledger_url) as ledger:
+        yield ledger
 
 
 def entry(key: str, state: str = "settled", crm_id: str | None = "1") -> Entry:
     return Entry(key, state, crm_id, {"rule": b"12345678"}, {"name": FieldMark(b"abcdefgh", 5)})  # type: ignore[arg-type]
 
 
-def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
-    with Ledger.open(ledger_url).connect() as connection:
+def test_migrations_and_tables_are_the_same(ledger: Ledger) -> None:
+    with ledger.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_entries_come_back_as_they_were_and_only_in_their_account(ledger_url: str) -> None:
-    one, other = ledger(ledger_url), ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
-    found = one.entries("person", ["a", "b", "c"])
+def test_entries_come_back_as_they_were_and_only_in_their_account(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    ledger.apply(Changes("person", entries=[entry("a"), entry("b", "pending", None)]))
+    found = ledger.entries("person", ["a", "b", "c"])
     assert found["a"] == entry("a")
     assert found["b"].state == "pending"
     assert set(found) == {"a", "b"}
-    assert other.entries("person", ["a"]) == {}
-    assert one.crm_ids("person", ["a", "b"]) == {"a": "1"}
-    assert one.holders("person", ["1"]) == {"1": "a"}
-    assert one.count("person") == 1
+    with open_ledger(ledger_url) as other:
+        assert other.entries("person", ["a"]) == {}
+    assert ledger.crm_ids("person", ["a", "b"]) == {"a": "1"}
+    assert ledger.holders("person", ["1"]) == {"1": "a"}
+    assert ledger.count("person") == 1
 
 
-def test_a_settled_entry_never_becomes_pending(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a")]))
+def test_a_settled_entry_never_becomes_pending(ledger: Ledger) -> None:
+    ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError, match="settled to pending"):
-        one.apply(Changes("person", entries=[entry("a", "pending")]))
-    assert one.entries("person", ["a"])["a"].state == "settled"
+        ledger.apply(Changes("person", entries=[entry("a", "pending")]))
+    assert ledger.entries("person", ["a"])["a"].state == "settled"
 
 
 def letter(key: str, code: str = "bad") -> DeadLetter:
@@ -66,42 +78,39 @@ def letter(key: str, code: str = "bad") -> DeadLetter:
     )
 
 
-def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", dead=[letter("a"), letter("b")]))
-    one.apply(Changes("person", dead=[letter("a", "worse")]))
-    letters = {one.key: one for one in one.letters.open()}
+def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger: Ledger) -> None:
+    ledger.apply(Changes("person", dead=[letter("a"), letter("b")]))
+    ledger.apply(Changes("person", dead=[letter("a", "worse")]))
+    letters = {letter.key: letter for letter in ledger.letters.open()}
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert one.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
-    one.apply(Changes("person", closed=[("rule", "a")]))
-    assert [two.key for two in one.letters.open()] == ["b"]
+    assert ledger.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    ledger.apply(Changes("person", closed=[("rule", "a")]))
+    assert [letter.key for letter in ledger.letters.open()] == ["b"]
 
 
-def test_what_waits_is_kept_until_it_is_done(ledger_url: str) -> None:
-    one = ledger(ledger_url)
+def test_what_waits_is_kept_until_it_is_done(ledger: Ledger) -> None:
     waiting = Waiting("rule", "k", "deal", "person", "p", "s", 3, {"x": 1})
-    one.apply(Changes("deal", waiting=[waiting]))
-    (found,) = one.waiting.of("rule")
-    assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, one.scope.run_id)
-    one.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
-    assert one.waiting.of("rule") == []
+    ledger.apply(Changes("deal", waiting=[waiting]))
+    (found,) = ledger.waiting.of("rule")
+    assert (found.to_key, found.record, found.run_id) == ("p", {"x": 1}, ledger.scope.run_id)
+    ledger.apply(Changes("deal", done_waiting=[("rule", "k", "person")]))
+    assert ledger.waiting.of("rule") == []
 
 
-def test_a_failed_transaction_leaves_nothing(ledger_url: str) -> None:
-    one = ledger(ledger_url)
-    one.apply(Changes("person", entries=[entry("a")]))
+def test_a_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
+    ledger.apply(Changes("person", entries=[entry("a")]))
     with pytest.raises(LedgerError):
-        one.apply(
+        ledger.apply(
             Changes("person", entries=[entry("new"), entry("a", "pending")], dead=[letter("x")])
         )
-    assert set(one.entries("person", ["a", "new"])) == {"a"}
-    assert one.letters.open() == []
+    assert set(ledger.entries("person", ["a", "new"])) == {"a"}
+    assert ledger.letters.open() == []
 
 
 def test_a_ledger_file_is_its_owners_alone(tmp_path: Path) -> None:
-    Ledger.open(f"sqlite:///{tmp_path}/deep/ledger.db")
+    open_ledger(f"sqlite:///{tmp_path}/deep/ledger.db").close()
     assert stat.S_IMODE((tmp_path / "deep" / "ledger.db").stat().st_mode) == 0o600
 
 
@@ -117,12 +126,12 @@ def test_a_bad_ledger_url_is_a_clear_error(url: str) -> None:
 def test_a_sync_with_its_ledger_in_postgresql(box: Box, tmp_path: Path, postgres_url: str) -> None:
     messages = extract(box, tmp_path)
     assert (
-        deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url).counts("contacts")[
+        deliver(box, HUBSPOT, messages, tmp_path, ledger_url=postgres_url).counts("contacts")[
             "created"
         ]
         == 60
     )
-    before = contents(box, "hubspot")
-    again = deliver(box, "hubspot", messages, tmp_path, ledger_url=postgres_url)
+    before = contents(box, HUBSPOT)
+    again = deliver(box, HUBSPOT, messages, tmp_path, ledger_url=postgres_url)
     assert again.counts("contacts") == {"planned": 60, "unchanged": 60}
-    assert contents(box, "hubspot") == before
+    assert contents(box, HUBSPOT) == before

@@ -1,4 +1,4 @@
-"""A limit that is used up: every thread waits for its window to pass, not only the one that was refused."""
+"""A limit that is used up: every thread waits for its window, not only the one refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import CallCount
 from reverse_etl.crm.http import SETUP, CrmHttp
-from support import Box
+
+from box import Box
+from crms import HUBSPOT
 
 WINDOW_S = 10.0
 
 
 @dataclass
 class Clock:
-    """A clock that only sleeping moves; `meanwhile` is what another thread does when the first one sleeps."""
+    """A clock that only sleeping moves; `meanwhile` is what another thread does in that time."""
 
     now_s: float = 0.0
     meanwhile: list[object] = field(default_factory=list)
@@ -47,9 +49,9 @@ def test_after_a_refusal_no_thread_calls_before_the_window_has_passed(box: Box) 
         others.append(clock.now_s)
 
     clock.meanwhile.append(other_thread)
-    box.fault("hubspot", "429", match="/crm/owners")
+    box.fault(HUBSPOT, "429", match="/crm/owners")
     assert http.call("GET", "/crm/owners/2026-09", SETUP).ok
     assert others
     assert others[0] >= WINDOW_S
     assert clock.now_s >= WINDOW_S
-    assert [line["status"] for line in box.log("hubspot")] == [429, 200, 200]
+    assert [line["status"] for line in box.log(HUBSPOT)] == [429, 200, 200]

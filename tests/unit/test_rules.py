@@ -9,7 +9,10 @@ import pytest
 from reverse_etl.errors import MappingError
 from reverse_etl.mapping.checks import check_rules
 from reverse_etl.mapping.load import load_rules
-from support import Box, deliver, schema_message, user, written
+
+from box import Box
+from crms import HUBSPOT
+from support import deliver, schema_message, user, written
 
 GOOD = """\
 stream: users
@@ -24,7 +27,14 @@ fields:
     as: lead_score
 """
 LINKABLE: dict[str, Any] = {"contacts": {}, "deals": {"contacts": None}}
-DEAL = "stream: users\nobject: deals\nupsert_key: k\nfields: {k: user_id}\nlinks:\n  - {to: contacts, key: user_id}\n"
+DEAL = """\
+stream: users
+object: deals
+upsert_key: k
+fields: {k: user_id}
+links:
+  - {to: contacts, key: user_id}
+"""
 
 
 def rules(folder: Path, **files: str) -> Any:
@@ -151,24 +161,21 @@ def test_unknown_fields_fail_before_the_first_record(
     written(tmp_path / "rules", "users.contact.yml", text)
     result = deliver(
         box,
-        "hubspot",
+        HUBSPOT,
         [schema_message(), user(1)],
         tmp_path,
-        caplog=caplog,
         mapping=str(tmp_path / "rules"),
     )
     assert result.code == 1
     assert message in caplog.text
     assert "users.contact.yml:" in caplog.text
-    assert box.objects("hubspot", "contacts") == []
+    assert box.objects(HUBSPOT, "contacts") == []
 
 
 def test_fields_that_are_missing_in_the_crm_are_one_error_without_provision(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    result = deliver(
-        box, "hubspot", [schema_message(), user(1)], tmp_path, caplog=caplog, provision=False
-    )
+    result = deliver(box, HUBSPOT, [schema_message(), user(1)], tmp_path, provision=False)
     assert result.code == 1
     assert "canai_user_id, canai_journey_stage" in caplog.text
     assert "provision: true" in caplog.text
@@ -181,10 +188,9 @@ def test_options_missing_in_the_crm_are_named(
     written(tmp_path / "rules", "users.contact.yml", text)
     result = deliver(
         box,
-        "hubspot",
+        HUBSPOT,
         [schema_message(), user(1)],
         tmp_path,
-        caplog=caplog,
         mapping=str(tmp_path / "rules"),
     )
     assert result.code == 1

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import psutil
 from sandbox.peer import is_other_end
 
 
 def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> None:
-    """Two clients may have one port of their own towards two servers; only one is this connection's end."""
+    """Two clients may have the same port towards two servers; one is this connection's end."""
     with (
-        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_server(("127.0.0.1", 0)) as other,
         socket.socket() as client,
     ):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         client.bind(("127.0.0.1", 0))
-        accept = threading.Thread(target=one.accept)
-        accept.start()
-        client.connect(one.getsockname())
-        accept.join()
+        client.connect(server.getsockname())
+        accepted, _ = server.accept()
         port = client.getsockname()[1]
         listed = [
             connection
@@ -29,7 +26,8 @@ def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> No
             if connection.laddr and connection.laddr.port == port
         ]
         ours = [connection._replace(pid=1) for connection in listed]
-        assert any(is_other_end(connection, port, one.getsockname()[1]) for connection in ours)
+        assert any(is_other_end(connection, port, server.getsockname()[1]) for connection in ours)
         assert not any(
             is_other_end(connection, port, other.getsockname()[1]) for connection in ours
         )
+        accepted.close()

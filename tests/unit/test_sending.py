@@ -41,9 +41,9 @@ class Picky:
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         self.calls += 1
-        if any(one.key in self.bad for one in writes):
+        if any(write.key in self.bad for write in writes):
             raise BatchRejectedError(RowError("bad", "something is wrong"))
-        return [RowResult(f"id-{one.key}") for one in writes]
+        return [RowResult(f"id-{write.key}") for write in writes]
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,17 @@ def test_creates_and_updates_go_apart_in_the_lane_for_their_number() -> None:
     assert choose_lane(SPEC, 1000).name == "many"
 
 
-def test_calls_that_run_short_are_told_once_at_each_level(caplog: pytest.LogCaptureFixture) -> None:
+def test_calls_that_run_short_are_reported_once_per_level(caplog: pytest.LogCaptureFixture) -> None:
     from target_salesforce.api import LimitWatch
 
     watch = LimitWatch()
     for used in (10, 79_000, 80_000, 81_000, 96_000, 97_000):
         assert watch.pace_s({"Sforce-Limit-Info": f"api-usage={used}/100000"}) == 0.0
     assert watch.pace_s({}) == 0.0
-    told = [record.getMessage() for record in caplog.records if "API calls" in record.getMessage()]
-    assert [one.partition(" of ")[0] for one in told] == ["Salesforce: 80000", "Salesforce: 96000"]
+    warnings = [
+        record.getMessage() for record in caplog.records if "API calls" in record.getMessage()
+    ]
+    assert [line.partition(" of ")[0] for line in warnings] == [
+        "Salesforce: 80000",
+        "Salesforce: 96000",
+    ]

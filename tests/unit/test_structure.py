@@ -20,7 +20,7 @@ each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: 
 
 
 def modules(package: Package) -> dict[str, Path]:
-    """The files of a package by their dotted names; a package's `__init__` is a module like others."""
+    """The files of a package by their dotted names; `__init__` is a module like others."""
     named = {}
     for path in sorted(package.source.rglob("*.py")):
         parts = path.relative_to(package.folder).with_suffix("").parts
@@ -34,7 +34,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(module: str, path: Path, known: dict[str, Path]) -> set[str]:
-    """Modules of the same package that a module imports anywhere: in functions and for types, too."""
+    """Modules of its package that a module imports anywhere: in functions and for types, too."""
     found = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
@@ -57,7 +57,7 @@ def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
 
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of modules that import each other, by Tarjan's algorithm, and modules that import themselves."""
+    """Groups of modules that import each other, and those that import themselves (Tarjan)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []

@@ -13,53 +13,22 @@ from typing import Any
 
 import pytest
 import requests
-from support import Box, catalog, extract, tap_config, written
+from tap_canai import cli
 from tap_canai.api import ApiAccess, Clock, ExportApi, Pace
-from tap_canai.cli import main as run_tap
 from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.exports import Export, ExportClient
 from tap_canai.tap import TapCanAI
 
-ALL = (
-    "users",
-    "payments",
-    "deliverables",
-    "analytics",
-    "journey_analytics",
-    "revenue_analytics",
-    "feedback",
-    "sessions",
-)
-
-
-def run(
-    box: Box, folder: Path, *more: str, streams: tuple[str, ...] = ("users",), **config: Any
-) -> tuple[int, list[dict[str, Any]]]:
-    arguments = [
-        "--config",
-        str(written(folder, "tap.json", tap_config(box, **config))),
-        "--catalog",
-        str(catalog(folder, streams)),
-        *more,
-    ]
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        code = run_tap(arguments)
-    return code, [json.loads(line) for line in out.getvalue().splitlines()]
-
-
-def records(messages: list[dict[str, Any]], stream: str = "users") -> list[dict[str, Any]]:
-    return [
-        one["record"] for one in messages if one["type"] == "RECORD" and one["stream"] == stream
-    ]
+from box import Box
+from support import STREAMS, catalog, extract, records, run_tap, tap_config, written
 
 
 def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(
     box: Box, tmp_path: Path
 ) -> None:
-    code, messages = run(box, tmp_path, streams=ALL, window_days=7)
+    code, messages = run_tap(box, tmp_path, streams=STREAMS, window_days=7)
     assert code == 0
-    for stream in ALL:
+    for stream in STREAMS:
         source = "analytics" if stream.endswith("analytics") else stream
         truth = [row["properties"] for row in box.objects("canai", source)]
         if source == "analytics":
@@ -73,18 +42,18 @@ def test_every_record_of_every_stream_comes_exactly_once_as_it_is_at_the_source(
 def whole(value: Any) -> Any:
     """A value with whole numbers without a point."""
     if isinstance(value, dict):
-        return {name: whole(one) for name, one in value.items()}
+        return {name: whole(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [whole(one) for one in value]
+        return [whole(part) for part in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_path: Path) -> None:
-    _, messages = run(box, tmp_path, window_days=10)
+    _, messages = run_tap(box, tmp_path, window_days=10)
     states = [
-        one["value"]["bookmarks"]["users"]["replication_key_value"]
-        for one in messages
-        if one["type"] == "STATE"
+        message["value"]["bookmarks"]["users"]["replication_key_value"]
+        for message in messages
+        if message["type"] == "STATE"
     ]
     assert len(set(states)) == 7
     assert states == sorted(states)
@@ -92,18 +61,18 @@ def test_state_goes_out_after_every_window_and_never_moves_back(box: Box, tmp_pa
     assert len(exports) == 7
 
 
-def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_less_the_lookback(
+def test_the_range_ends_at_the_apis_clock_and_the_next_begins_at_the_bookmark_minus_the_lookback(
     box: Box, tmp_path: Path
 ) -> None:
-    box.call("POST", "/_sandbox/clock", {"advance_s": 3600})
-    _, messages = run(box, tmp_path)
+    box.advance(3600)
+    _, messages = run_tap(box, tmp_path)
     state = messages[-1]["value"]
     bookmark = datetime.fromisoformat(state["bookmarks"]["users"]["replication_key_value"])
     assert abs(bookmark - datetime(2026, 1, 31, 1, tzinfo=UTC)) < timedelta(seconds=60)
-    changed = box.call("POST", "/_sandbox/mutate", {"users": 1, "late_s": 240})
-    box.call("POST", "/_sandbox/clock", {"advance_s": 5})
-    _, again = run(box, tmp_path, "--state", str(written(tmp_path, "state.json", state)))
-    assert [one["user_id"] for one in records(again)] == changed
+    changed = box.mutate(users=1, late_s=240)
+    box.advance(5)
+    _, again = run_tap(box, tmp_path, state=state)
+    assert [record["user_id"] for record in records(again)] == changed
 
 
 @pytest.mark.parametrize(
@@ -118,15 +87,13 @@ def test_an_old_state_in_another_notation_is_understood(
             "users": {"replication_key": "last_active_at", "replication_key_value": notation}
         }
     }
-    _, messages = run(
-        box, tmp_path, "--state", str(written(tmp_path, "state.json", state)), sweep_days=365
-    )
+    _, messages = run_tap(box, tmp_path, state=state, sweep_days=365)
     expected = {
         row["id"]
         for row in box.objects("canai", "users")
         if row["properties"]["last_active_at"] >= "2026-01-19T23:55:00"
     }
-    assert {one["user_id"] for one in records(messages)} == expected
+    assert {record["user_id"] for record in records(messages)} == expected
     assert expected
 
 
@@ -142,26 +109,28 @@ def test_only_selected_properties_and_keys_are_asked_for(
 
     monkeypatch.setattr(ExportClient, "create", note)
     entries = json.loads(catalog(tmp_path, ["payments"]).read_text())
-    payments = next(one for one in entries["streams"] if one["tap_stream_id"] == "payments")
+    payments = next(
+        stream for stream in entries["streams"] if stream["tap_stream_id"] == "payments"
+    )
     for metadata in payments["metadata"]:
         if len(metadata["breadcrumb"]) == 2 and metadata["breadcrumb"][1] not in ("amount",):
             metadata["metadata"]["selected"] = False
     arguments = [
         "--config",
-        str(written(tmp_path, "tap.json", tap_config(box))),
+        str(written(tmp_path, "tap.json", tap_config(box, tmp_path))),
         "--catalog",
         str(written(tmp_path, "c.json", entries)),
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert run_tap(arguments) == 0
-    assert {tuple(one["data_fields"]) for one in asked} == {
+        assert cli.main(arguments) == 0
+    assert {tuple(request["data_fields"]) for request in asked} == {
         ("payments.payment_id", "payments.amount", "payments.updated_at")
     }
     assert asked[0]["export_type"] == "full_platform"
 
 
 @pytest.mark.parametrize(
-    ("fault", "match", "told"),
+    ("fault", "match", "said"),
     [
         ("401", "/export", "does not accept the API key (401). Set `api_key`"),
         ("403_permission", "/export", "no export permission (403)"),
@@ -170,12 +139,12 @@ def test_only_selected_properties_and_keys_are_asked_for(
     ],
 )
 def test_a_refusal_is_one_line_that_says_what_to_do(
-    box: Box, tmp_path: Path, fault: str, match: str, told: str, caplog: pytest.LogCaptureFixture
+    box: Box, tmp_path: Path, fault: str, match: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     box.fault("canai", fault, match=match, times=99)
-    code, messages = run(box, tmp_path)
+    code, messages = run_tap(box, tmp_path)
     assert code == 1
-    assert told in caplog.text
+    assert said in caplog.text
     assert "Traceback" not in caplog.text
     assert "sandbox-key" not in caplog.text
     assert records(messages) == []
@@ -185,15 +154,15 @@ def test_limits_and_outages_are_waited_out(box: Box, tmp_path: Path) -> None:
     box.fault("canai", "429", match="/v1/export", times=1, args={"retry_after_s": 1})
     box.fault("canai", "503", match="/v1/export", after=2, times=1)
     box.fault("canai", "500", match="/storage", times=1)
-    code, messages = run(box, tmp_path)
+    code, messages = run_tap(box, tmp_path)
     assert code == 0
     assert len(records(messages)) == 60
 
 
-def test_an_api_that_is_not_there_is_a_clear_error(
+def test_an_unreachable_api_is_a_clear_error(
     tmp_path: Path, box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
-    code, _ = run(box, tmp_path, api_url="http://127.0.0.1:9")
+    code, _ = run_tap(box, tmp_path, api_url="http://127.0.0.1:9")
     assert code == 1
     assert "cannot be reached" in caplog.text
     assert "Traceback" not in caplog.text
@@ -202,7 +171,7 @@ def test_an_api_that_is_not_there_is_a_clear_error(
 def test_downloads_from_private_hosts_are_refused_unless_allowed(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    code, messages = run(box, tmp_path, allow_private_download_hosts=False)
+    code, messages = run_tap(box, tmp_path, allow_private_download_hosts=False)
     assert code == 1
     assert records(messages) == []
     assert "https" in caplog.text
@@ -225,25 +194,23 @@ def test_a_file_that_is_not_as_announced_is_an_error_and_its_window_gives_no_sta
         return Export(**{**values, field: values[field] + off})
 
     monkeypatch.setattr(ExportClient, "create", wrong)
-    code, messages = run(box, tmp_path)
+    code, messages = run_tap(box, tmp_path)
     assert code == 1
     assert "is incomplete" in caplog.text
     assert not [
-        one
-        for one in messages
-        if one["type"] == "STATE"
-        and "replication_key_value" in one["value"]["bookmarks"].get("users", {})
+        message
+        for message in messages
+        if message["type"] == "STATE"
+        and "replication_key_value" in message["value"]["bookmarks"].get("users", {})
     ]
 
 
 def test_a_stream_that_fails_does_not_keep_the_others_from_being_read(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box.call(
-        "POST", "/_sandbox/mutate", {"stream": "users", "n": 1, "set": {"total_sessions": "many"}}
-    )
-    box.call("POST", "/_sandbox/clock", {"advance_s": 5})
-    code, messages = run(box, tmp_path, streams=("users", "payments"))
+    box.mutate(stream="users", n=1, set={"total_sessions": "many"})
+    box.advance(5)
+    code, messages = run_tap(box, tmp_path, streams=("users", "payments"))
     assert code == 1
     assert "users.total_sessions should be integer, but the API sent text" in caplog.text
     assert len(records(messages, "payments")) == len(box.objects("canai", "payments"))
@@ -260,7 +227,7 @@ def test_the_key_goes_to_the_api_alone(
         return real(self, request, **more)
 
     monkeypatch.setattr(requests.Session, "send", note)
-    run(box, tmp_path)
+    run_tap(box, tmp_path)
     assert {with_key for path, with_key in sent if path.startswith("/canai/")} == {True}
     assert {with_key for path, with_key in sent if path.startswith("/storage/")} == {False}
 
@@ -313,7 +280,7 @@ def test_calls_refused_at_the_same_time_move_on_by_one_key() -> None:
     assert sorted(keys) == ["Bearer new"] * 2 + ["Bearer old"] * 2
 
 
-def test_settings_that_make_no_sense_are_told(
+def test_invalid_settings_are_named(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for bad in (
@@ -324,7 +291,7 @@ def test_settings_that_make_no_sense_are_told(
         {"api_key": 12345},
     ):
         caplog.clear()
-        code, _ = run(box, tmp_path, **bad)
+        code, _ = run_tap(box, tmp_path, **bad)
         assert code == 1, bad
         assert next(iter(bad)) in caplog.text
         assert "12345" not in caplog.text
@@ -346,7 +313,7 @@ def test_an_extract_of_nothing_new_is_empty(box: Box, tmp_path: Path) -> None:
     again = [
         json.loads(line) for line in extract(box, tmp_path, state=state).read_text().splitlines()
     ]
-    assert [one for one in again if one["type"] == "RECORD"] == []
+    assert [message for message in again if message["type"] == "RECORD"] == []
 
 
 def test_errors_are_of_one_tree() -> None:

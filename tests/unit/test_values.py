@@ -112,7 +112,10 @@ def test_case_is_folded_where_the_crm_does() -> None:
 
 
 def test_scrubbing_takes_out_values_addresses_and_numbers() -> None:
-    message = "Ann Lee <ann@example.com> and bob@x.org at +1 555 000 1234: value Ann Lee is wrong in field email"
+    message = (
+        "Ann Lee <ann@example.com> and bob@x.org at +1 555 000 1234:"
+        " value Ann Lee is wrong in field email"
+    )
     scrubbed = scrub(message, {"name": "Ann Lee", "n": 5})
     assert (
         scrubbed

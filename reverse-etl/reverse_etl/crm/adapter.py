@@ -102,7 +102,7 @@ class FileAdapter(Protocol):
     """A CRM that takes files."""
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """Attach a file, unminus the record holds one of that name. Returns True if it was created.
+        """Attach a file, unless the record holds one of that name. Returns True if it was created.
 
         `new`: the record was created a moment ago, so it cannot hold a file yet.
         Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError.

@@ -49,7 +49,7 @@ def check_request(request: Any) -> None:
     wrong = best_match(VALIDATOR.iter_errors(request))
     if wrong is not None:
         place = "/".join(map(str, wrong.absolute_path)) or "the body"
-        raise RefusedError(f"{place} is not as an ExportRequest has it.", {"at": place})
+        raise RefusedError(f"{place} does not match ExportRequest.", {"at": place})
 
 
 def run_export(

@@ -77,7 +77,7 @@ class CanAI(Emulator):
         try:
             return handler(call, self.platform, **params)
         except BadJsonError:
-            return self._error(400, "bad_request", "The body is no JSON.")
+            return self._error(400, "bad_request", "The body is not valid JSON.")
         except RefusedError as refused:
             return errors.error_reply(responses.metadata(self.platform), refused)
 

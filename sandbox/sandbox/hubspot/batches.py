@@ -55,7 +55,7 @@ def archive(call: Call, portal: Portal, kind: str) -> Reply:
 
 
 def read(call: Call, portal: Portal, kind: str) -> Reply:
-    """Read by id or unique property; what is not there is an error beside the results."""
+    """Read by id or unique property; missing ids are errors beside the results."""
     inputs = inputs_of(call)
     body = call.json()
     id_property = body.get("idProperty")

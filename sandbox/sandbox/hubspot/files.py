@@ -24,7 +24,7 @@ FILES_ORIGIN = "https://hubspot.example.com"
 
 
 def upload(call: Call, portal: Portal) -> Reply:
-    """A new file, or the one that is there already where that is asked for."""
+    """Create a file, or return the existing one if the request says so."""
     try:
         parts = form_of(call)
     except NotMultipartError as error:

@@ -64,7 +64,7 @@ def define(portal: Portal, kind: str, wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted["groupName"] not in portal.groups[kind]:
         raise invalid(f"The property group {wanted['groupName']} does not exist")
     if wanted["type"] not in TYPES:
-        raise invalid(f"{wanted['type']} is no property type")
+        raise invalid(f"{wanted['type']} is not a property type")
 
     rights = {"archivable": True, "readOnlyDefinition": False, "readOnlyValue": False}
     made = {

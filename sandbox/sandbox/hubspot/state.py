@@ -190,7 +190,7 @@ class Portal:
         default = ASSOCIATIONS.get((kind, to_kind))
         if default is None or (type_id is not None and type_id != default):
             wanted = type_id or "default"
-            raise invalid(f"{wanted} is no association type from {kind} to {to_kind}")
+            raise invalid(f"{wanted} is not an association type from {kind} to {to_kind}")
 
         for end in ((kind, from_id), (to_kind, to_id)):
             if self.find(*end) is None:

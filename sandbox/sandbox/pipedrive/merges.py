@@ -5,6 +5,8 @@ Source: Pipedrive's published openapi-v1.yaml (2026-08).
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.http import Call, Reply
 from sandbox.pipedrive.errors import RefusedError
 from sandbox.pipedrive.files import OWNER_FIELDS
@@ -17,14 +19,14 @@ def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
     """One of two: `merge_with_id` is kept and its values stand; what belongs to the other goes
     over to it.
     """
-    keep_id = body_of(call).get("merge_with_id")
+    keep_id: Any = body_of(call).get("merge_with_id")
     records = company.records[kind]
     kept = records.get(keep_id) if isinstance(keep_id, int) else None
     other = records.get(int(number)) if number.isdigit() else None
     if kept is None or other is None or other["is_deleted"] or kept is other:
         raise RefusedError("Parameters validation failed: merge_with_id", 404)
 
-    hand_over(company, kind, other["id"], kept["id"])
+    hand_over(company, kind, other["id"], keep_id)
     other["is_deleted"] = True
     return success(record_body(company, kind, kept))
 

@@ -53,7 +53,7 @@ def add_custom_field(org: Org, full_name: str, metadata: dict[str, Any]) -> str:
     """
     sobject, _, name = full_name.partition(".")
     if sobject not in org.objects or not name.endswith("__c"):
-        raise incomplete(f"{full_name} is no custom field name", "FullName")
+        raise incomplete(f"{full_name} is not a custom field name", "FullName")
     if name in org.objects[sobject]:
         message = f"There is already a field named {name} on {sobject}."
         raise RowError("DUPLICATE_DEVELOPER_NAME", message, ["FullName"])
@@ -121,7 +121,7 @@ def soap(call: Call, org: Org, version: str) -> Reply:
     try:
         body = fromstring(call.body).find(f"{{{ENVELOPE}}}Body")
     except ParseError:
-        return soap_fault("soapenv:Client", "The message is no XML")
+        return soap_fault("soapenv:Client", "The message is not valid XML")
 
     wanted = body.find(f"{{{METADATA}}}createMetadata") if body is not None else None
     if wanted is None:
