@@ -21,8 +21,8 @@ each_portal = pytest.mark.parametrize(
     ids=["hubspot", "hubspot without trace ids", "pipedrive", "salesforce"],
     indirect=["trace_ids"],
 )
-"""Each CRM; HubSpot also as a portal that ignores trace ids. A batch with a bad row is refused as a
-whole there, and results are matched by key. For tests that read the responses to batches.
+"""Each CRM; HubSpot also as a portal that ignores trace ids, where a batch with a bad row is
+refused as a whole and results are matched by key. For tests that read the responses to batches.
 """
 
 __all__ = [
