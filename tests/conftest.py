@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from places import LongestFirst, fast_folder
 from quick import QUICKER, SLEEP
 
 # isort: split
@@ -26,6 +27,11 @@ from needs import (  # noqa: F401  (hooks and a fixture, which pytest finds by n
     pytest_collection_modifyitems,
     pytest_configure,
 )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Register what pytest-randomly's shuffle must not undo."""
+    session.config.pluginmanager.register(LongestFirst())
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +99,13 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
+def disk_folder() -> Iterator[Path]:
+    """A folder on disk, for packages that are installed: too much for memory."""
+    with tempfile.TemporaryDirectory(prefix="tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that only this worker uses."""
     os.environ.setdefault(
@@ -102,7 +115,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     # Not below pytest's own folder: as root the server runs as another user, and every pytest that
     # starts on this machine closes that folder to others, under the feet of the running server.
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="postgres-", dir=fast_folder(), ignore_cleanup_errors=True
+    ) as folder:
         server = get_server(folder, cleanup_mode="stop")
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         server.cleanup()

@@ -199,13 +199,17 @@ def extract(
     return lines_of(folder, messages, f"out-{time.monotonic_ns()}.jsonl")
 
 
+def pipeline_streams(crm: Crm) -> tuple[str, ...]:
+    """The streams that people and deals of a CRM come from."""
+    return ("users", "payments") if crm is SALESFORCE else ("users",)
+
+
 def pipe(box: Box, crm: Crm, folder: Path, state: Any = None, **config: Any) -> Result:
     """`tap | target` as real processes; the last STATE is the run's, as Meltano would keep it."""
     config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
-    streams = ("users", "payments") if crm is SALESFORCE else ("users",)
     tap_command = [str(BIN / "tap-canai"), "--config"]
     tap_command += [str(written(folder, "tap.json", tap_config(box, folder)))]
-    tap_command += ["--catalog", str(catalog(folder, streams))]
+    tap_command += ["--catalog", str(catalog(folder, pipeline_streams(crm)))]
     if state is not None:
         tap_command += ["--state", str(written(folder, "state.json", state))]
     with open(folder / "tap.err", "wb") as tap_err:

@@ -121,9 +121,9 @@ def test_simple_salesforce_upserts_reads_and_links(box: Box, tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="session")
-def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def node_packages(disk_folder: Path) -> Path:
     """The folder of the vendors' clients from npm."""
-    folder = tmp_path_factory.mktemp("node")
+    folder = disk_folder / "node"
     quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock")
     packages = [f"{name}@{version}" for name, version in NODE_PACKAGES.items()]
     install = ["npm", "install", *quiet, "--prefix", str(folder), *packages]
@@ -132,7 +132,6 @@ def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.node
-@pytest.mark.xdist_group("node")  # one install for all
 @pytest.mark.skipif(not has_node(), reason="node and npm are not on this machine")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_clients_from_npm_run_their_cycles(

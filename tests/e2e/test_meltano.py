@@ -28,7 +28,6 @@ from support import (
 
 pytestmark = [
     pytest.mark.meltano,
-    pytest.mark.xdist_group("meltano"),  # runs of one project wait for each other
     pytest.mark.skipif(
         not (ROOT / ".meltano" / ".ready").exists(),
         reason="the workspace is not set up: run `make setup`",

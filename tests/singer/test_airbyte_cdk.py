@@ -52,9 +52,9 @@ class TestSourceCanai(SourceTestSuiteBase):
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(disk_folder: Path) -> Path:
     """An environment with airbyte-cdk."""
-    folder = tmp_path_factory.mktemp("cdk") / "env"
+    folder = disk_folder / "cdk"
     subprocess.run([str(BIN / "uv"), "venv", "--quiet", str(folder)], check=True, cwd=ROOT)
     install = [
         str(BIN / "uv"),

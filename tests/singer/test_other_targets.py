@@ -20,11 +20,11 @@ pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(scope="session")
-def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def others(disk_folder: Path) -> dict[str, Path]:
     """Commands of third-party targets, each in its own environment."""
     commands = {}
     for command, package in PACKAGES.items():
-        folder = tmp_path_factory.mktemp(command)
+        folder = disk_folder / command
         subprocess.run(
             [str(BIN / "uv"), "venv", "--quiet", str(folder / "env")], check=True, cwd=ROOT
         )

@@ -55,9 +55,9 @@ except ab.exceptions.AirbyteConnectorCheckFailedError as error:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(disk_folder: Path) -> Path:
     """An environment with PyAirbyte."""
-    folder = tmp_path_factory.mktemp("pyairbyte") / "env"
+    folder = disk_folder / "pyairbyte"
     subprocess.run([str(BIN / "uv"), "venv", "--quiet", str(folder)], check=True, cwd=ROOT)
     install = [
         str(BIN / "uv"),
