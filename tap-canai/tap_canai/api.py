@@ -69,7 +69,7 @@ class Clock:
 
 @dataclass(slots=True)
 class Pace:
-    """Keeps calls to this many a minute; safe to use from several threads."""
+    """Keeps to a number of calls per minute; safe to use from several threads."""
 
     per_minute: int
     clock: Clock

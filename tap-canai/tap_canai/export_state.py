@@ -31,7 +31,7 @@ class ExportState:
         return self._moment("sweep_from")
 
     def sweep_is_due(self, now: datetime, interval: timedelta) -> bool:
-        """Returns True if to read everything again, or to go on doing so. Raises: SettingError."""
+        """Returns True if a sweep is unfinished, or the last is too old. Raises: SettingError."""
         if self.sweep_from is not None:
             return True
         last = self._moment("swept_at") or self.bookmark

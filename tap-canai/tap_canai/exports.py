@@ -29,7 +29,7 @@ from tap_canai.errors import (
 )
 
 MAX_REQUESTS = 2
-"""An export that is gone before it is ready is requested again, not for ever."""
+"""An export that is gone before it is ready is requested again, but not forever."""
 FIRST_POLL_S, LONGEST_POLL_S = 1.0, 15.0
 POLL_GROWTH = 1.5
 LONGEST_PROCESSING_S = 3600.0

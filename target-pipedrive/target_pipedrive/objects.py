@@ -68,7 +68,7 @@ KINDS = {
         ),
     ),
 }
-LISTS = ("emails", "phones")
+LISTS = frozenset({"emails", "phones"})
 """Fields that hold several entries; ours is the primary one."""
 NOTES = "notes"
 NOTE_FIELDS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,22 +45,25 @@ class Writer:
     def _body(self, object_name: str, write: Write) -> dict[str, Any]:
         """A write's fields as Pipedrive takes them. Raises: CrmError."""
         fields = self.finder.fields
+        current = self._current(object_name, write)
         body: dict[str, Any] = {}
         custom: dict[str, Any] = {}
         for name, value in write.fields.items():
             info = fields.infos[object_name][name]
             if name in LISTS:
-                body[name] = with_primary(value, self._entries(object_name, write, name))
+                body[name] = with_primary(value, current.get(name) or ())
             elif info.wire_name:
                 custom[info.wire_name] = fields.to_wire(object_name, name, value)
             else:
                 body[name] = fields.to_wire(object_name, name, value)
         return body | ({"custom_fields": custom} if custom else {})
 
-    def _entries(self, object_name: str, write: Write, name: str) -> Sequence[Entry]:
-        """The entries that a list field has now. Raises: CrmError."""
-        current = write.current
-        if current is None and write.kind == "update":
-            records = self.finder.by_ids(Purpose(object_name, "read"), [str(write.crm_id)])
-            current = next(records, None)
-        return (current or {}).get(name) or ()
+    def _current(self, object_name: str, write: Write) -> Mapping[str, Sequence[Entry]]:
+        """The record as it is now, if one of its list fields changes. Raises: CrmError."""
+        if write.current is not None:
+            return write.current
+        if write.kind == "create" or LISTS.isdisjoint(write.fields):
+            return {}
+        # One read for all list fields: what people added to them has to be sent again.
+        records = self.finder.by_ids(Purpose(object_name, "read"), [str(write.crm_id)])
+        return next(records, None) or {}

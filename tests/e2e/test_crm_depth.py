@@ -93,7 +93,7 @@ def test_an_unknown_owner_fails_before_the_first_record(
     rules = owned(crm, tmp_path, "fixed: gone@example.com")
     assert deliver(box, crm, users([1]), tmp_path, mapping=rules).code == 1
     assert f"{crm.person_rule}:" in caplog.text
-    assert "is not among the CRM's users" in caplog.text
+    assert "is not a user of the CRM" in caplog.text
     assert "gone@example.com" not in caplog.text
 
 

@@ -85,7 +85,7 @@ def test_target_postgres(
             check=False,
         )
     assert done.returncode == 0, done.stderr[-2000:]
-    with sa.create_engine(postgres_url).connect() as connection:
+    with sa.create_engine(postgres_url, poolclass=sa.NullPool).connect() as connection:
         found = {
             stream: connection.scalar(sa.text(f'SELECT count(*) FROM canai."{stream}"'))
             for stream in STREAMS

@@ -24,8 +24,12 @@ def open_database(url: str) -> Engine:
     """The ledger's engine, its tables migrated; close it with `dispose()`. Raises: LedgerError."""
     engine = open_engine(url, "ledger_url", error=LedgerError, json_serializer=to_json)
     hint = "Check ledger_url, and that the database can be reached and written."
-    with database_errors("The ledger cannot be opened", hint, LedgerError):
-        migrate(engine)
+    try:
+        with database_errors("The ledger cannot be opened", hint, LedgerError):
+            migrate(engine)
+    except LedgerError:
+        engine.dispose()
+        raise
     return engine
 
 

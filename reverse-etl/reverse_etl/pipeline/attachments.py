@@ -82,8 +82,7 @@ class Attacher:
             if upload is None:
                 continue
             self.outcomes.attachments.planned()
-            mark = upload.entry.marks.get(FILE_MARK)
-            if mark is not None and mark.hash == hash_value(upload.file.name):
+            if is_attached(upload.entry, upload.file):
                 self.outcomes.attachments.settled("kept")
             else:
                 uploads.append(upload)
@@ -133,6 +132,14 @@ class Attacher:
             f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
             "Run again: it will be looked for first.",
         )
+
+
+def is_attached(entry: Entry, file: WantedFile | None) -> bool:
+    """Returns True if the ledger knows that the file is in place, or there is none."""
+    if file is None:
+        return True
+    mark = entry.marks.get(FILE_MARK)
+    return mark is not None and mark.hash == hash_value(file.name)
 
 
 def upload_of(settlement: Settlement, outcome: Outcome) -> Upload | None:

@@ -111,6 +111,8 @@ class Engine:
 
     def make_room(self, rule: CompiledRule, mapped: Mapped) -> None:
         """Send what is gathered of these records' parents and keys. Raises: CrmError."""
+        if not mapped.records:
+            return
         for spool in self.spools.in_the_way(rule, (record.key for record in mapped.records)):
             self.drain(spool.rule.name)
 
@@ -247,7 +249,7 @@ class Engine:
 
     @cached_property
     def unchanged(self) -> Unchanged:
-        """Ends what a block has no news of."""
+        """Ends the records that the CRM is known to hold as they are."""
         return Unchanged(
             self.ledger, self.settler, self.outcomes, self.settings.force, self.settings.attach
         )

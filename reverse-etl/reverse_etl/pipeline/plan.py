@@ -6,6 +6,7 @@ is planned its keys are claimed, so that no two processes write one record at a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
+
+logger = logging.getLogger(__name__)
 
 References = Mapping[str, Value]
 """CRM ids of the records that a record refers to, by reference field."""
@@ -92,6 +95,9 @@ class Planner:
         """Keys held by another process are retried with the next block, at last at the end."""
         if records:
             self.deferred[rule.name] = records
+            logger.info(
+                "%s: %d keys are held by another process; they are retried", rule.name, len(records)
+            )
 
     def _references(
         self, rule: CompiledRule, records: Iterable[CrmRecord]

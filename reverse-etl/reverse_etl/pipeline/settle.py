@@ -59,7 +59,6 @@ class Settler:
         """Settle these outcomes, and intended creates with them, in one transaction."""
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
-        self._close_letters(rule, outcomes, changes)
         for outcome in outcomes:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
@@ -67,6 +66,7 @@ class Settler:
                 self._count_references(outcome.record, outcome)
             elif outcome.error is not None:
                 changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
+        self._close_letters(rule, outcomes, changes)
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
@@ -74,11 +74,24 @@ class Settler:
     def _close_letters(
         self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
     ) -> None:
-        """A record that arrived closes the dead letter that an earlier version of it left."""
-        arrived = [outcome.source.key for outcome in outcomes if outcome.holds]
-        if arrived:
-            open_keys = self.ledger.letters.open_keys(rule.name, arrived)
-            changes.closed += [(rule.name, key) for key in arrived if key in open_keys]
+        """A record that arrived closes the dead letter that an earlier version of it left.
+
+        The earlier version may be of this very block, and then so may a newer one, which stays.
+        """
+        arrived = {
+            outcome.source.key: outcome.source.observed_us for outcome in outcomes if outcome.holds
+        }
+        if not arrived:
+            return
+        rejected: dict[str, int] = {}
+        for dead in changes.dead:
+            rejected[dead.key] = max(dead.observed_us, rejected.get(dead.key, dead.observed_us))
+        closed = self.ledger.letters.open_keys(rule.name, arrived) | rejected.keys()
+        changes.closed += [
+            (rule.name, key)
+            for key, observed_us in arrived.items()
+            if key in closed and rejected.get(key, observed_us) <= observed_us
+        ]
 
     def _settle_record(
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes

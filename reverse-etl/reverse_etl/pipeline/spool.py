@@ -119,7 +119,9 @@ class Spools:
         if not takes_jobs(rule.spec):
             return batches(rule.spec, writes)
         if writes:
-            self.by_rule.setdefault(rule.name, Spool(rule)).add(writes)
+            if rule.name not in self.by_rule:
+                self.by_rule[rule.name] = Spool(rule)
+            self.by_rule[rule.name].add(writes)
         return iter(())
 
     def keys(self, rule: CompiledRule) -> set[str]:

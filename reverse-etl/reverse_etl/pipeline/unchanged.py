@@ -7,19 +7,25 @@ place. The rest of a block goes on to stage 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reverse_etl.ledger import FILE_MARK, Entry, Ledger
+from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.attachments import is_attached
+from reverse_etl.pipeline.links import is_linked
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement, Settler
 from reverse_etl.records import CrmRecord, Mapped, Outcome, WantedLink
 
+Parents = Mapping[str, Mapping[str, str]]
+"""CRM ids by object and key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """Settles what a block has no news of."""
+    """Settles the records of a block that the CRM is known to hold as they are."""
 
     ledger: Ledger
     settler: Settler
@@ -32,11 +38,12 @@ class Unchanged:
         """Settle what ends here; returns the records that may have changed, one per key."""
         newest, collapsed = merge_keys(rule, mapped.records)
         entries = self.ledger.entries(rule.object, newest)
+        parents = self._parents(newest.values())
         ended = [*mapped.outcomes, *collapsed]
         changed: list[CrmRecord] = []
         for key, record in newest.items():
             entry = entries.get(key)
-            if entry is None or not self._is_done(rule, record, entry):
+            if entry is None or not self._is_done(rule, record, entry, parents):
                 changed.append(record)
                 continue
             ended.append(Outcome.known(record, entry.crm_id))
@@ -44,16 +51,28 @@ class Unchanged:
         self.settler.settle(Settlement(rule, entries), ended)
         return changed
 
-    def _is_done(self, rule: CompiledRule, record: CrmRecord, entry: Entry) -> bool:
+    def _parents(self, records: Iterable[CrmRecord]) -> Parents:
+        """CRM ids of the other ends of links that may be in a field of the record."""
+        wanted: dict[str, list[str]] = {}
+        for record in records:
+            for link in record.links:
+                if link.form.later:
+                    wanted.setdefault(link.form.to, []).append(link.to_key)
+        return {to: self.ledger.crm_ids(to, keys) for to, keys in wanted.items()}
+
+    def _is_done(
+        self, rule: CompiledRule, record: CrmRecord, entry: Entry, parents: Parents
+    ) -> bool:
         # A merged record is never known by its fingerprint, which is that of its newest version.
         if self.force or record.earlier or not entry.is_known_as(rule.name, record.fingerprint):
             return False
+        # The fingerprint is stored before the link is made: only the mark says that it was.
         linked = all(
-            link.name in entry.marks or link.form.field in entry.marks
+            is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
             for link in record.links
             if may_be_made_later(link)
         )
-        return linked and (not self.attach or record.file is None or FILE_MARK in entry.marks)
+        return linked and (not self.attach or is_attached(entry, record.file))
 
     def _count_kept(self, rule: CompiledRule, record: CrmRecord) -> None:
         """Links that are calls of their own, and files: they were made by an earlier run."""

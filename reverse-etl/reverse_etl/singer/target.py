@@ -196,11 +196,13 @@ class CrmTarget(Target):
         self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
     ) -> None:
         """Make a mapped stream ready. Raises: FatalError, StoppedError."""
-        with self.control.working(), self.control.within_budget():
+        with self.control.within_budget():
             if self.engine is None and not self.control.spent:
                 self.engine = self._open_account()
+                # Nothing of this run is in flight yet: a signal need not wait for a job's end.
                 self.engine.jobs.adopt()
-            if self.engine is not None:
+        if self.engine is not None:
+            with self.control.working():
                 self.engine.open_stream(stream, schema, key_properties)
 
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:

@@ -98,7 +98,7 @@ def commands() -> None:
 @commands.command()
 @click.pass_obj
 def spec(source: Source) -> int:
-    """The settings."""
+    """Show the settings."""
     source.writer.send({"type": "SPEC", "spec": specification()})
     return 0
 
@@ -107,7 +107,7 @@ def spec(source: Source) -> int:
 @CONFIG
 @click.pass_obj
 def check(source: Source, config: str) -> int:
-    """Returns True if the settings are good."""
+    """Check that the API accepts the settings."""
     return source.check(read_json(config, "config"))
 
 
@@ -115,7 +115,7 @@ def check(source: Source, config: str) -> int:
 @CONFIG
 @click.pass_obj
 def discover(source: Source, config: str) -> int:
-    """The streams."""
+    """Show the streams."""
     read_json(config, "config")
     streams = [catalog_stream(stream) for stream in STREAMS]
     source.writer.send({"type": "CATALOG", "catalog": {"streams": streams}})

@@ -184,11 +184,11 @@ class Receiver:
     # What those who run it see
 
     async def alive(self, _request: Request) -> Response:
-        """The process responds."""
+        """200, whatever the inbox does: the process responds."""
         return JSONResponse({"alive": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Returns True if events can be written."""
+        """200 if events can be written, else 503 with the problem."""
         problem = await self._problem()
         if problem:
             return JSONResponse({"ready": False, "problem": problem}, 503)
