@@ -113,7 +113,7 @@ class Engine:
         """Send what is gathered of these records' parents and keys. Raises: CrmError."""
         if not mapped.records:
             return
-        for spool in self.spools.in_the_way(rule, (record.key for record in mapped.records)):
+        for spool in self.spools.to_send_first(rule, (record.key for record in mapped.records)):
             self.drain(spool.rule.name)
 
     def finish(self, settlement: Settlement, claimed: frozenset[str] = frozenset()) -> None:

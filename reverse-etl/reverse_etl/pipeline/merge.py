@@ -39,11 +39,11 @@ def merge(rule: CompiledRule, versions: Sequence[CrmRecord]) -> CrmRecord:
     if newest.leaving:
         return newest
 
-    speaking = [record for record in versions if not record.leaving]
+    not_leaving = [record for record in versions if not record.leaving]
     fields: dict[str, Value] = dict(newest.fields)
     links: dict[str, WantedLink] = {}
     seen: dict[str, int] = {}
-    for record in speaking:
+    for record in not_leaving:
         for name, value in record.fields.items():
             if value is not None or rule.clears(name):
                 fields[name] = value

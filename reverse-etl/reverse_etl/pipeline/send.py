@@ -59,15 +59,15 @@ class Sender:
         self._failure = None
         with ThreadPoolExecutor(self.max_concurrency, thread_name_prefix="send") as pool:
             flying: Flying = {}
-            waiting: list[Write] | None = first
-            while waiting is not None or flying:
-                while waiting is not None and len(flying) < self.max_concurrency:
+            batch: list[Write] | None = first
+            while batch is not None or flying:
+                while batch is not None and len(flying) < self.max_concurrency:
                     if self._failure is None and self.control.may_call():
-                        search = BatchSearch(partial(self._call, rule), waiting)
-                        flying[pool.submit(search.run)] = waiting
+                        search = BatchSearch(partial(self._call, rule), batch)
+                        flying[pool.submit(search.run)] = batch
                     else:
-                        yield not_attempted(waiting)
-                    waiting = next(batches, None)
+                        yield not_attempted(batch)
+                    batch = next(batches, None)
                 if flying:
                     yield self._landed(flying)
         yield from self._settle_aside(rule)

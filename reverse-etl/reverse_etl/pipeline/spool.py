@@ -129,7 +129,7 @@ class Spools:
         spool = self.by_rule.get(rule.name)
         return spool.keys if spool else set()
 
-    def in_the_way(self, rule: CompiledRule, keys: Iterable[str]) -> list[Spool]:
+    def to_send_first(self, rule: CompiledRule, keys: Iterable[str]) -> list[Spool]:
         """Spools to send before records with these keys can be planned: those of their parents,
         and those with writes of the same keys."""
         wanted = set(keys)
