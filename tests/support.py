@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,20 @@ def catalog(folder: Path, streams: Iterable[str]) -> Path:
 # Runs
 
 
+@contextlib.contextmanager
+def log_handlers_kept() -> Iterator[None]:
+    """Remove the log handlers that a run adds.
+
+    The SDK adds one each time, so that after many runs in one process each line goes out as often.
+    """
+    root = logging.getLogger()
+    before = root.handlers[:]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+
+
 @dataclass
 class Result:
     """How a run ended."""
@@ -128,7 +143,7 @@ def deliver(
     config_file = written(folder, f"{crm}.json", target_config(box, crm, folder, **config))
     lines = messages if isinstance(messages, Path) else lines_of(folder, messages)
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), log_handlers_kept():
         code = commands.main(crm.target, ["--config", str(config_file), "--input", str(lines)])
     return Result(
         code,
@@ -173,7 +188,7 @@ def run_tap(
     if state is not None:
         arguments += ["--state", str(written(folder, "state.json", state))]
     out = io.StringIO()
-    with contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out), log_handlers_kept():
         code = tap_commands.main(arguments)
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 

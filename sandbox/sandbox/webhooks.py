@@ -71,6 +71,7 @@ class Webhooks:
             task.cancel()
         self.receivers.clear()
         self.sent.clear()
+        self.events.reset()
 
     def register(self, wanted: Any) -> None:
         """Add a receiver in the form of the export guide: `{url, events, auth: {type, token}}`.

@@ -7,6 +7,8 @@ import socket
 import psutil
 from sandbox.peer import is_other_end
 
+from box import Box
+
 
 def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> None:
     """Two clients may have the same port towards two servers; one is this connection's end."""
@@ -31,3 +33,13 @@ def test_a_kill_finds_the_client_and_not_another_that_uses_the_same_port() -> No
             is_other_end(connection, port, other.getsockname()[1]) for connection in ours
         )
         accepted.close()
+
+
+def test_after_a_reset_events_happen_at_the_present_again(box: Box) -> None:
+    """However far the clock was moved before."""
+    box.advance(10 * 86_400)
+    box.happen("user.referred_signup", users=1)
+    box.reset()
+    (key,) = box.happen("user.referred_signup", users=1)
+    users = {row["id"]: row["properties"] for row in box.objects("canai", "users")}
+    assert users[key]["last_active_at"] < "2026-01-31T01"

@@ -34,8 +34,7 @@ class PlatformEvents:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._last = ""
-        self._made = 0
+        self.reset()
         self._changes = {
             "user.journey_stage_completed": self._complete_stage,
             "payment.completed": self._pay,
@@ -43,6 +42,11 @@ class PlatformEvents:
             "feedback.submitted": self._submit,
             "user.referred_signup": self._refer,
         }
+
+    def reset(self) -> None:
+        """Start again: the clock goes back, and no event was before it."""
+        self._last = ""
+        self._made = 0
 
     def make(self, kind: str, users: int, ids: list[str] | None) -> list[Row]:
         """Payloads of an event for this many users, or for those of `ids`.
