@@ -71,11 +71,11 @@ test: $(FAST_READY)
 	$(PYTEST) $(PYTEST_ARGS) "$(T)"
 else
 test: $(PLUGINS_READY) ## Run every test that needs no account (T=path::name: only that one)
-	$(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	$(PYTEST) -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 endif
 
 test-fast: $(FAST_READY) ## Run the tests that need no process, database or Meltano (T=path::name)
-	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) $(PURE_FOLDERS))
+	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PURE_FOLDERS))
 
 check: types ## Lint, check types, versions, words, and that generated files are up to date
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from places import fast_folder
+from places import LongestFirst, fast_folder
 from quick import QUICKER, SLEEP
 
 # isort: split
@@ -27,6 +27,11 @@ from needs import (  # noqa: F401  (hooks and a fixture, which pytest finds by n
     pytest_collection_modifyitems,
     pytest_configure,
 )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Register what pytest-randomly's shuffle must not undo."""
+    session.config.pluginmanager.register(LongestFirst())
 
 
 @pytest.fixture(scope="session")
