@@ -9,12 +9,15 @@ from reverse_etl.crm.adapter import (
     Adapter,
     Attachment,
     CallCount,
+    Currencies,
     FileAdapter,
     Hit,
     JobAdapter,
     JobResults,
     Lookup,
     MergeAdapter,
+    MoneyAdapter,
+    OptionAdapter,
     OwnerAdapter,
     RowResult,
 )
@@ -27,13 +30,14 @@ from reverse_etl.errors import (
     BudgetSpentError,
     CrmError,
     FatalError,
+    NoSuchLinkError,
     NoSuchObjectError,
     NotRepresentableError,
     RowError,
     SettingError,
     StoppedError,
 )
-from reverse_etl.objects import FieldWanted, Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
@@ -56,6 +60,7 @@ __all__ = [
     "CrmHttp",
     "CrmRecord",
     "CrmTarget",
+    "Currencies",
     "FatalError",
     "FieldInfo",
     "FieldWanted",
@@ -66,13 +71,18 @@ __all__ = [
     "Kind",
     "Lane",
     "LinkForm",
+    "LinkWanted",
     "Lookup",
     "Meaning",
     "MergeAdapter",
+    "MoneyAdapter",
+    "Namespace",
+    "NoSuchLinkError",
     "NoSuchObjectError",
     "NotRepresentableError",
     "OAuth",
     "ObjectSpec",
+    "OptionAdapter",
     "OwnerAdapter",
     "Purpose",
     "RowError",

@@ -5,6 +5,7 @@
       MappingError             a rule is wrong; names the file and the line
       CrmError                 the CRM refuses the whole call, or cannot be reached
         NoSuchObjectError      the account does not have the object
+        NoSuchLinkError        the CRM has no such link between two objects
         BudgetSpentError       no calls are left: nothing more is written in this run
       LedgerError              the ledger cannot be used
       LawBrokenError           a planned write without an outcome, or with two: a bug here
@@ -36,6 +37,7 @@ __all__ = [
     "LawBrokenError",
     "LedgerError",
     "MappingError",
+    "NoSuchLinkError",
     "NoSuchObjectError",
     "NotRepresentableError",
     "ReverseEtlError",
@@ -62,6 +64,10 @@ class CrmError(FatalError):
 
 class NoSuchObjectError(CrmError):
     """The account does not have the object."""
+
+
+class NoSuchLinkError(CrmError):
+    """The CRM has no such link between two objects."""
 
 
 class BudgetSpentError(CrmError):

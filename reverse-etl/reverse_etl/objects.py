@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -45,8 +46,36 @@ class LinkForm:
     key_field: str = ""
     """The other object's upsert key, for a CRM that takes a reference by key.
 
+    The mapping sets it; empty if no rule writes the other object.
+    """
+    type: str = ""
+    """The CRM's own type of an association, in the adapter's notation."""
+    name: str = ""
+    """What tells it from the rule's other links, and from then on in the ledger.
+
     The mapping sets it.
     """
+    found_by: str = ""
+    """The other object's field by which the CRM is asked for it, where no rule writes it.
+
+    The mapping sets it.
+    """
+    holds_back: bool = True
+    """False if the record goes out while the other end is missing, and only the link waits.
+
+    The mapping sets it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWanted:
+    """A link as a rule asks for it, before the CRM says which form it has."""
+
+    to: str
+    field: str = ""
+    """The field that holds it, where there are several; empty for the only one."""
+    label: str = ""
+    """The label of an association, as people see it; empty for the plain association."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +105,15 @@ class ObjectSpec:
     """Fields that every new record needs, and why."""
     file_rows: tuple[int, ...] = ()
     """The fewest calls that a file takes: for each, how many files it can serve."""
+    marker_in: str = ""
+    """The text field whose visible last line is the key, for an object without a key field.
+
+    Its records are found among those of the record they belong to.
+    """
+    label: str = ""
+    """What people call one record, for `provision`."""
+    plural: str = ""
+    """What people call several records, for `provision`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +127,16 @@ class FieldWanted:
     long_text: bool = False
     refers: str = ""
     """The object whose ids the field holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Under which name `provision` puts what it creates: groups, folders, rights."""
+
+    label: str = "Singer"
+    """As people see it."""
+
+    @property
+    def name(self) -> str:
+        """As an API takes it: lower case, without spaces."""
+        return re.sub(r"\W+", "_", self.label).strip("_").casefold()

@@ -49,6 +49,12 @@ class FieldInfo:
     """Other names of options, in lower case: the labels that people see, for example."""
     wire_name: str = ""
     """The name on the wire, if it is not `name`."""
+    refers: tuple[str, ...] = ()
+    """The objects whose ids the field holds, if it is a lookup."""
+    create_only: bool = False
+    """True if the CRM takes the field only when the record is created."""
+    required: bool = False
+    """True if the CRM takes no new record without it."""
 
 
 def canonical(info: FieldInfo, value: object) -> Value:

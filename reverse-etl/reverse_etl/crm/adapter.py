@@ -5,12 +5,12 @@ A target's package implements `Adapter`; the core calls nothing else in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from reverse_etl.errors import BudgetSpentError, RowError
-from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
+from reverse_etl.errors import BudgetSpentError, NoSuchLinkError, RowError
+from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Value
 
@@ -118,6 +118,31 @@ class OwnerAdapter(Protocol):
         ...
 
 
+class OptionAdapter(Protocol):
+    """A CRM whose choice fields can get more options."""
+
+    def add_options(self, object_name: str, field_name: str, options: Sequence[str]) -> FieldInfo:
+        """Add options that a field lacks; returns the field as it is then. Raises: CrmError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Currencies:
+    """The currencies of an account, by ISO 4217 code."""
+
+    default: str
+    active: frozenset[str]
+    """All that records may use, the default included."""
+
+
+class MoneyAdapter(Protocol):
+    """A CRM that knows which currencies its records may use."""
+
+    def currencies(self) -> Currencies:
+        """The account's currencies. Raises: CrmError."""
+        ...
+
+
 class MergeAdapter(Protocol):
     """A CRM that can make one record of two."""
 
@@ -163,6 +188,12 @@ class Adapter(Protocol):
 
     crm: str
     objects: Mapping[str, ObjectSpec]
+    """The objects of which something special is known.
+
+    Once the mapping is read, the core replaces it by the specs of all mapped objects.
+    """
+    default_object: ObjectSpec | None = None
+    """What holds for every other object that `describe` knows; None if there are no others."""
     calls: CallCount
     jobs: JobAdapter | None = None
     """Takes many rows as a job; needed by objects with a lane that is one."""
@@ -172,6 +203,10 @@ class Adapter(Protocol):
     """Knows who may own records; needed if a rule names an owner."""
     merging: MergeAdapter | None = None
     """Merges two records that a lost response left behind."""
+    choosing: OptionAdapter | None = None
+    """Adds options to choice fields; needed where `add_options` is on."""
+    money: MoneyAdapter | None = None
+    """Knows the account's currencies; needed if a rule names one."""
 
     def account(self) -> Account:
         """The account behind the credentials. Raises: CrmError."""
@@ -180,6 +215,23 @@ class Adapter(Protocol):
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """The fields of an object, by name. Raises: NoSuchObjectError, CrmError."""
         ...
+
+    def object_names(self) -> Iterable[str]:
+        """Names of objects, to suggest the one that was meant. Raises: CrmError."""
+        return self.objects
+
+    def link_form(
+        self, object_name: str, wanted: LinkWanted, *, provision: bool = False
+    ) -> LinkForm:
+        """The form of a link between two objects, of which `object_name` has been described.
+
+        With `provision`, an association label that is missing is created; a field is created by
+        `provision`. Raises: NoSuchLinkError, CrmError.
+        """
+        form = self.objects[object_name].links.get(wanted.to)
+        if form is None:
+            raise NoSuchLinkError(f"{object_name} cannot be linked to {wanted.to}.")
+        return form
 
     def facts(self) -> Mapping[str, object]:
         """What functions may need to know about the account, by the names of their arguments."""
