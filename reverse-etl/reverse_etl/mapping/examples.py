@@ -15,7 +15,7 @@ from reverse_etl.mapping.kinds import source_kind
 from reverse_etl.mapping.rules import Example, FieldRule, Rule
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import SourceRecord
-from reverse_etl.values import FieldInfo, plain_number
+from reverse_etl.values import FieldInfo, joined_text, plain_number
 
 EXAMPLE_FACTS: Mapping[str, object] = {"stage_ids": (1, 2, 3, 4, 5)}
 FILTERED = "filtered"
@@ -70,7 +70,8 @@ def compile_example(
     rule: Rule, example: Example, functions: Mapping[str, Function]
 ) -> CompiledRule:
     """The rule for a stream that has the properties of the rule and of the example."""
-    names = {name for name, _ in wanted_properties(rule)} | {*example.record}
+    names = {first_part(path, example.record) for path, _ in wanted_properties(rule)}
+    names |= {*example.record}
     properties: dict[str, Any] = {name: {} for name in names}
     compiler = RuleCompiler(functions, EXAMPLE_FACTS)
     compiler.check_properties(rule, properties)
@@ -83,8 +84,15 @@ def compile_example(
         find_rows_a_call=1,
         links={link.to: LinkForm(link.to, "association") for link in rule.links},
     )
-    # owners are the CRM's users, and no CRM is asked here
-    return compiler.compile(replace(rule, owner=None), spec, properties, infos)
+    # owners and currencies are the CRM's, and no CRM is asked here
+    fields = tuple(replace(field, currency=None) for field in rule.fields)
+    rule = replace(rule, owner=None, fields=fields)
+    return compiler.compile(rule, spec, properties, infos)
+
+
+def first_part(path: str, record: Mapping[str, Any]) -> str:
+    """The property that a path begins with."""
+    return path if path in record else path.split(".")[0]
 
 
 def example_info(field: FieldRule, functions: Mapping[str, Function]) -> FieldInfo:
@@ -92,6 +100,8 @@ def example_info(field: FieldRule, functions: Mapping[str, Function]) -> FieldIn
     source = source_kind(field, {path: {} for path in field.paths}, functions)
     if field.write == "forward_only":
         return FieldInfo(field.name, "choice", options=source.options or ("any",))
+    if source.kind == "choices":
+        return FieldInfo(field.name, "choices", options=source.options)
     return FieldInfo(field.name, source.kind if source.kind in PLAIN_KINDS else "text")
 
 
@@ -99,4 +109,6 @@ def comparable(value: object) -> object:
     """A value as text, so that 99 equals "99": which it is only the CRM's field says."""
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, (list, tuple)):
+        return joined_text(value)
     return plain_number(value) if isinstance(value, (int, float, Decimal)) else str(value)

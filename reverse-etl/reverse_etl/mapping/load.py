@@ -7,6 +7,7 @@ and the nearest known word.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,14 +18,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from reverse_etl.errors import MappingError
+from reverse_etl.mapping.fields import Lines, Place, build_field
 from reverse_etl.mapping.rules import (
     AttachRule,
     Example,
-    FieldRule,
     LinkRule,
     OwnerRule,
     Rule,
-    WritePolicy,
     nearest,
     suggestion,
 )
@@ -33,11 +33,21 @@ SHIPPED = "shipped"
 """The word of the setting `mapping` for the rules that a target ships."""
 OPTIONAL = "optional/"
 """How the setting `mapping` names one of a target's optional rules: `optional/payments.deal`."""
+BOOLEAN = "tag:yaml.org,2002:bool"
 OWNER = "owner"
 """The other end of the link that says who owns a record."""
 SCHEMA_FILE = Path(__file__).with_name("rule.schema.json")
-Lines = Mapping[str, int]
-"""Line numbers by path, such as `fields/email/from`."""
+
+
+class RuleLoader(yaml.SafeLoader):
+    """YAML whose booleans are `true` and `false`: `no` is a country, `yes` a word of `parse`."""
+
+
+RuleLoader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if resolver[0] != BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+RuleLoader.add_implicit_resolver(BOOLEAN, re.compile("true|True|TRUE|false|False|FALSE"), "tTfF")
 
 
 @cache
@@ -88,8 +98,8 @@ def load_rule(file: Path) -> Rule:
     text = file.read_text(encoding="utf-8")
     try:
         # composed for the line numbers, loaded for the values: the loader forgets the lines
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=RuleLoader)
+        content = yaml.load(text, Loader=RuleLoader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         raise yaml_error(file.name, error) from None
     lines = line_numbers(node) if node is not None else {}
@@ -198,7 +208,7 @@ def build_rule(file: Path, content: Mapping[str, Any], lines: Lines) -> Rule:
         object=content["object"],
         upsert_key=content["upsert_key"],
         fields=tuple(
-            build_field(name, source, content, lines.get(f"fields/{name}", 1))
+            build_field(name, source, content, Place(file.name, lines, f"fields/{name}"))
             for name, source in content["fields"].items()
         ),
         mode=content.get("mode", "upsert"),
@@ -210,34 +220,6 @@ def build_rule(file: Path, content: Mapping[str, Any], lines: Lines) -> Rule:
         attach=build_attach(content, lines),
         examples=build_examples(content, lines),
         lines=dict(lines),
-    )
-
-
-def build_field(
-    name: str, source: str | Mapping[str, Any], rule: Mapping[str, Any], line: int
-) -> FieldRule:
-    """A field; values at the rule's level are its defaults."""
-    words: Mapping[str, Any] = {"from": source} if isinstance(source, str) else source
-    write: WritePolicy = words.get("write", rule.get("write", "always"))
-    if "value" in words:
-        return FieldRule(name, line, constant=words["value"], write=write)
-    path = words["from"]
-    # a path may be "." only in the long form; the short form takes it as a property's name
-    whole_record = path == "." and not isinstance(source, str)
-    when_null = words.get("when_null", rule.get("when_null", "keep"))
-    return FieldRule(
-        name,
-        line,
-        paths=() if whole_record else (path,) if isinstance(path, str) else tuple(path),
-        whole_record=whole_record,
-        function=words.get("as"),
-        table=words.get("map"),
-        default=words.get("default"),
-        max_length=words.get("max_length"),
-        write=write,
-        clear_on_null=when_null == "clear",
-        wait_on_null=when_null == "wait",
-        mask="mask" in words,
     )
 
 
