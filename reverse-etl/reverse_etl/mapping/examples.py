@@ -10,6 +10,7 @@ from typing import Any
 from reverse_etl.errors import MappingError, RowError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.compiler import RuleCompiler, wanted_properties
+from reverse_etl.mapping.computation import path_value
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.kinds import source_kind
 from reverse_etl.mapping.rules import Example, FieldRule, Rule
@@ -75,7 +76,7 @@ def compile_example(
     properties: dict[str, Any] = {name: {} for name in names}
     compiler = RuleCompiler(functions, EXAMPLE_FACTS)
     compiler.check_properties(rule, properties)
-    infos = {field.name: example_info(field, functions) for field in rule.fields}
+    infos = {field.name: example_info(field, example.record, functions) for field in rule.fields}
     spec = ObjectSpec(
         rule.object,
         (),
@@ -95,14 +96,22 @@ def first_part(path: str, record: Mapping[str, Any]) -> str:
     return path if path in record else path.split(".")[0]
 
 
-def example_info(field: FieldRule, functions: Mapping[str, Function]) -> FieldInfo:
+def example_info(
+    field: FieldRule, record: Mapping[str, Any], functions: Mapping[str, Function]
+) -> FieldInfo:
     """A field as loose as the rule needs: the CRM's own types are checked against the CRM."""
-    source = source_kind(field, {path: {} for path in field.paths}, functions)
+    properties = {path: example_schema(path_value(record, path)) for path in field.paths}
+    source = source_kind(field, properties, functions)
     if field.write == "forward_only":
         return FieldInfo(field.name, "choice", options=source.options or ("any",))
-    if source.kind == "choices":
+    if source.kind == "choices" and source.options:
         return FieldInfo(field.name, "choices", options=source.options)
     return FieldInfo(field.name, source.kind if source.kind in PLAIN_KINDS else "text")
+
+
+def example_schema(value: object) -> dict[str, Any]:
+    """What a value of an example says of its property: no more than whether it is a list."""
+    return {"type": "array"} if isinstance(value, list) else {}
 
 
 def comparable(value: object) -> object:
