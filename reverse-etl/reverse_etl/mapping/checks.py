@@ -28,6 +28,21 @@ def check_rules(rules: Sequence[Rule], objects: Iterable[str] | None = None) -> 
     return parents_first([with_key_fields(rule, key_fields) for rule in rules])
 
 
+def with_settings(rule: Rule, settings: Mapping[str, str]) -> Rule:
+    """The rule with the links whose key is the value of a setting, as far as they are set.
+
+    Raises: MappingError for a setting that the target does not have.
+    """
+    for link in rule.links:
+        if link.setting and link.setting not in settings:
+            hint = suggestion(link.setting, sorted(settings))
+            raise rule.error(f"unknown setting {link.setting!r}.", link.line, hint)
+    links = (
+        replace(link, fixed=settings[link.setting]) if link.setting else link for link in rule.links
+    )
+    return replace(rule, links=tuple(link for link in links if link.fixed or link.paths))
+
+
 def upsert_keys(rules: Sequence[Rule]) -> dict[str, str]:
     """The upsert key of every mapped object. Raises: MappingError if rules disagree on it."""
     keys: dict[str, str] = {}
@@ -87,6 +102,10 @@ def check_links(rule: Rule, mapped: Iterable[str]) -> None:
                 or "Add a rule for it, or name the field by which the CRM finds it (`by`)."
             )
             raise rule.error(f"links to {link.to!r}, which no rule maps.", link.line, hint)
+        if len(link.paths) > 1 and link.join is None:
+            raise rule.error(
+                "a key of several properties needs `join`.", link.line, 'For example `join: "-"`.'
+            )
         if link.name in names:
             raise rule.error(
                 f"links to {link.to!r} twice.",

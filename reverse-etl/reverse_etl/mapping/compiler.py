@@ -236,9 +236,7 @@ def check_key_is_unique(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, F
         )
 
 
-def with_required(
-    rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, FieldInfo]
-) -> ObjectSpec:
+def with_required(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, FieldInfo]) -> ObjectSpec:
     """The spec with the fields that the CRM itself calls required.
 
     Raises: MappingError if the rule may create records and gives one of them no value at all.
@@ -252,7 +250,9 @@ def with_required(
             "fields",
             f"Add {missing[0]} to the fields, or set `mode: update_only`.",
         )
-    return replace(spec, required={name: required[name] for name in required if name not in missing})
+    return replace(
+        spec, required={name: required[name] for name in required if name not in missing}
+    )
 
 
 def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:

@@ -1,4 +1,4 @@
-"""The other ends of links: CRM ids by key, from the ledger, or from the CRM where no rule writes them.
+"""The other ends of links: CRM ids by key, from the ledger, or where no rule writes them the CRM.
 
 Invariant: the CRM is asked for a key at most twice in a run, the second time at its end.
 """
@@ -66,7 +66,7 @@ class Parents:
     def fault(self, link: WantedLink) -> RowError | None:
         """Why a link can never be made as it is; None if its other end may still come."""
         form = link.form
-        if len(self._found.get((form.to, form.found_by, link.to_key), ())) < 2:  # noqa: PLR2004
+        if len(self._found.get((form.to, form.found_by, link.to_key), ())) < 2:
             return None
         return RowError(
             "ambiguous_link",

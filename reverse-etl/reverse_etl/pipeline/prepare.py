@@ -106,7 +106,9 @@ class Preparation:
                 raise rule.error(error.message, link.line, error.hint) from None
             except NoSuchObjectError as error:
                 hint = nearest(link.to, self.adapter.object_names()) or error.hint
-                raise rule.error(f"links to {link.to!r}: {error.message}", link.line, hint) from None
+                raise rule.error(
+                    f"links to {link.to!r}: {error.message}", link.line, hint
+                ) from None
             forms.append(link_form(link, form))
         return forms
 

@@ -135,7 +135,7 @@ class Spools:
         """Spools to send before records with these keys can be planned: those of their parents,
         and those with writes of the same keys."""
         wanted = set(keys)
-        parents = {link.to for link in rule.links}
+        parents = {form.to for form in rule.forms if not form.found_by}
         return [
             spool
             for spool in self.by_rule.values()

@@ -42,12 +42,12 @@ class WaitingRoom:
         """
         waiting = [row for row in self.ledger.waiting.of(rule.name) if row.record is not None]
         ready = self._ready(rule, waiting)
-        settled = self._settled(rule, ready)
+        in_crm = self._in_crm(rule, ready)
         writes = self.outcomes.of(rule.object)
         for row in ready:
             if row.run_id != self.run_id:
                 writes.planned()
-            elif row.key in settled:  # only its link waits: setting it is a write of its own
+            elif row.key in in_crm:  # only its link waits: setting it is a write of its own
                 writes.planned()
                 self.outcomes.links.withdrawn("waiting", 1)
             else:
@@ -61,7 +61,7 @@ class WaitingRoom:
         ids = self.parents.of(rule.object, links.values())
         return [row for row in waiting if (row.to_object, row.to_key) in ids]
 
-    def _settled(self, rule: CompiledRule, rows: Sequence[Waiting]) -> set[str]:
+    def _in_crm(self, rule: CompiledRule, rows: Sequence[Waiting]) -> set[str]:
         """Keys of rows whose record is in the CRM, so that only a link of it waits."""
         entries = self.ledger.entries(rule.object, {row.key for row in rows})
         return {key for key, entry in entries.items() if entry.state == "settled"}
@@ -111,7 +111,7 @@ class WaitingRoom:
         """What has waited too long becomes a dead letter."""
         limit = self.ledger.waiting.cutoff(self.wait_days)
         expired = [row for row in self.ledger.waiting.of(rule.name) if row.since < limit]
-        settled = self._settled(rule, expired)
+        in_crm = self._in_crm(rule, expired)
         changes = Changes(rule.object)
         for row in expired:
             to_object = row.to_object.partition(SEPARATOR)[0]
@@ -123,7 +123,7 @@ class WaitingRoom:
             )
             changes.dead.append(letter(rule, waiting_source(rule, row), "link", error))
             changes.done_waiting.append((rule.name, row.key, row.to_object))
-            whole = row.record is not None and row.key not in settled
+            whole = row.record is not None and row.key not in in_crm
             self._count_expired(rule, row, whole=whole)
         self.ledger.apply(changes)
 
@@ -158,7 +158,5 @@ def references(rule: CompiledRule, row: Waiting) -> int:
     """The number of reference links of a waiting write: they are counted again with it."""
     values = row.record or {}
     return sum(
-        1
-        for link in rule.links
-        if link.form.form == "reference" and link.key(values) is not None
+        1 for link in rule.links if link.form.form == "reference" and link.key(values) is not None
     )
