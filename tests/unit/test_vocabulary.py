@@ -64,7 +64,7 @@ def compiled(
         infos[name] = kind if isinstance(kind, FieldInfo) else FieldInfo(name, kind)
     compiler = RuleCompiler({}, {}, currencies)
     compiler.check_properties(rule, PROPERTIES)
-    return compiler.compile(rule, SPEC, PROPERTIES, infos)
+    return compiler.compile(rule, SPEC, PROPERTIES, infos, ())
 
 
 def mapped(rule: CompiledRule, **values: object) -> CrmRecord:
@@ -203,10 +203,8 @@ def test_words_apply_in_the_order_in_which_they_are_documented(tmp_path: Path) -
         rule_of(
             tmp_path,
             "  key: id\n"
-            "  day: {from: since, parse: {date: '%d.%m.%Y'}, default: 2000-01-01}\n".replace(
-                "2000-01-01", "'2000-01-01'"
-            )
-            + "  grade: {from: amount, parse: number, map: {'1.5': high}, default: unknown,"
+            "  day: {from: since, parse: {date: '%d.%m.%Y'}, default: '2000-01-01'}\n"
+            "  grade: {from: amount, parse: number, map: {'1.5': high}, default: unknown,"
             " max_length: 4}\n"
             "  list: {from: tags, map: {a: Alpha, b: Beta}, max_length: 8}\n"
             "  hidden: {from: [id, shop], join: '/', mask: hash}\n",
@@ -251,7 +249,7 @@ def test_provision_creates_a_field_of_the_kind_that_the_words_give(
     tmp_path: Path, field: str, kind: Kind, options: tuple[str, ...]
 ) -> None:
     rule = rule_of(tmp_path, f"  key: id\n  other: {field}\n")
-    _, wanted = RuleCompiler({}, {}).wanted_fields(rule, SPEC, PROPERTIES)
+    _, wanted = RuleCompiler({}, {}).wanted_fields(rule, PROPERTIES)
     assert (wanted.kind, wanted.options) == (kind, options)
     assert wanted.long_text == (field == "tags")
 

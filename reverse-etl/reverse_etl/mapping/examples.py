@@ -83,12 +83,12 @@ def compile_example(
         upserts=True,
         unique_keys=False,
         find_rows_a_call=1,
-        links={link.to: LinkForm(link.to, "association") for link in rule.links},
     )
+    forms = [LinkForm(link.to, "association", name=link.name) for link in rule.links]
     # owners and currencies are the CRM's, and no CRM is asked here
     fields = tuple(replace(field, currency=None) for field in rule.fields)
     rule = replace(rule, owner=None, fields=fields)
-    return compiler.compile(rule, spec, properties, infos)
+    return compiler.compile(rule, spec, properties, infos, forms)
 
 
 def first_part(path: str, record: Mapping[str, Any]) -> str:

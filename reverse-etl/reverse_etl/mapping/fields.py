@@ -10,10 +10,8 @@ from reverse_etl.errors import MappingError
 from reverse_etl.mapping.parsing import BadFormatError, field_parser, parse_rule
 from reverse_etl.mapping.paths import as_paths
 from reverse_etl.mapping.rules import CurrencyRule, FieldRule, ParseRule, WritePolicy
+from reverse_etl.mapping.yaml_files import Lines
 from reverse_etl.values import plain_text
-
-Lines = Mapping[str, int]
-"""Line numbers by path, such as `fields/email/from`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from reverse_etl.crm.adapter import OptionAdapter
 from reverse_etl.errors import RowError
 from reverse_etl.mapping.compiled import CompiledField, CompiledRule
-from reverse_etl.mapping.compiler import OPTIONED
 from reverse_etl.mapping.computation import BAD_RECORD
+from reverse_etl.mapping.field_checks import OPTIONED
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.records import Received, SourceRecord
