@@ -87,6 +87,10 @@ class Crm(ABC):
 
     __repr__ = __str__
 
+    def custom_field(self, name: str) -> str:
+        """A name, in lower case with underscores, as the CRM spells those of custom fields."""
+        return name
+
     # Credentials
 
     @abstractmethod

@@ -85,6 +85,9 @@ class Salesforce(Crm):
     no_credentials: ClassVar = {"client_id": None, "client_secret": None}
     meaning = staticmethod(api.meaning)
 
+    def custom_field(self, name: str) -> str:
+        return f"{name.title()}__c"
+
     def credentials(self, url: str, account: str = "") -> dict[str, Any]:
         client = f"sandbox{suffix(account)}"
         return {"login_url": f"{url}/salesforce", "client_id": client, "client_secret": client}
