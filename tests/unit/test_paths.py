@@ -48,7 +48,7 @@ def test_a_key_of_several_parts_is_their_plain_text_joined() -> None:
     assert key({**RECORD, "id": Decimal("7.50"), "flag": False}) == "7.5-Ada-false"
 
 
-def test_a_key_with_an_empty_part_is_no_key() -> None:
+def test_a_key_with_an_empty_part_gives_none() -> None:
     key = key_computation(["id", "name.family"], "-")
     assert key(RECORD) is None
     assert key_computation(["name.given"])({"name": {"given": ""}}) is None

@@ -174,7 +174,7 @@ def test_a_part_of_a_path_that_the_stream_lacks_is_one_line(
         ("{from: amount, currency: {value: euro}}", 6, "currency/value"),
     ],
 )
-def test_a_word_that_makes_no_sense_is_an_error_with_its_line(
+def test_a_word_that_is_wrong_is_an_error_with_its_line(
     tmp_path: Path, field: str, line: int, message: str
 ) -> None:
     with pytest.raises(MappingError) as error:

@@ -120,7 +120,7 @@ class CompiledRule:
         return name in self.fields and self.fields[name].rule.clear_on_null
 
     def learn(self, info: FieldInfo) -> None:
-        """Take a field as the CRM has it now, options that were added included."""
+        """Take a field as it is in the CRM now, added options included."""
         field = self.fields[info.name]
         self.fields[info.name] = replace(field, info=info, order=info.options or field.order)
 

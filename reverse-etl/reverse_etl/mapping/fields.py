@@ -87,7 +87,7 @@ def check_sources(
 
 
 def build_parse(name: str, words: Mapping[str, Any], place: Place) -> ParseRule | None:
-    """How text becomes another kind; None if it stays text. Raises: MappingError."""
+    """How text becomes another kind; None if it remains text. Raises: MappingError."""
     if "parse" not in words:
         return None
     try:

@@ -147,7 +147,7 @@ class Preparation:
         return self.adapter.money.currencies() if asked and self.adapter.money else None
 
     def _adds_options(self) -> bool:
-        """Whether options are added. Raises: SettingError if the CRM cannot do it."""
+        """Returns True if options are added. Raises: SettingError if the CRM cannot do it."""
         if self.adds_options and self.adapter.choosing is None:
             raise SettingError(
                 f"add_options: {self.adapter.crm} has no way to add options.",
