@@ -93,6 +93,19 @@ def test_an_upsert_key_of_several_parts_needs_all_of_them(tmp_path: Path) -> Non
     assert error.value.code == "no_key"
 
 
+def test_the_composite_key_of_the_docs_page(tmp_path: Path) -> None:
+    text = (
+        "stream: lines\nobject: thing\nupsert_key: order_line_id\nfields:\n"
+        '  order_line_id: {from: [order_id, line], join: "-"}\n'
+    )
+    rule = load_rule(written(tmp_path, "lines.thing.yml", text))
+    info = FieldInfo("order_line_id", "text")
+    thing = RuleCompiler({}, {}).compile(
+        rule, SPEC, {"order_id": {}, "line": {}}, {info.name: info}, ()
+    )
+    assert mapped(thing, order_id=1007.0, line=2).key == "1007-2"
+
+
 def test_nested_values_and_entries_of_lists(tmp_path: Path) -> None:
     rule = compiled(
         rule_of(tmp_path, "  key: id\n  city: addresses.0.city\n  last: addresses.-1.city\n")
