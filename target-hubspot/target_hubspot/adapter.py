@@ -64,7 +64,7 @@ class HubSpotAdapter(Adapter):
     def _is_planned(self, object_name: str) -> bool:
         """Returns True if the mapping lists an object, so that it may be created later."""
         spec = self.objects.get(object_name)
-        return bool(spec and getattr(spec, "listed", False))
+        return bool(spec and spec.listed)
 
     def account(self) -> Account:
         """The portal of the token."""
