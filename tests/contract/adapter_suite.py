@@ -21,7 +21,7 @@ from reverse_etl.errors import (
     CrmError,
     RowError,
 )
-from reverse_etl.objects import FieldWanted, ObjectSpec
+from reverse_etl.objects import FieldWanted, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import Value, canonical
 
@@ -279,7 +279,7 @@ class AdapterSuite:
         (parent_id,) = ready.create(1)
         new = create("child", {child.key_field: "child", **child.fields})
         (child_id,) = ids_of(adapter.write(child.kind, child.key_field, [new]))
-        form = adapter.objects[child.kind].links[ready.kind]
+        form = adapter.link_form(child.kind, LinkWanted(ready.kind))
         for _ in range(2):
             if form.form == "association" or form.later:
                 results = adapter.link(child.kind, form, [(child_id, parent_id)])
