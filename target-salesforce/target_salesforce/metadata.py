@@ -72,7 +72,7 @@ def type_metadata(spec: ObjectSpec, wanted: FieldWanted) -> Mapping[str, Any]:
         return TYPES[wanted.kind]
     if wanted.kind == "choice":
         return {"type": "Picklist", **values_metadata(wanted.options)}
-    if wanted.kind == "choices":
+    if wanted.kind == "choices" and wanted.options:
         lines = {"visibleLines": VISIBLE_LINES}
         return {"type": "MultiselectPicklist", **lines, **values_metadata(wanted.options)}
     if wanted.long_text:
