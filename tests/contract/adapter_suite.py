@@ -8,7 +8,7 @@ targets on the sandbox and for examples/target-tiny on its emulator.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -72,7 +72,11 @@ class Subject:
 
     @property
     def spec(self) -> ObjectSpec:
-        return self.adapter.objects[self.kind]
+        known = self.adapter.objects.get(self.kind)
+        if known is None:
+            assert self.adapter.default_object is not None
+            known = replace(self.adapter.default_object, name=self.kind)
+        return known
 
     @property
     def wanted(self) -> list[FieldWanted]:

@@ -306,3 +306,54 @@ def test_metadata_messages_are_as_the_wsdl_documents_them(
             check(component, kind)
     assert kinds == {"CustomObject", "CustomField"}
     assert sorted(set(wrong)) == []
+
+
+RECORDED = ("Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole")
+DESCRIBED = (
+    *("type", "length", "precision", "scale", "createable", "updateable", "nillable"),
+    *("idLookup", "externalId", "unique", "caseSensitive", "restrictedPicklist", "referenceTo"),
+    *("relationshipName", "custom", "filterable"),
+)
+
+
+def recorded_describe(name: str) -> dict[str, Any]:
+    """A describe that a real org answered."""
+    folder = SPECS / "salesforce" / "describe-and-upsert-recordings"
+    cassette = yaml.safe_load((folder / f"GET_sobjects_{name}_describe.yaml").read_text())
+    body: dict[str, Any] = json.loads(cassette["response"]["body"]["string"])
+    return body
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_salesforce_describes_objects_as_a_real_org_did(box: Box, name: str) -> None:
+    path = f"/salesforce/services/data/v67.0/sobjects/{name}/describe"
+    answer = box.call("GET", path, None, SALESFORCE.headers())
+    recorded = recorded_describe(name)
+    real = {field["name"]: field for field in recorded["fields"]}
+    wrong = []
+    for field in answer["fields"]:
+        expected = real[field["name"]]
+        for key in DESCRIBED:
+            if field[key] != expected[key]:
+                wrong.append(f"{field['name']}.{key}: {field[key]}, really {expected[key]}")
+        if not field["nillable"] and field["defaultedOnCreate"] != expected["defaultedOnCreate"]:
+            wrong.append(f"{field['name']}.defaultedOnCreate")
+        values = [entry["value"] for entry in field["picklistValues"]]
+        if values and values != [entry["value"] for entry in expected["picklistValues"]]:
+            wrong.append(f"{field['name']}: {values}")
+    assert wrong == []
+    for key in ("label", "keyPrefix"):
+        assert answer[key] == recorded[key]
+
+
+def test_salesforce_lists_objects_as_a_real_org_did(box: Box) -> None:
+    path = "/salesforce/services/data/v67.0/sobjects"
+    answer = box.call("GET", path, None, SALESFORCE.headers())
+    real = {item["name"]: item for item in recorded_describe("Global")["sobjects"]}
+    shared = [item for item in answer["sobjects"] if item["name"] in real]
+    assert {item["name"] for item in shared} > {"Account", "Campaign", "Case", "Contact"}
+    keys = ("custom", "createable", "queryable", "updateable")
+    for item in shared:
+        expected = real[item["name"]]
+        if item["name"] not in ("Organization", "User"):
+            assert [item[key] for key in keys] == [expected[key] for key in keys]

@@ -18,6 +18,7 @@ from reverse_etl.ledger import Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
+from reverse_etl.mapping.schemas import stream_properties
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
@@ -25,6 +26,7 @@ from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.jobs import Jobs
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.map import map_block
+from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
@@ -54,6 +56,8 @@ class EngineSettings:
     regress: bool = False
     """True if `forward_only` fields may go back."""
     allow_private_hosts: bool = False
+    add_options: bool = False
+    """True if values that come up are added to choice fields of the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
 
@@ -83,6 +87,7 @@ class Engine:
         """Take a block of a stream through the stages. Raises: CrmError, LedgerError."""
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
+            self.options.extend(rule, received)
             mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
             self.make_room(rule, mapped)
             changed = self.unchanged.settle(rule, mapped)
@@ -175,8 +180,10 @@ class Engine:
         Raises: MappingError, CrmError.
         """
         with self.control.within_budget():
-            properties = schema.get("properties", {})
-            preparation = Preparation(self.adapter, self.functions, self.settings.provision)
+            properties = stream_properties(schema)
+            preparation = Preparation(
+                self.adapter, self.functions, self.settings.provision, self.settings.add_options
+            )
             compiled, absent = preparation.compile(self.rules_of(stream), properties)
             receiver = Receiver.for_schema(stream, schema, key_properties)
             self.compiled[stream], self.absent[stream] = compiled, absent
@@ -251,6 +258,12 @@ class Engine:
             yield from rules
 
     # The stages
+
+    @cached_property
+    def options(self) -> Options:
+        """Adds options that are missing in the CRM, where the user wants it."""
+        choosing = self.adapter.choosing if self.settings.add_options else None
+        return Options(choosing, self.outcomes, self.control)
 
     @cached_property
     def unchanged(self) -> Unchanged:

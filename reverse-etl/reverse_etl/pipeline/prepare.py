@@ -10,8 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import CrmError, MappingError, NoSuchLinkError, NoSuchObjectError
+from reverse_etl.crm.adapter import Adapter, Currencies
+from reverse_etl.errors import (
+    CrmError,
+    MappingError,
+    NoSuchLinkError,
+    NoSuchObjectError,
+    SettingError,
+)
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fields
 from reverse_etl.mapping.functions import Function
@@ -30,6 +36,7 @@ class Preparation:
     adapter: Adapter
     functions: Mapping[str, Function]
     provision: bool
+    adds_options: bool = False
 
     def compile(
         self, rules: Sequence[Rule], properties: Mapping[str, Any]
@@ -37,9 +44,14 @@ class Preparation:
         """Compiled rules, and those whose object the account does not have.
 
         All rules are checked against the stream before the CRM is changed for one of them.
-        Raises: MappingError, CrmError.
+        Raises: MappingError, SettingError, CrmError.
         """
-        compiler = RuleCompiler(self.functions, self.adapter.facts())
+        compiler = RuleCompiler(
+            self.functions,
+            self.adapter.facts(),
+            self._currencies(rules),
+            adds_options=self._adds_options(),
+        )
         for rule in rules:
             compiler.check_properties(rule, properties)
         compiled: list[CompiledRule] = []
@@ -128,6 +140,20 @@ class Preparation:
         known = [name for name in self.adapter.object_names() if name != rule.object]
         hint = nearest(rule.object, known) or (error.hint if error else "")
         return rule.error(message, "object", hint or suggestion(rule.object, known))
+
+    def _currencies(self, rules: Sequence[Rule]) -> Currencies | None:
+        """The account's currencies, if a rule asks for them and the CRM knows. Raises: CrmError."""
+        asked = any(field.currency is not None for rule in rules for field in rule.fields)
+        return self.adapter.money.currencies() if asked and self.adapter.money else None
+
+    def _adds_options(self) -> bool:
+        """Whether options are added. Raises: SettingError if the CRM cannot do it."""
+        if self.adds_options and self.adapter.choosing is None:
+            raise SettingError(
+                f"add_options: {self.adapter.crm} has no way to add options.",
+                "Add them in the CRM, and turn the setting off.",
+            )
+        return self.adds_options
 
     def _owners(self, rule: Rule) -> Mapping[str, str]:
         """Who may own records, if the rule asks for owners. Raises: CrmError."""
