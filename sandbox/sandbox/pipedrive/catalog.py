@@ -190,6 +190,7 @@ BODY = {
         "lead_id": "leads",
         "person_id": "persons",
         "org_id": "organizations",
+        "participants": "participants",
         "due_date": "date",
         "due_time": "text",
         "duration": "text",
@@ -220,6 +221,11 @@ REQUIRED = {
     "activities": (),
     "leads": ("title",),
 }
+READ_ONLY = {"activities": ("person_id",)}
+"""Links that a write cannot name: an activity's person is its primary participant.
+
+Source: Pipedrive API v2 migration guide, Activities, read 2026-11-29.
+"""
 CUSTOM_OF = {"leads": "deals"}
 """Whose custom fields an object has, where they are not its own."""
 NO_CUSTOM = ("activities",)

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from sandbox.clock import Clock, iso
-from sandbox.pipedrive.catalog import BODY, KINDS, NO_CUSTOM, REQUIRED, fields_of
+from sandbox.pipedrive.catalog import BODY, KINDS, NO_CUSTOM, READ_ONLY, REQUIRED, fields_of
 from sandbox.pipedrive.errors import RefusedError, invalid
 from sandbox.pipedrive.fixtures import CURRENCIES, field, stages, standard_fields
 from sandbox.pipedrive.values import BODY_VALUES, CUSTOM_TYPES, REFERENCES, fits_custom
@@ -134,6 +134,8 @@ class Company:
         for name, value in values.items():
             if name == "custom_fields" and kind not in NO_CUSTOM:
                 self._check_custom(kind, value)
+            elif name in READ_ONLY.get(kind, ()):
+                raise invalid(f"{name} is read-only")
             elif name not in BODY[kind]:
                 raise invalid(f"unknown field {name}")
             else:
@@ -148,8 +150,15 @@ class Company:
         elif wanted == "stage":
             if value not in {stage["id"] for stage in self.stages}:
                 raise invalid(f"{name} has the wrong type or value")
+        elif wanted == "participants" and self._unknown_person(value):
+            raise RefusedError("Person not found", 400, f"{name} names a person who does not exist")
         elif not BODY_VALUES[wanted](value):
             raise invalid(f"{name} has the wrong type or value")
+
+    def _unknown_person(self, participants: Any) -> bool:
+        if not BODY_VALUES["participants"](participants):
+            return False
+        return any(self.living("persons", entry["person_id"]) is None for entry in participants)
 
     def _check_reference(self, name: str, kind: str, value: Any) -> None:
         if value is None:
@@ -188,6 +197,8 @@ class Company:
                 record["custom_fields"] |= value
             elif name in ("emails", "phones"):
                 record[name] = with_labels(value)
+            elif name == "participants":
+                record |= with_participants(value)
             else:
                 record[name] = value
         if kind == "deals" and "stage_id" in values:
@@ -225,3 +236,10 @@ def with_labels(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"label": "work", "primary": place == 0, **entry} for place, entry in enumerate(entries)
     ]
+
+
+def with_participants(entries: list[dict[str, Any]]) -> Record:
+    """Participants of an activity, and the person that it shows for them: the primary one."""
+    participants = [{"primary": place == 0, **entry} for place, entry in enumerate(entries)]
+    primary = next((entry for entry in participants if entry["primary"]), None)
+    return {"participants": participants, "person_id": primary["person_id"] if primary else None}

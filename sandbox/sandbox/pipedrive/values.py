@@ -56,6 +56,13 @@ def is_price_list(value: Any) -> bool:
     return priced and len(set(used)) == len(used) and set(used) <= CURRENCIES
 
 
+def is_participant_list(value: Any) -> bool:
+    """Returns True for participants of an activity, such as `[{"person_id": 1}]`."""
+    if not isinstance(value, list):
+        return False
+    return all(isinstance(entry, dict) and is_id(entry.get("person_id")) for entry in value)
+
+
 def holds_value(value: Any) -> bool:
     """Returns True for an object such as `{"value": "Main St 1"}`."""
     return isinstance(value, dict) and isinstance(value.get("value"), str)
@@ -75,6 +82,7 @@ BODY_VALUES: Mapping[str, Fits] = {
     ),
     "entries": is_value_list,
     "prices": is_price_list,
+    "participants": is_participant_list,
     "address": lambda value: value is None or holds_value(value),
     "amount": lambda value: (
         value is None or (is_number(value.get("amount")) and value.get("currency") in CURRENCIES)
