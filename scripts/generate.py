@@ -13,7 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from generated_rules import TARGETS, all_rules, functions, side_by_side, vocabulary
+from generated_rules import (
+    TARGETS,
+    all_rules,
+    functions,
+    objects_vocabulary,
+    side_by_side,
+    vocabulary,
+)
 from generated_settings import env_example, meltano_yml, settings_table
 from sandbox.hubspot.routes import HubSpot
 from sandbox.pipedrive.routes import Pipedrive
@@ -38,6 +45,7 @@ def files() -> dict[Path, str]:
         "docs/mapping.md",
         {
             "vocabulary": vocabulary(),
+            "objects": objects_vocabulary(),
             "functions": functions(),
             "side by side": side_by_side(),
             "rules": all_rules(),

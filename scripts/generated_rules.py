@@ -8,7 +8,9 @@ from pathlib import Path
 
 import canai_rules
 from generated_settings import choice
+from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.load import load_rules, schema
+from reverse_etl.mapping.objects_file import objects_schema
 from reverse_etl.mapping.rules import Example, FieldRule, Rule
 from reverse_etl.singer.target import CrmTarget
 from target_hubspot.target import TargetHubSpot
@@ -47,17 +49,27 @@ def rule_section(rule: Rule) -> str:
     ]
     if rule.where:
         lines.append(f"Only rows where `{rule.where}`.")
-    lines += [f"Linked to `{link.to}` by `{link.key}`." for link in rule.links]
+    lines += [f"Linked to `{link.to}` by {link_key(link)}." for link in rule.links]
     if rule.attach:
         lines.append(
             f"The file at `{rule.attach.url}` goes with it as `{rule.attach.name}`, "
-            "if attach_deliverables is on."
+            "if attach_files is on."
         )
     lines += ["", "| CRM field | value |", "| --- | --- |"]
     lines += [f"| `{field.name}` | {value_of(field)} |" for field in rule.fields]
     for example in rule.examples:
         lines += ["", example_sentence(example)]
     return "\n".join(lines)
+
+
+def link_key(link: LinkRule) -> str:
+    """How a link's other end is found, in words."""
+    key = ", ".join(f"`{path}`" for path in link.paths)
+    if link.setting:
+        key = f"the setting `{link.setting}`"
+    elif link.fixed:
+        key = f"`{link.fixed}`"
+    return f"{key}, its `{link.by}`" if link.by else key
 
 
 def example_sentence(example: Example) -> str:
@@ -122,6 +134,18 @@ def vocabulary() -> str:
         for name, declared in words.items():
             word = schema()["$defs"].get(declared.get("$ref", "").rpartition("/")[2], declared)
             lines.append(f"| `{prefix}{name}` | {word['description']}{choice(word)} |")
+    return "\n".join(lines)
+
+
+def objects_vocabulary() -> str:
+    """The words of objects.yml, from its JSON Schema."""
+    top = objects_schema()["properties"]
+    words = top["objects"]["additionalProperties"]["properties"]
+    links = words["links"]["additionalProperties"]["properties"]
+    levels = {"": top, "objects.….": words, "objects.….links.….": links}
+    lines = ["| word | what it says |", "| --- | --- |"]
+    for prefix, level in levels.items():
+        lines += [f"| `{prefix}{name}` | {word['description']} |" for name, word in level.items()]
     return "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespa
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
-from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
@@ -98,6 +98,7 @@ __all__ = [
     "main",
     "note_html",
     "note_parts",
+    "other_names",
     "parent_key",
     "plain_number",
 ]

@@ -105,6 +105,8 @@ class ObjectSpec:
     """Fields that every new record needs, and why."""
     file_rows: tuple[int, ...] = ()
     """The fewest calls that a file takes: for each, how many files it can serve."""
+    listed: bool = False
+    """True if the mapping's objects.yml lists it: only then may `provision` create the object."""
     marker_in: str = ""
     """The text field whose visible last line is the key, for an object without a key field.
 

@@ -48,7 +48,7 @@ class WantedLink:
     @property
     def name(self) -> str:
         """The name under which the ledger marks it, beside the fields."""
-        return f"-> {self.form.to}"
+        return f"-> {self.form.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ class Write:
     cleared_first: tuple[str, ...] = ()
     """Fields that the CRM only takes back to an earlier value once they are empty."""
     whole: bool = True
-    """False if part of it was superseded: the ledger must not know its fingerprint."""
+    """False if part of it is not sent: the ledger must not know its fingerprint."""
+    unlinked: tuple[WantedLink, ...] = ()
+    """Links in fields of the record whose other end is missing: they wait, it goes out."""
 
     @property
     def key(self) -> str:
@@ -133,7 +135,9 @@ class Outcome:
     linked: bool = False
     """True if its reference links were sent with it."""
     whole: bool = True
-    """False if part of the record was superseded."""
+    """False if part of the record was superseded, or waits."""
+    unlinked: tuple[WantedLink, ...] = ()
+    """Links of the record whose other end is missing, while the record itself is settled."""
 
     @classmethod
     def of(cls, name: OutcomeName, record: CrmRecord, crm_id: str | None = None) -> Outcome:

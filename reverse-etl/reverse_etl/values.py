@@ -119,17 +119,25 @@ def _as_text(info: FieldInfo, value: object) -> str | None:
             f"{info.name} takes text, not a list or an object",
             f"map {info.name} with a function",
         )
-    text = _scalar_text(value)
+    text = plain_text(value)
     return (text.strip() or None) if info.trims else text
 
 
-def _scalar_text(value: object) -> str:
+def plain_text(value: object) -> str:
+    """A value as text: numbers without an exponent, date-times in UTC.
+
+    Raises: TypeError for a list or an object.
+    """
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
         return utc_text(value)
     if isinstance(value, (Decimal, float)):
         return plain_number(value)
+    if isinstance(value, (list, tuple, Mapping)):
+        raise TypeError("a list or an object has no plain text")
     return str(value)
 
 

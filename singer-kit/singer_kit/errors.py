@@ -16,7 +16,7 @@ class FatalError(FatalAPIError):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message} {hint}".strip())
-        self.hint = hint
+        self.message, self.hint = message, hint
 
 
 class SettingError(FatalError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from reverse_etl.crm.adapter import Adapter, CallCount
@@ -9,7 +10,7 @@ from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import SettingError
 from reverse_etl.singer.cli import main as run_target
-from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
@@ -30,7 +31,6 @@ class TargetHubSpot(CrmTarget):
     package_name = "target-hubspot"
     crm = "hubspot"
     objects = OBJECTS
-    function_modules = ("canai_rules",)
     default_concurrency = 4
     regress_setting = "lifecycle_regress"
     secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
@@ -84,6 +84,7 @@ class TargetHubSpot(CrmTarget):
             description="Let the lifecycle stage move back when it does so at the source: it is "
             "cleared, then set. By default it only moves forward.",
         ),
+        *other_names(Path(__file__).with_name("mappings")),
         *COMMON,
     ).to_dict()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from reverse_etl.crm.adapter import Adapter, CallCount
@@ -9,7 +10,7 @@ from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import SettingError
 from reverse_etl.singer.cli import main as run_target
-from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
@@ -31,7 +32,6 @@ class TargetPipedrive(CrmTarget):
     package_name = "target-pipedrive"
     crm = "pipedrive"
     objects = OBJECTS
-    function_modules = ("canai_rules",)
     default_concurrency = 4
     secret_env: ClassVar = {"api_token": "PIPEDRIVE_API_TOKEN"}
     config_jsonschema = th.PropertiesList(
@@ -91,6 +91,7 @@ class TargetPipedrive(CrmTarget):
             description="Merge persons and deals that were created twice because a response was "
             "lost. Otherwise they become dead letters.",
         ),
+        *other_names(Path(__file__).with_name("mappings")),
         *COMMON,
     ).to_dict()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.singer.cli import main as run_target
-from reverse_etl.singer.settings import COMMON, checked_url
+from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
 from singer_sdk import typing as th
 
@@ -26,7 +27,6 @@ class TargetSalesforce(CrmTarget):
     package_name = "target-salesforce"
     crm = "salesforce"
     objects = OBJECTS
-    function_modules = ("canai_rules",)
     default_concurrency = 2
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -100,6 +100,7 @@ class TargetSalesforce(CrmTarget):
             description="Save rows that a duplicate rule of your org warns about. Otherwise they "
             "become dead letters, as they always do with Bulk API 2.0.",
         ),
+        *other_names(Path(__file__).with_name("mappings")),
         *COMMON,
     ).to_dict()
 

@@ -63,8 +63,8 @@ def test_the_readme_names_make_targets_that_exist() -> None:
 @each_crm
 def test_examples_in_shipped_rules_are_right(crm: Crm) -> None:
     plugin = crm.target(config={}, validate_config=False)
-    rules = plugin.load_mapping()
-    assert check_examples(rules, plugin.load_functions()) >= 3
+    rules = plugin.rules
+    assert check_examples(rules, plugin.mapping.functions()) >= 3
 
 
 def test_the_foreign_example_runs_as_its_readme_says(box: Box, tmp_path: Path) -> None:

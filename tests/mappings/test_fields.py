@@ -109,7 +109,7 @@ def rule(crm: Crm, name: str, *, of_events: bool = False) -> Rule:
     plugin = crm.target(config={}, validate_config=False)
     return next(
         rule
-        for rule in plugin.load_mapping()
+        for rule in plugin.rules
         if rule.object == name and (rule.stream == "events") == of_events
     )
 

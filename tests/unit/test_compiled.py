@@ -9,7 +9,7 @@ import pytest
 from reverse_etl.errors import AwaitedError, RowError
 from reverse_etl.mapping.checks import check_rules
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.mapping.compiler import RuleCompiler
+from reverse_etl.mapping.compiler import RuleCompiler, link_form
 from reverse_etl.mapping.load import load_rules
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import SourceRecord
@@ -50,11 +50,12 @@ def rule(tmp_path: Path) -> CompiledRule:
     written(tmp_path, "visits.visit.yml", RULE)
     for parent in LINKS:
         written(tmp_path, f"people.{parent}.yml", PARENT.format(parent))
-    *_, visit = check_rules(load_rules(tmp_path), {"visit": LINKS, "person": (), "room": ()})
+    *_, visit = check_rules(load_rules(tmp_path), ("visit", "person", "room"))
     spec = ObjectSpec("visit", (), upserts=True, unique_keys=False, find_rows_a_call=1, links=LINKS)
     properties: dict[str, Any] = {name: {} for name in PROPERTIES}
     infos = {name: FieldInfo(name, "text") for name in FIELDS}
-    return RuleCompiler({}, {}).compile(visit, spec, properties, infos)
+    forms = [link_form(link, LINKS[link.to]) for link in visit.links]
+    return RuleCompiler({}, {}).compile(visit, spec, properties, infos, forms)
 
 
 def source(**values: object) -> SourceRecord:
@@ -64,9 +65,9 @@ def source(**values: object) -> SourceRecord:
 def test_what_it_says_of_itself(rule: CompiledRule) -> None:
     assert (rule.name, rule.stream, rule.object) == ("visits.visit", "visits", "visit")
     assert (rule.mode, rule.upsert_key, rule.match_by) == ("update_only", "number", ("mail",))
-    assert [(link.to, link.key, link.key_field) for link in rule.links] == [
-        ("person", "person_id", "id"),
-        ("room", "room_id", "id"),
+    assert [(link.rule.paths, link.form.name, link.form.key_field) for link in rule.links] == [
+        (("person_id",), "person", "id"),
+        (("room_id",), "room", "id"),
     ]
 
 

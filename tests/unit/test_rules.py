@@ -26,7 +26,7 @@ fields:
     from: .
     as: lead_score
 """
-LINKABLE: dict[str, Any] = {"contacts": {}, "deals": {"contacts": None}}
+OBJECTS = ("contacts", "deals")
 DEAL = """\
 stream: users
 object: deals
@@ -40,7 +40,7 @@ links:
 def rules(folder: Path, **files: str) -> Any:
     for name, text in files.items():
         written(folder, f"{name.replace('_', '.')}.yml", text)
-    return check_rules(load_rules(folder), LINKABLE)
+    return check_rules(load_rules(folder), OBJECTS)
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,29 @@ def test_a_typo_is_an_error_with_file_line_and_hint(
     assert message in str(error.value)
 
 
-def test_links_need_a_rule_and_form_no_circle(tmp_path: Path) -> None:
+def test_a_link_needs_a_rule_or_a_field_to_find_its_other_end_by(tmp_path: Path) -> None:
     with pytest.raises(
         MappingError, match=r"users.deal.yml:6: links to 'contacts', which no rule maps"
     ):
         rules(tmp_path / "a", users_deal=DEAL)
-    both = {"contacts": {"deals": None}, "deals": {"contacts": None}}
-    folder = tmp_path / "b"
-    written(folder, "one.yml", DEAL)
-    written(folder, "two.yml", GOOD + "links:\n  - {to: deals, key: user_id}\n")
-    with pytest.raises(MappingError, match="circle"):
-        check_rules(load_rules(folder), both)
+    by_email = DEAL.replace("key: user_id", "key: user_id, by: email")
+    (deal,) = rules(tmp_path / "b", users_deal=by_email)
+    assert (deal.links[0].found_by, deal.links[0].wait) == ("email", "link")
+
+
+def test_links_in_a_circle_wait_by_themselves(tmp_path: Path) -> None:
+    circle = GOOD + "links:\n  - {to: deals, key: user_id}\n"
+    first, second = rules(tmp_path, users_deal=DEAL, users_contact=circle)
+    assert [first.links[0].wait, second.links[0].wait] == ["link", "record"]
+
+
+def test_two_links_to_one_object_need_a_name_each(tmp_path: Path) -> None:
+    twice = DEAL + "  - {to: contacts, key: buyer_id}\n"
+    with pytest.raises(MappingError, match=r"users.deal.yml:7: links to 'contacts' twice"):
+        rules(tmp_path / "a", users_deal=twice, users_contact=GOOD)
+    named = twice.replace("buyer_id", "buyer_id, label: Buyer")
+    *_, deal = rules(tmp_path / "b", users_deal=named, users_contact=GOOD)
+    assert [link.name for link in deal.links] == ["contacts", "contacts#Buyer"]
 
 
 def test_an_error_in_a_link_names_its_line_after_a_link_to_owner(tmp_path: Path) -> None:

@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import Rule, nearest, suggestion
 
+LONGEST_LINK_NAME = 80
+"""Characters of a link's name in the ledger."""
 
-def check_rules(rules: Sequence[Rule], linkable: Mapping[str, Iterable[str]]) -> list[Rule]:
+
+def check_rules(rules: Sequence[Rule], objects: Iterable[str] | None = None) -> list[Rule]:
     """The rules, parents first, each link with the key field of its other end.
 
-    `linkable` gives, by object, the objects it can be linked to.
+    `objects` are the only ones that can be mapped; None if the CRM says later what it has.
 
     Raises: MappingError.
     """
     key_fields = upsert_keys(rules)
     for rule in rules:
-        check_object(rule, linkable)
+        if objects is not None:
+            check_object(rule, objects)
         check_fields(rule)
-        check_links(rule, key_fields, linkable[rule.object])
+        check_links(rule, key_fields)
     return parents_first([with_key_fields(rule, key_fields) for rule in rules])
+
+
+def with_settings(rule: Rule, settings: Mapping[str, str]) -> Rule:
+    """The rule with the links whose key is the value of a setting, as far as they are set.
+
+    Raises: MappingError for a setting that the target does not have.
+    """
+    for link in rule.links:
+        if link.setting and link.setting not in settings:
+            hint = suggestion(link.setting, sorted(settings))
+            raise rule.error(f"unknown setting {link.setting!r}.", link.line, hint)
+    links = (
+        replace(link, fixed=settings[link.setting]) if link.setting else link for link in rule.links
+    )
+    return replace(rule, links=tuple(link for link in links if link.fixed or link.paths))
 
 
 def upsert_keys(rules: Sequence[Rule]) -> dict[str, str]:
@@ -71,27 +91,51 @@ def check_fields(rule: Rule) -> None:
             )
 
 
-def check_links(rule: Rule, mapped: Iterable[str], linkable: Iterable[str]) -> None:
-    """Raises: MappingError if a link's other end is not mapped, or cannot be linked to."""
+def check_links(rule: Rule, mapped: Iterable[str]) -> None:
+    """Raises: MappingError if a link's other end cannot be found, or two links are the same."""
     known = list(mapped)
+    names: set[str] = set()
     for link in rule.links:
-        if link.to not in known:
-            hint = nearest(link.to, known) or "Add a rule for it."
+        if link.to not in known and not link.by:
+            hint = (
+                nearest(link.to, known)
+                or "Add a rule for it, or name the field by which the CRM finds it (`by`)."
+            )
             raise rule.error(f"links to {link.to!r}, which no rule maps.", link.line, hint)
-        if link.to not in linkable:
-            raise rule.error(f"{rule.object} cannot be linked to {link.to}.", link.line)
+        if len(link.paths) > 1 and link.join is None:
+            raise rule.error(
+                "a key of several properties needs `join`.", link.line, 'For example `join: "-"`.'
+            )
+        if link.name in names:
+            raise rule.error(
+                f"links to {link.to!r} twice.",
+                link.line,
+                "Give each link its `field`, or its `label`.",
+            )
+        if len(link.name) > LONGEST_LINK_NAME:
+            raise rule.error(
+                f"the link's name has more than {LONGEST_LINK_NAME} characters.",
+                link.line,
+                "Use a shorter label.",
+            )
+        names.add(link.name)
 
 
 def with_key_fields(rule: Rule, key_fields: Mapping[str, str]) -> Rule:
     """The rule, each of its links with the upsert key of the object it links to."""
-    links = (replace(link, key_field=key_fields[link.to]) for link in rule.links)
-    return replace(rule, links=tuple(links))
+    links = (replace(link, key_field=key_fields.get(link.to, "")) for link in rule.links)
+    return replace(rule, links=tuple(with_wait(link) for link in links))
+
+
+def with_wait(link: LinkRule) -> LinkRule:
+    """The link with what waits: nobody may ever bring a record that no rule of ours writes."""
+    return replace(link, wait=link.wait or ("link" if link.found_by else "record"))
 
 
 def parents_first(rules: Sequence[Rule]) -> list[Rule]:
     """The rules, ordered so that each comes after those of the objects it links to.
 
-    Raises: MappingError if the links form a circle.
+    Where links form a circle, a rule goes first whose links can wait for the others.
     """
     ordered: list[Rule] = []
     remaining = list(rules)
@@ -99,15 +143,23 @@ def parents_first(rules: Sequence[Rule]) -> list[Rule]:
         waiting = {rule.object for rule in remaining}
         ready = [rule for rule in remaining if not parents(rule) & waiting]
         if not ready:
-            rule = remaining[0]
-            raise rule.error(
-                "the links form a circle.", rule.links[0].line, "Remove one of the links."
-            )
+            # Records that wait for each other as a whole would wait for ever.
+            first = min(remaining, key=lambda rule: len(parents(rule) & waiting))
+            remaining.remove(first)
+            ordered.append(with_waiting_links(first, waiting))
+            continue
         ordered += ready
         remaining = [rule for rule in remaining if rule not in ready]
-    return ordered
+    return [with_waiting_links(rule, {rule.object}) for rule in ordered]
+
+
+def with_waiting_links(rule: Rule, objects: Iterable[str]) -> Rule:
+    """The rule, with links to these objects that wait by themselves."""
+    waiting = set(objects)
+    links = (replace(link, wait="link") if link.to in waiting else link for link in rule.links)
+    return replace(rule, links=tuple(links))
 
 
 def parents(rule: Rule) -> set[str]:
-    """The other objects that a rule links to; a link to the same object has no order."""
-    return {link.to for link in rule.links} - {rule.object}
+    """The other objects whose records a rule's records need; a link to the same has no order."""
+    return {link.to for link in rule.links if not link.found_by} - {rule.object}

@@ -7,12 +7,14 @@ raises what becomes a dead letter: no record is mapped in part.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reverse_etl.errors import AwaitedError, RowError
 from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
-from reverse_etl.mapping.rules import AttachRule, FieldRule, LinkRule, Mode, Rule, WritePolicy
+from reverse_etl.mapping.link_rules import LinkRule
+from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
 from reverse_etl.values import FieldInfo, Value, canonical, hash_values
@@ -35,6 +37,16 @@ class CompiledField:
     """What forward means: the options of the CRM's field, else those that the rule can give."""
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledLink:
+    """A link whose form is known."""
+
+    rule: LinkRule
+    form: LinkForm
+    key: Callable[[Mapping[str, Any]], str | None]
+    """Reads the other record's key from a record; None if it names none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledRule:
     """A rule ready to map records."""
@@ -45,8 +57,8 @@ class CompiledRule:
     where: Filter | None
     leave_fields: Mapping[str, Value]
     """What is written when a row no longer passes `where`; empty if nothing is."""
-    forms: tuple[tuple[str, LinkForm], ...]
-    """The property that holds the other record's key, and the form of the link."""
+    links: tuple[CompiledLink, ...]
+    """The links to other records, without the owner."""
     reference_infos: Mapping[str, FieldInfo]
     """The fields that hold the CRM ids of links."""
 
@@ -81,9 +93,9 @@ class CompiledRule:
         return self.rule.match_by
 
     @property
-    def links(self) -> tuple[LinkRule, ...]:
-        """The links to other records, without the owner."""
-        return self.rule.links
+    def forms(self) -> tuple[LinkForm, ...]:
+        """The forms of the links."""
+        return tuple(link.form for link in self.links)
 
     @property
     def attach(self) -> AttachRule | None:
@@ -99,8 +111,8 @@ class CompiledRule:
     def policy(self, name: str) -> WritePolicy:
         """When a field may be written, reference fields included. Raises: KeyError."""
         if name in self.reference_infos:
-            on_create = any(form.on_create for _, form in self.forms if form.field == name)
-            return "on_create" if on_create else "always"
+            link = next(link for link in self.links if link.form.field == name)
+            return "on_create" if link.form.on_create else link.rule.write
         return self.fields[name].rule.write
 
     def clears(self, name: str) -> bool:
@@ -177,10 +189,17 @@ class CompiledRule:
         return canonical(field.info, value)
 
     def _links(self, source: SourceRecord) -> Iterable[WantedLink]:
-        for path, form in self.forms:
-            key = source.values.get(path)
+        for link in self.links:
+            try:
+                key = link.key(source.values)
+            except BAD_RECORD as error:
+                raise RowError(
+                    "unmappable",
+                    f"the key of the link to {link.form.to} fails ({type(error).__name__})",
+                    "check the properties that the key is read from",
+                ) from None
             if key is not None:
-                yield WantedLink(form, str(key))
+                yield WantedLink(link.form, key)
 
     def _file(self, source: SourceRecord) -> WantedFile | None:
         """The file that goes with the record; None if the record names none."""

@@ -11,11 +11,12 @@ from typing import Any
 from zlib import crc32
 
 from reverse_etl.errors import NotRepresentableError
-from reverse_etl.mapping.compiled import BRACES, CompiledField, CompiledRule
-from reverse_etl.mapping.computation import Compute, computation, path_value
+from reverse_etl.mapping.compiled import BRACES, CompiledField, CompiledLink, CompiledRule
+from reverse_etl.mapping.computation import Compute, computation, key_computation
 from reverse_etl.mapping.functions import Function, bind
 from reverse_etl.mapping.kinds import ACCEPTS, SourceKind, source_kind
-from reverse_etl.mapping.rules import FieldRule, OwnerRule, Rule, nearest, suggestion
+from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
+from reverse_etl.mapping.rules import FieldRule, Rule, nearest, suggestion
 from reverse_etl.mapping.where import compile_where
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.values import FieldInfo, Value, canonical
@@ -44,10 +45,8 @@ class RuleCompiler:
                     suggestion(field.function, sorted(self.functions)),
                 )
 
-    def wanted_fields(
-        self, rule: Rule, spec: ObjectSpec, properties: Mapping[str, Any]
-    ) -> list[FieldWanted]:
-        """The CRM fields that a rule needs, those that hold the ids of its links included."""
+    def wanted_fields(self, rule: Rule, properties: Mapping[str, Any]) -> list[FieldWanted]:
+        """The CRM fields that a rule names; `reference_fields` gives those of its links."""
         wanted = []
         for field in rule.fields:
             source = self._kind(field, properties)
@@ -60,10 +59,6 @@ class RuleCompiler:
                     long_text=source.long_text,
                 )
             )
-        for link in rule.links:
-            form = spec.links[link.to]
-            if form.form == "reference":
-                wanted.append(FieldWanted(form.field, "text", refers=form.to))
         return wanted
 
     def compile(
@@ -72,11 +67,13 @@ class RuleCompiler:
         spec: ObjectSpec,
         properties: Mapping[str, Any],
         crm_fields: Mapping[str, FieldInfo],
+        forms: Sequence[LinkForm] = (),
         owners: Mapping[str, str] | None = None,
     ) -> CompiledRule:
         """A rule ready to map records of a stream with these properties.
 
-        `owners` gives, by e-mail, the CRM ids of those who may own records. Raises: MappingError.
+        `forms` are those of the rule's links, in order. `owners` gives, by e-mail, the CRM ids of
+        those who may own records. Raises: MappingError.
         """
         check_fields_exist(rule, crm_fields)
         fields = {
@@ -85,19 +82,20 @@ class RuleCompiler:
         }
         if rule.owner is not None:
             check_owner_field(rule, rule.owner, spec, crm_fields)
-            owner_field = FieldRule(spec.owner_field, rule.owner.line, write="on_create")
+            owner_field = FieldRule(spec.owner_field, rule.owner.line, write=rule.owner.write)
             compute = self._owner(rule, rule.owner, owners or {})
             info = crm_fields[spec.owner_field]
             fields[spec.owner_field] = CompiledField(owner_field, info, compute)
         check_key_is_unique(rule, spec, crm_fields)
-        forms = link_forms(rule, spec)
         return CompiledRule(
             rule=rule,
-            spec=spec,
+            spec=with_required(rule, spec, crm_fields),
             fields=fields,
             where=compile_where(rule, properties, self.functions, self.facts),
             leave_fields=leave_values(rule, fields),
-            forms=tuple(forms),
+            links=tuple(
+                compiled_link(link, form) for link, form in zip(rule.links, forms, strict=True)
+            ),
             reference_infos=reference_infos(rule, forms, crm_fields),
         )
 
@@ -137,9 +135,10 @@ class RuleCompiler:
 
     def _owner(self, rule: Rule, owner: OwnerRule, owners: Mapping[str, str]) -> Compute:
         """Who owns a new record: a CRM id, or None to leave it to the CRM. Raises: MappingError."""
-        if owner.key:
+        if owner.paths:
+            email_of = key_computation(owner.paths, owner.join)
             # an e-mail of the source need not be a user of the CRM: the record still goes out
-            return lambda record: owners.get(str(path_value(record, owner.key) or "").casefold())
+            return lambda record: owners.get((email_of(record) or "").casefold())
         ids = named_owners(rule, owner, owners)
         key_of = self._compute(rule, rule.field_named(rule.upsert_key))
         # by the record's key, not by turns: a second run then chooses the same owner
@@ -149,9 +148,9 @@ class RuleCompiler:
 def wanted_properties(rule: Rule) -> list[tuple[str, int]]:
     """The stream's properties that a rule reads, each with the line that names it."""
     paths = [(path, field.line) for field in rule.fields for path in field.paths]
-    paths += [(link.key, link.line) for link in rule.links]
-    if rule.owner is not None and rule.owner.key:
-        paths.append((rule.owner.key, rule.owner.line))
+    paths += [(path, link.line) for link in rule.links for path in link.paths]
+    if rule.owner is not None:
+        paths += [(path, rule.owner.line) for path in rule.owner.paths]
     if rule.attach is not None:
         names = (rule.attach.url, *BRACES.findall(rule.attach.name))
         paths += [(path, rule.attach.line) for path in names]
@@ -237,19 +236,62 @@ def check_key_is_unique(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, F
         )
 
 
-def link_forms(rule: Rule, spec: ObjectSpec) -> list[tuple[str, LinkForm]]:
-    """For each link, the property that holds the other record's key, and the form of the link."""
+def with_required(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, FieldInfo]) -> ObjectSpec:
+    """The spec with the fields that the CRM itself calls required.
+
+    Raises: MappingError if the rule may create records and gives one of them no value at all.
+    """
+    described = (info.name for info in crm_fields.values() if info.required)
+    required = {**dict.fromkeys(described, "the CRM requires it"), **spec.required}
+    missing = [name for name in required if name not in rule.field_names]
+    if missing and rule.mode != "update_only":
+        raise rule.error(
+            f"{rule.object} needs {', '.join(missing)}, which the rule does not give.",
+            "fields",
+            f"Add {missing[0]} to the fields, or set `mode: update_only`.",
+        )
+    return replace(
+        spec, required={name: required[name] for name in required if name not in missing}
+    )
+
+
+def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:
+    """A link with the way to read its key from a record."""
+    if not link.paths:
+        fixed = link.fixed
+        return CompiledLink(link, form, lambda record: fixed or None)
+    return CompiledLink(link, form, key_computation(link.paths, link.join))
+
+
+def link_form(link: LinkRule, form: LinkForm) -> LinkForm:
+    """The form of a link as the CRM has it, with what the rule says about the link."""
+    only_on_create = form.on_create and not form.later
+    return replace(
+        form,
+        name=link.name,
+        key_field="" if link.found_by else link.key_field,
+        found_by=link.found_by,
+        holds_back=form.form == "reference" and (link.wait == "record" or only_on_create),
+    )
+
+
+def reference_fields(
+    forms: Sequence[LinkForm], crm_fields: Mapping[str, FieldInfo]
+) -> list[FieldWanted]:
+    """The fields that hold the ids of links and are missing in the CRM."""
     return [
-        (link.key, replace(spec.links[link.to], key_field=link.key_field)) for link in rule.links
+        FieldWanted(form.field, "text", refers=form.to)
+        for form in forms
+        if form.form == "reference" and form.field not in crm_fields
     ]
 
 
 def reference_infos(
-    rule: Rule, forms: Sequence[tuple[str, LinkForm]], crm_fields: Mapping[str, FieldInfo]
+    rule: Rule, forms: Sequence[LinkForm], crm_fields: Mapping[str, FieldInfo]
 ) -> dict[str, FieldInfo]:
     """The CRM fields that hold the ids of links. Raises: MappingError if one is missing."""
-    infos = {}
-    for link, (_, form) in zip(rule.links, forms, strict=True):
+    infos: dict[str, FieldInfo] = {}
+    for link, form in zip(rule.links, forms, strict=True):
         if form.form != "reference":
             continue
         if form.field not in crm_fields:
@@ -257,6 +299,12 @@ def reference_infos(
                 f"{rule.object} has no field {form.field}, which links it to {form.to}.",
                 link.line,
                 "Create it in the CRM, or set `provision: true`.",
+            )
+        if form.field in infos or form.field in rule.field_names:
+            raise rule.error(
+                f"{form.field}, which links to {form.to}, is written twice.",
+                link.line,
+                "Keep one of the two.",
             )
         infos[form.field] = crm_fields[form.field]
     return infos

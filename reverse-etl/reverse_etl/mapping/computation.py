@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import simpleeval
 
+from reverse_etl.mapping.paths import reader
 from reverse_etl.mapping.rules import FieldRule
+from reverse_etl.values import plain_text
 
 BAD_RECORD = (
     TypeError,
@@ -56,12 +58,33 @@ def computation(field: FieldRule, call: Callable[..., Any] | None) -> Compute:
     return compute
 
 
+def key_computation(
+    paths: Sequence[str], join: str | None = None
+) -> Callable[[Mapping[str, Any]], str | None]:
+    """How a key is read from a record: of one property, or of several joined by `join`.
+
+    Numbers are in plain form: 3.0 is the same key as 3. The key is None if any part of it is null
+    or empty. Raises: ValueError for several paths without `join`; the key itself any of BAD_RECORD.
+    """
+    if len(paths) > 1 and join is None:
+        raise ValueError("a key of several paths needs `join`")
+    readers = [reader(path) for path in paths]
+
+    def key(record: Mapping[str, Any]) -> str | None:
+        parts = []
+        for read in readers:
+            value = read(record)
+            if value is None or value == "":
+                return None
+            parts.append(plain_text(value))
+        return (join or "").join(parts)
+
+    return key
+
+
 def path_value(record: Mapping[str, Any], path: str) -> object:
     """The value at a path such as `address.city`; None if a part of it is absent."""
-    value: Any = record
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    return reader(path)(record)
 
 
 def table_key(value: object) -> str:

@@ -81,10 +81,10 @@ def compile_example(
         upserts=True,
         unique_keys=False,
         find_rows_a_call=1,
-        links={link.to: LinkForm(link.to, "association") for link in rule.links},
     )
+    forms = [LinkForm(link.to, "association", name=link.name) for link in rule.links]
     # owners are the CRM's users, and no CRM is asked here
-    return compiler.compile(replace(rule, owner=None), spec, properties, infos)
+    return compiler.compile(replace(rule, owner=None), spec, properties, infos, forms)
 
 
 def example_info(field: FieldRule, functions: Mapping[str, Function]) -> FieldInfo:

@@ -10,34 +10,20 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
-
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from typing import Any
 
 from reverse_etl.errors import MappingError
-from reverse_etl.mapping.rules import (
-    AttachRule,
-    Example,
-    FieldRule,
-    LinkRule,
-    OwnerRule,
-    Rule,
-    WritePolicy,
-    nearest,
-    suggestion,
-)
+from reverse_etl.mapping.link_rules import build_links, build_owner
+from reverse_etl.mapping.rules import AttachRule, Example, FieldRule, Rule, WritePolicy
+from reverse_etl.mapping.yaml_files import Lines, load_yaml
 
 SHIPPED = "shipped"
 """The word of the setting `mapping` for the rules that a target ships."""
 OPTIONAL = "optional/"
 """How the setting `mapping` names one of a target's optional rules: `optional/payments.deal`."""
-OWNER = "owner"
-"""The other end of the link that says who owns a record."""
+OBJECTS_FILE = "objects.yml"
+"""The file of a mapping folder that is not a rule."""
 SCHEMA_FILE = Path(__file__).with_name("rule.schema.json")
-Lines = Mapping[str, int]
-"""Line numbers by path, such as `fields/email/from`."""
 
 
 @cache
@@ -74,7 +60,7 @@ def load_rules(folder: Path) -> list[Rule]:
             f"The mapping folder {folder} does not exist.",
             hint="Set `mapping` to a folder of YAML rules.",
         )
-    files = sorted(folder.glob("*.yml"))
+    files = sorted(file for file in folder.glob("*.yml") if file.name != OBJECTS_FILE)
     if not files:
         raise MappingError(
             f"The mapping folder {folder} contains no rules.",
@@ -85,104 +71,8 @@ def load_rules(folder: Path) -> list[Rule]:
 
 def load_rule(file: Path) -> Rule:
     """The rule in a file, its shape checked. Raises: MappingError."""
-    text = file.read_text(encoding="utf-8")
-    try:
-        # composed for the line numbers, loaded for the values: the loader forgets the lines
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise yaml_error(file.name, error) from None
-    lines = line_numbers(node) if node is not None else {}
-    violation = best_match(Draft202012Validator(schema()).iter_errors(content))
-    if violation is not None:
-        raise shape_error(file.name, lines, violation)
+    content, lines = load_yaml(file, schema())
     return build_rule(file, content, lines)
-
-
-def yaml_error(file: str, error: yaml.YAMLError) -> MappingError:
-    """What the parser found wrong, and where."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it cannot be read"
-    return MappingError(
-        f"not valid YAML: {problem}.", file=file, line=mark.line + 1 if mark else None
-    )
-
-
-def line_numbers(node: yaml.Node, parent: str = "") -> dict[str, int]:
-    """The line of every key and list entry, by its path."""
-    children: list[tuple[str, yaml.Node, yaml.Node]] = []
-    if isinstance(node, yaml.MappingNode):
-        children = [(str(key.value), key, value) for key, value in node.value]
-    elif isinstance(node, yaml.SequenceNode):
-        children = [(str(index), value, value) for index, value in enumerate(node.value)]
-    lines: dict[str, int] = {}
-    for name, start, value in children:
-        path = f"{parent}/{name}" if parent else name
-        lines[path] = start.start_mark.line + 1
-        lines |= line_numbers(value, path)
-    return lines
-
-
-# The shape
-
-
-def shape_error(file: str, lines: Lines, violation: ValidationError) -> MappingError:
-    """A violation of the schema, in words you can act on."""
-    cause = meant_violation(violation)
-    at = "/".join(str(part) for part in cause.absolute_path)
-    allowed: Any = cause.validator_value
-
-    def error(message: str, line: int | None, hint: str = "") -> MappingError:
-        return MappingError(message, file=file, line=line, hint=hint)
-
-    if cause.validator == "additionalProperties" and isinstance(cause.instance, dict):
-        known = cast(Mapping[str, Any], cause.schema).get("properties", {})
-        word = next(name for name in cause.instance if name not in known)
-        line = lines.get(f"{at}/{word}" if at else word)
-        return error(f"unknown word {word!r}.", line, suggestion(word, known))
-
-    if cause.validator == "required":
-        present = cast(Mapping[str, Any], cause.instance)
-        missing = next(name for name in allowed if name not in present)
-        place = f" in {at}" if at else ""
-        return error(f"{missing!r} is missing{place}.", lines.get(at, 1))
-
-    if cause.validator == "enum":
-        words = [str(word) for word in allowed]
-        hint = nearest(str(cause.instance), words) or f"Use one of: {', '.join(words)}."
-        return error(f"{at}: unknown word {cause.instance!r}.", lines.get(at), hint)
-
-    return error(f"{at or 'the rule'}: {cause.message}.", lines.get(at, 1))
-
-
-def meant_violation(violation: ValidationError) -> ValidationError:
-    """The violation to report, out of those of every alternative that the schema allows.
-
-    A value that fits no alternative (a field is a path, a constant or an object) violates each of
-    them in its own way. What helps is the violation of the alternative that was meant.
-    """
-    while violation.context:
-        if violation.validator == "oneOf" and isinstance(violation.instance, dict):
-            violation = of_meant_alternative(violation)
-        else:
-            violation = max(violation.context, key=depth)
-    return violation
-
-
-def of_meant_alternative(violation: ValidationError) -> ValidationError:
-    """A violation of the alternative that an object was meant to be."""
-    context = list(violation.context or [])
-    instance = cast(Mapping[str, Any], violation.instance)
-    alternatives = [int(error.relative_schema_path[0]) for error in context]
-    # only a constant has a `value`, and it is the schema's second alternative; the last is the
-    # fullest, so any other object was meant to be that
-    meant = 1 if "value" in instance else max(alternatives)
-    return context[alternatives.index(meant)] if meant in alternatives else context[0]
-
-
-def depth(violation: ValidationError) -> tuple[int, bool]:
-    """How far a violation is inside the rule; at the same depth an unknown word says most."""
-    return len(violation.absolute_path), violation.validator == "additionalProperties"
 
 
 # The models
@@ -196,7 +86,7 @@ def build_rule(file: Path, content: Mapping[str, Any], lines: Lines) -> Rule:
         file=file.name,
         stream=content["stream"],
         object=content["object"],
-        upsert_key=content["upsert_key"],
+        upsert_key=content.get("upsert_key", ""),
         fields=tuple(
             build_field(name, source, content, lines.get(f"fields/{name}", 1))
             for name, source in content["fields"].items()
@@ -239,28 +129,6 @@ def build_field(
         wait_on_null=when_null == "wait",
         mask="mask" in words,
     )
-
-
-def build_links(content: Mapping[str, Any], lines: Lines) -> tuple[LinkRule, ...]:
-    """The links to other records."""
-    return tuple(
-        LinkRule(link["to"], link["key"], lines.get(f"links/{index}", 1))
-        for index, link in enumerate(content.get("links", []))
-        if link["to"] != OWNER
-    )
-
-
-def build_owner(content: Mapping[str, Any], lines: Lines) -> OwnerRule | None:
-    """The link that says who owns a record; None if there is none."""
-    for index, link in enumerate(content.get("links", [])):
-        if link["to"] == OWNER:
-            return OwnerRule(
-                lines.get(f"links/{index}", 1),
-                link.get("fixed", ""),
-                link.get("key", ""),
-                tuple(link.get("round_robin", ())),
-            )
-    return None
 
 
 def build_attach(content: Mapping[str, Any], lines: Lines) -> AttachRule | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from reverse_etl.errors import MappingError
+from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 
 WritePolicy = Literal["always", "on_create", "if_empty", "forward_only"]
 Mode = Literal["upsert", "update_only", "create_only"]
@@ -37,27 +38,6 @@ class FieldRule:
     wait_on_null: bool = False
     """For an upsert key: another stream will bring the record that lacks it here."""
     mask: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRule:
-    """A link to a record of another object, by a property that holds that record's key."""
-
-    to: str
-    key: str
-    line: int
-    key_field: str = ""
-    """The upsert key of the rules that map the other object."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerRule:
-    """Who owns a new record: a fixed person, the one whose e-mail a property holds, or by turns."""
-
-    line: int
-    fixed: str = ""
-    key: str = ""
-    round_robin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from reverse_etl.crm.adapter import Hit
 from reverse_etl.ledger import Entry
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.records import CrmRecord, Outcome, OutcomeName, Write
+from reverse_etl.records import CrmRecord, Outcome, OutcomeName, WantedLink, Write
 from reverse_etl.values import Value, hash_value, same
 
 JUDGED = ("if_empty", "forward_only")
@@ -47,6 +47,12 @@ class Draft:
         if self.hit is not None:
             return self.hit.crm_id
         return str(self.entry.crm_id) if self.entry is not None else ""
+
+    @property
+    def unlinked(self) -> tuple[WantedLink, ...]:
+        """Links whose other end is missing, but for those that a record gets on creation only."""
+        missing = unlinked(self.record, self.references)
+        return tuple(link for link in missing if not link.form.on_create)
 
     def compare_with_ledger(self, entry: Entry, *, force: bool) -> None:
         """Take what differs from the hashes and is not older."""
@@ -124,7 +130,8 @@ class Draft:
             kept_back=self.kept_back,
             recovered=self.recovered,
             cleared_first=tuple(self.cleared_first),
-            whole=not self.superseded,
+            whole=not self.superseded and not self.unlinked,
+            unlinked=self.unlinked,
         )
 
     def outcome(self) -> Outcome:
@@ -135,7 +142,8 @@ class Draft:
             self.record,
             self.crm_id,
             self.accepted,
-            whole=not self.superseded,
+            whole=not self.superseded and not self.unlinked,
+            unlinked=self.unlinked,
         )
 
     def _outcome_name(self) -> OutcomeName:
@@ -146,3 +154,12 @@ class Draft:
         if self.kept_back:
             return "kept_by_crm"
         return "superseded" if self.superseded else "unchanged"
+
+
+def unlinked(record: CrmRecord, references: Mapping[str, Value]) -> tuple[WantedLink, ...]:
+    """The links of a record that belong into one of its fields, and whose other end is missing."""
+    return tuple(
+        link
+        for link in record.links
+        if link.form.form == "reference" and link.form.field not in references
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.crm.download import Fetcher
-from reverse_etl.ledger import Ledger
+from reverse_etl.ledger import Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
@@ -26,6 +26,7 @@ from reverse_etl.pipeline.jobs import Jobs
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.map import map_block
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.prepare import Preparation
 from reverse_etl.pipeline.receive import Receiver
@@ -188,6 +189,7 @@ class Engine:
         """The end of the input: send what is gathered, and retry what was put off."""
         self.drain_all()
         self.run_deferred()
+        self.parents.forget_missing()
         for rule in self._all_rules():
             self.retry_waiting(rule)
             self.run_deferred()
@@ -198,7 +200,9 @@ class Engine:
         """Try what waits for a link's other end; expire what waited too long. Raises: CrmError."""
         if not self.control.may_call():
             return
-        ready = self.waiting.ready_writes(rule)
+        ready: list[Waiting] = []
+        with self.control.within_budget():
+            ready = self.waiting.ready_writes(rule)
         if ready:
             self.retried[rule.name] = self.waiting.sources(rule, ready)
             self.run_block(rule.stream)
@@ -206,7 +210,8 @@ class Engine:
         if ready and self.control.may_call():
             later = {record.key for record in self.planner.deferred.get(rule.name, ())}
             self.waiting.forget(rule, [row for row in ready if row.key not in later])
-        self.waiting.retry_links(rule)
+        with self.control.within_budget():
+            self.waiting.retry_links(rule)
         self.waiting.expire(rule)
         self.check()
 
@@ -258,7 +263,7 @@ class Engine:
     def planner(self) -> Planner:
         """Stage 4."""
         return Planner(
-            self.adapter, self.ledger, self.outcomes, self.control,
+            self.adapter, self.ledger, self.outcomes, self.control, self.parents,
             force=self.settings.force, regress=self.settings.regress,
         )  # fmt: skip
 
@@ -276,7 +281,12 @@ class Engine:
     @cached_property
     def linker(self) -> Linker:
         """Stage 7: links that are calls of their own."""
-        return Linker(self.adapter, self.ledger, self.outcomes, self.control)
+        return Linker(self.adapter, self.ledger, self.outcomes, self.control, self.parents)
+
+    @cached_property
+    def parents(self) -> Parents:
+        """The other ends of links."""
+        return Parents(self.adapter, self.ledger, self.outcomes)
 
     @cached_property
     def attacher(self) -> Attacher | None:
@@ -298,7 +308,7 @@ class Engine:
     def waiting(self) -> WaitingRoom:
         """What waits for the other end of a link."""
         days = self.settings.link_wait_days
-        return WaitingRoom(self.ledger, self.linker, self.outcomes, days)
+        return WaitingRoom(self.ledger, self.linker, self.outcomes, self.parents, days)
 
     @cached_property
     def duplicates(self) -> Duplicates:

@@ -29,7 +29,8 @@ def _find_calls(spec: ObjectSpec, work: Mapping[str, int]) -> int:
     calls = math.ceil(looked_up / spec.find_rows_a_call) * spec.find_calls
     if spec.find_job and looked_up >= spec.find_job[0]:
         calls = min(calls, spec.find_job[1])
-    calls += math.ceil(work.get("read", 0) / spec.find_rows_a_call)
+    for purpose in ("read", "looked_up_links"):
+        calls += math.ceil(work.get(purpose, 0) / spec.find_rows_a_call)
     if spec.finds_match_apart:
         calls += math.ceil(work.get("matched", 0) / spec.find_rows_a_call)
     return calls

@@ -21,10 +21,10 @@ def letter(rule: CompiledRule, source: SourceRecord, stage: str, error: RowError
 
 
 def waiting_write(rule: CompiledRule, record: CrmRecord, missing: WantedLink) -> Waiting:
-    """A whole write that waits for the other end of its link."""
+    """A link in a field that waits for its other end, with the record that it goes out with."""
     source = record.source
     return Waiting(
-        rule.name, record.key, rule.object, missing.form.to, missing.to_key,
+        rule.name, record.key, rule.object, missing.form.name, missing.to_key,
         source.key, source.observed_us, source.values,
     )  # fmt: skip
 
@@ -32,7 +32,7 @@ def waiting_write(rule: CompiledRule, record: CrmRecord, missing: WantedLink) ->
 def waiting_link(rule: CompiledRule, key: str, link: WantedLink, source: SourceRecord) -> Waiting:
     """A link that waits for its other end; the record itself is in the CRM."""
     return Waiting(
-        rule.name, key, rule.object, link.form.to, link.to_key, source.key, source.observed_us
+        rule.name, key, rule.object, link.form.name, link.to_key, source.key, source.observed_us
     )  # fmt: skip
 
 

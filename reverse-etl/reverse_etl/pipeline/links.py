@@ -10,8 +10,9 @@ from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
-from reverse_etl.pipeline.letters import letter, waiting_link
+from reverse_etl.pipeline.letters import letter, waiting_link, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.parents import Ids, Parents
 from reverse_etl.pipeline.settle import Settlement, with_marks
 from reverse_etl.records import Outcome, SourceRecord, WantedLink
 from reverse_etl.values import canonical, hash_value
@@ -36,28 +37,63 @@ class Linker:
     ledger: Ledger
     outcomes: Outcomes
     control: RunControl
+    parents: Parents
 
     def link(self, settlement: Settlement) -> None:
         """Make the links of a block whose records the CRM holds. Raises: CrmError."""
+        self._put_off_references(settlement)
         for form, wanted in wanted_links(settlement.outcomes).items():
             self.outcomes.links.planned(len(wanted))
-            parents = self.ledger.crm_ids(form.to, (link.to_key for _, link in wanted))
+            ids = self._ids(settlement.rule, [link for _, link in wanted])
             pairs: list[Pair] = []
             changes = Changes(settlement.rule.object)
             for outcome, link in wanted:
                 entry = settlement.entries[key_of(outcome)]
-                parent_id = parents.get(link.to_key)
+                parent_id = ids.get((form.name, link.to_key))
                 if is_linked(settlement.rule, entry, link, parent_id):
                     self.outcomes.links.settled("kept")
                 elif parent_id is not None and entry.crm_id is not None:
                     pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, outcome.source))
-                else:
+                elif not self._is_hopeless(settlement.rule, link, outcome.source, changes):
                     self.outcomes.links.settled("waiting")
                     changes.waiting.append(
                         waiting_link(settlement.rule, entry.key, link, outcome.source)
                     )
             self.ledger.apply(changes)
             settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
+
+    def _ids(self, rule: CompiledRule, links: Sequence[WantedLink]) -> Ids:
+        """The CRM ids of the other ends; none are known once the budget is spent."""
+        with self.control.within_budget():
+            return self.parents.of(rule.object, links)
+        return {}
+
+    def _put_off_references(self, settlement: Settlement) -> None:
+        """Links that a record went out without wait, with the record that will bring them."""
+        rule = settlement.rule
+        changes = Changes(rule.object)
+        for outcome in settlement.outcomes:
+            if outcome.record is None or not outcome.holds:
+                continue
+            for link in outcome.unlinked:
+                if link.form.later:
+                    continue
+                self.outcomes.links.planned()
+                if not self._is_hopeless(rule, link, outcome.source, changes):
+                    self.outcomes.links.settled("waiting")
+                    changes.waiting.append(waiting_write(rule, outcome.record, link))
+        self.ledger.apply(changes)
+
+    def _is_hopeless(
+        self, rule: CompiledRule, link: WantedLink, source: SourceRecord, changes: Changes
+    ) -> bool:
+        """Returns True if waiting cannot help a link: it is then a dead letter."""
+        fault = self.parents.fault(link)
+        if fault is None:
+            return False
+        self.outcomes.links.settled("dead")
+        changes.dead.append(letter(rule, source, "link", fault))
+        return True
 
     def make(
         self,
@@ -103,7 +139,7 @@ class Linker:
         changed: dict[str, Entry] = {}
         changes = Changes(rule.object)
         for pair, result in results:
-            changes.done_waiting.append((rule.name, pair.key, form.to))
+            changes.done_waiting.append((rule.name, pair.key, form.name))
             if result.fault is not None:
                 self.outcomes.links.settled("dead")
                 changes.dead.append(letter(rule, pair.source, "link", result.fault))
@@ -134,7 +170,7 @@ def wanted_links(
             continue
         for link in outcome.record.links:
             # A record that was just created carried its references with it.
-            later = link.form.later and outcome.name != "created"
+            later = link.form.later and (outcome.name != "created" or link in outcome.unlinked)
             if link.form.form == "association" or later:
                 wanted.setdefault(link.form, []).append((outcome, link))
     return wanted

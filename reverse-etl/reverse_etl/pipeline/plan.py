@@ -14,11 +14,12 @@ from reverse_etl.crm.adapter import Adapter
 from reverse_etl.errors import BudgetSpentError, RowError
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.pipeline.changes import Draft
+from reverse_etl.pipeline.changes import Draft, unlinked
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.identity import Identified, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.parents import Parents
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
 
@@ -48,6 +49,7 @@ class Planner:
     ledger: Ledger
     outcomes: Outcomes
     control: RunControl
+    parents: Parents
     force: bool = False
     regress: bool = False
     """True if `forward_only` fields may go back."""
@@ -102,16 +104,20 @@ class Planner:
     def _references(
         self, rule: CompiledRule, records: Iterable[CrmRecord]
     ) -> dict[str, References]:
-        """By key: the CRM ids that go into the record's reference fields, as far as known."""
-        links = [(record.key, link) for record in records for link in record.links]
-        links = [(key, link) for key, link in links if link.form.form == "reference"]
-        parents = {
-            to: self.ledger.crm_ids(to, (link.to_key for _, link in links if link.form.to == to))
-            for to in {link.form.to for _, link in links}
-        }
+        """By key: the CRM ids that go into the record's reference fields, as far as known.
+
+        Raises: CrmError.
+        """
+        links = [
+            (record.key, link)
+            for record in records
+            for link in record.links
+            if link.form.form == "reference"
+        ]
+        ids = self.parents.of(rule.object, (link for _, link in links))
         references: dict[str, dict[str, Value]] = {}
         for key, link in links:
-            crm_id = parents[link.form.to].get(link.to_key)
+            crm_id = ids.get((link.form.name, link.to_key))
             if crm_id is not None:
                 value = canonical(rule.info(link.form.field), crm_id)
                 references.setdefault(key, {})[link.form.field] = value
@@ -213,17 +219,24 @@ class Planner:
         draft.compare_with_crm(identity.hit)
         return self._decide(draft)
 
-    @staticmethod
-    def _new(rule: CompiledRule, record: CrmRecord, references: References) -> Write | Outcome:
+    def _new(
+        self, rule: CompiledRule, record: CrmRecord, references: References
+    ) -> Write | Outcome:
         """A record that the CRM does not have."""
         if rule.mode == "update_only":
             return Outcome.of("mode", record)
-        for link in record.links:
-            if link.form.form == "reference" and link.form.field not in references:
-                return Outcome("waiting", record.source, record, missing=link)
+        missing = unlinked(record, references)
+        holding = next((link for link in missing if link.form.holds_back), None)
+        if holding is not None:
+            fault = self.parents.fault(holding)
+            if fault is not None:
+                return Outcome.rejection(record, "plan", fault)
+            return Outcome("waiting", record.source, record, missing=holding)
         values = {**record.fields, **references}
         return Write(
             record,
             "create",
             {name: value for name, value in values.items() if value is not None},
+            whole=not missing,
+            unlinked=missing,
         )

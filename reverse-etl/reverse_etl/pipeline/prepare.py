@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import CrmError, NoSuchObjectError
+from reverse_etl.errors import CrmError, MappingError, NoSuchLinkError, NoSuchObjectError
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.mapping.compiler import RuleCompiler
+from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fields
 from reverse_etl.mapping.functions import Function
-from reverse_etl.mapping.rules import Rule
-from reverse_etl.objects import FieldWanted
+from reverse_etl.mapping.link_rules import LinkRule
+from reverse_etl.mapping.rules import Rule, nearest, suggestion
+from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.values import FieldInfo
 
 logger = logging.getLogger(__name__)
@@ -44,41 +45,89 @@ class Preparation:
         compiled: list[CompiledRule] = []
         absent: list[Rule] = []
         for rule in rules:
-            spec = self.adapter.objects[rule.object]
-            infos = self._fields(rule, compiler.wanted_fields(rule, spec, properties))
-            if infos is None:
+            spec = self._spec(rule)
+            try:
+                fields = self._fields(rule, spec, compiler.wanted_fields(rule, properties))
+                forms = self._link_forms(rule)
+                fields = self._provisioned(rule, fields, reference_fields(forms, fields))
+            except NoSuchObjectError as error:
+                if not spec.optional:
+                    raise self._no_such_object(rule, error) from None
                 logger.info("the account has no %s: %s skips its records", rule.object, rule.name)
                 absent.append(rule)
                 continue
             owners = self._owners(rule)
-            compiled.append(compiler.compile(rule, spec, properties, infos, owners))
+            compiled.append(compiler.compile(rule, spec, properties, fields, forms, owners))
         return compiled, absent
 
-    def _fields(self, rule: Rule, wanted: Sequence[FieldWanted]) -> Mapping[str, FieldInfo] | None:
-        """The fields of a rule's object; None if the account may lack the object and does.
+    def _spec(self, rule: Rule) -> ObjectSpec:
+        """Raises: MappingError if the CRM cannot have such an object."""
+        spec = self.adapter.objects.get(rule.object)
+        if spec is None:
+            raise self._no_such_object(rule)
+        return spec
 
-        Raises: CrmError.
+    def _fields(
+        self, rule: Rule, spec: ObjectSpec, wanted: Sequence[FieldWanted]
+    ) -> Mapping[str, FieldInfo]:
+        """The fields of a rule's object, those created that are missing.
+
+        Raises: NoSuchObjectError, CrmError.
         """
         try:
-            infos = self._described(rule.object)
-            missing = [field for field in wanted if field.name not in infos]
-            if missing and self.provision:
-                self.adapter.provision(rule.object, missing)
-                infos = self.adapter.describe(rule.object)
+            fields = self.adapter.describe(rule.object)
         except NoSuchObjectError:
-            if not self.adapter.objects[rule.object].optional:
+            # A mistyped name must not become an object in somebody's CRM.
+            if not self.provision or not spec.listed:
                 raise
-            return None
-        return infos
+            fields = {}
+        missing = [field for field in wanted if field.name not in fields]
+        return self._provisioned(rule, fields, missing)
 
-    def _described(self, object_name: str) -> Mapping[str, FieldInfo]:
-        """The fields of an object; none if it is yet to be created. Raises: CrmError."""
-        try:
-            return self.adapter.describe(object_name)
-        except NoSuchObjectError:
-            if not self.provision:
-                raise
-            return {}
+    def _provisioned(
+        self, rule: Rule, fields: Mapping[str, FieldInfo], missing: Sequence[FieldWanted]
+    ) -> Mapping[str, FieldInfo]:
+        """The fields once those that are missing have been created, where `provision` is on."""
+        if not missing or not self.provision:
+            return fields
+        self.adapter.provision(rule.object, missing)
+        return self.adapter.describe(rule.object)
+
+    def _link_forms(self, rule: Rule) -> list[LinkForm]:
+        """The forms of a rule's links, in order. Raises: MappingError, CrmError."""
+        forms = []
+        for link in rule.links:
+            wanted = LinkWanted(link.to, link.field, link.label)
+            try:
+                form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
+                if link.found_by:
+                    self._check_found_by(rule, link)
+            except NoSuchLinkError as error:
+                raise rule.error(error.message, link.line, error.hint) from None
+            except NoSuchObjectError as error:
+                hint = nearest(link.to, self.adapter.object_names()) or error.hint
+                raise rule.error(
+                    f"links to {link.to!r}: {error.message}", link.line, hint
+                ) from None
+            forms.append(link_form(link, form))
+        return forms
+
+    def _check_found_by(self, rule: Rule, link: LinkRule) -> None:
+        """Raises: MappingError if the other object lacks the field by which it is found."""
+        fields = self.adapter.describe(link.to)
+        if link.found_by not in fields:
+            raise rule.error(
+                f"{link.to} has no field {link.found_by!r}.",
+                link.line,
+                suggestion(link.found_by, sorted(fields)),
+            )
+
+    def _no_such_object(self, rule: Rule, error: NoSuchObjectError | None = None) -> MappingError:
+        """The object's name is wrong, or the account lacks it."""
+        message = f"unknown object {rule.object!r}." if error is None else error.message
+        known = list(self.adapter.object_names())
+        hint = nearest(rule.object, known) or (error.hint if error else "")
+        return rule.error(message, "object", hint or suggestion(rule.object, known))
 
     def _owners(self, rule: Rule) -> Mapping[str, str]:
         """Who may own records, if the rule asks for owners. Raises: CrmError."""

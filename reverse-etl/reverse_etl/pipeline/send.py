@@ -214,4 +214,5 @@ def outcome_of(write: Write, result: RowResult) -> Outcome:
         {**write.accepted, **write.fields},
         linked=bool(write.fields),
         whole=write.whole,
+        unlinked=write.unlinked,
     )

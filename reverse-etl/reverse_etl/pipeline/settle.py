@@ -119,7 +119,11 @@ class Settler:
 
     def _count_references(self, record: CrmRecord, outcome: Outcome) -> None:
         """Count the links that travel with the write; others are counted when they are made."""
-        references = [link for link in record.links if link.form.form == "reference"]
+        references = [
+            link
+            for link in record.links
+            if link.form.form == "reference" and link not in outcome.unlinked
+        ]
         if outcome.holds and outcome.name != "created":
             references = [link for link in references if not link.form.later]
         if outcome.name == "waiting":

@@ -32,6 +32,7 @@ def packed(write: Write) -> tuple[Any, ...]:
     return (
         inner, write.kind, dict(write.fields), write.crm_id, dict(write.accepted),
         write.kept_back, write.recovered, write.cleared_first, write.whole,
+        [(link.form, link.to_key) for link in write.unlinked],
     )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def packed_source(source: SourceRecord) -> tuple[Any, ...]:
 
 def unpacked(row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
-    inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared_first, whole = row
+    inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared, whole, missing = row
     key, links, source, fingerprint, leaving, file, earlier, collapsed = inner
     record = CrmRecord(
         key=key,
@@ -56,8 +57,9 @@ def unpacked(row: tuple[Any, ...]) -> Write:
         collapsed=tuple(SourceRecord(*parts) for parts in collapsed),
     )
     return Write(
-        record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared_first, whole
-    )
+        record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared, whole,
+        tuple(WantedLink(form, to_key) for form, to_key in missing),
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Spools:
         """Spools to send before records with these keys can be planned: those of their parents,
         and those with writes of the same keys."""
         wanted = set(keys)
-        parents = {link.to for link in rule.links}
+        parents = {form.to for form in rule.forms if not form.found_by}
         return [
             spool
             for spool in self.by_rule.values()

@@ -56,7 +56,7 @@ class Unchanged:
         wanted: dict[str, list[str]] = {}
         for record in records:
             for link in record.links:
-                if link.form.later:
+                if link.form.later and may_be_made_later(link):
                     wanted.setdefault(link.form.to, []).append(link.to_key)
         return {to: self.ledger.crm_ids(to, keys) for to, keys in wanted.items()}
 
@@ -85,5 +85,8 @@ class Unchanged:
 
 
 def may_be_made_later(link: WantedLink) -> bool:
-    """Returns True if a link can be a call of its own, after the record was created."""
-    return link.form.form == "association" or link.form.later
+    """Returns True if a link can be a call of its own, after the record was created.
+
+    One that the CRM finds was in the record when its fingerprint was stored, or waits.
+    """
+    return link.form.form == "association" or (link.form.later and not link.form.found_by)

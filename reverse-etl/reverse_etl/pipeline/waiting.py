@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Changes, Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.mapping.link_rules import SEPARATOR
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.letters import letter, waiting_source
 from reverse_etl.pipeline.links import Linker, Pair
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.pipeline.parents import Parents
 from reverse_etl.records import SourceRecord, WantedLink
 
 
@@ -25,6 +27,7 @@ class WaitingRoom:
     ledger: Ledger
     linker: Linker
     outcomes: Outcomes
+    parents: Parents
     wait_days: float
 
     @property
@@ -33,21 +36,35 @@ class WaitingRoom:
         return self.ledger.scope.run_id
 
     def ready_writes(self, rule: CompiledRule) -> list[Waiting]:
-        """Whole writes of a rule whose other end has come. They are open again in the counts."""
+        """Writes of a rule whose other end has come. They are open again in the counts.
+
+        Raises: CrmError.
+        """
         waiting = [row for row in self.ledger.waiting.of(rule.name) if row.record is not None]
-        parents = {
-            to: self.ledger.crm_ids(to, (row.to_key for row in waiting if row.to_object == to))
-            for to in {row.to_object for row in waiting}
-        }
-        ready = [row for row in waiting if row.to_key in parents[row.to_object]]
+        ready = self._ready(rule, waiting)
+        in_crm = self._in_crm(rule, ready)
         writes = self.outcomes.of(rule.object)
         for row in ready:
-            if row.run_id == self.run_id:
+            if row.run_id != self.run_id:
+                writes.planned()
+            elif row.key in in_crm:  # only its link waits: setting it is a write of its own
+                writes.planned()
+                self.outcomes.links.withdrawn("waiting", 1)
+            else:
                 writes.moved("waiting", None)
                 self.outcomes.links.withdrawn("waiting", references(rule, row))
-            else:
-                writes.planned()
         return ready
+
+    def _ready(self, rule: CompiledRule, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """What waits no longer. Raises: CrmError."""
+        links = links_of(rule, waiting)
+        ids = self.parents.of(rule.object, links.values())
+        return [row for row in waiting if (row.to_object, row.to_key) in ids]
+
+    def _in_crm(self, rule: CompiledRule, rows: Sequence[Waiting]) -> set[str]:
+        """Keys of rows whose record is in the CRM, so that only a link of it waits."""
+        entries = self.ledger.entries(rule.object, {row.key for row in rows})
+        return {key for key, entry in entries.items() if entry.state == "settled"}
 
     def sources(self, rule: CompiledRule, rows: Sequence[Waiting]) -> list[SourceRecord]:
         """The source records of waiting writes."""
@@ -60,7 +77,7 @@ class WaitingRoom:
 
     def retry_links(self, rule: CompiledRule) -> None:
         """Make waiting links of a rule whose other end has come. Raises: CrmError."""
-        for _, form in rule.forms:
+        for form in rule.forms:
             if form.form == "association" or form.later:
                 self._retry_form(rule, form)
 
@@ -68,10 +85,10 @@ class WaitingRoom:
         waiting = [
             row
             for row in self.ledger.waiting.of(rule.name)
-            if row.record is None and row.to_object == form.to
+            if row.record is None and row.to_object == form.name
         ]
-        parents = self.ledger.crm_ids(form.to, (row.to_key for row in waiting))
-        ready = [row for row in waiting if row.to_key in parents]
+        ids = self.parents.of(rule.object, links_of(rule, waiting).values())
+        ready = [row for row in waiting if (form.name, row.to_key) in ids]
         mine = self.ledger.claims.take(rule.object, (row.key for row in ready))
         entries = self.ledger.entries(rule.object, mine)
         pairs: list[Pair] = []
@@ -85,32 +102,35 @@ class WaitingRoom:
                 self.outcomes.links.planned()
             source = SourceRecord(rule.stream, row.source_key, {}, row.observed_us)
             link = WantedLink(form, row.to_key)
-            pairs.append(Pair(row.key, link, entry.crm_id, parents[row.to_key], source))
+            parent_id = ids[(form.name, row.to_key)]
+            pairs.append(Pair(row.key, link, entry.crm_id, parent_id, source))
         self.linker.make(rule, form, pairs, entries)
         self.ledger.claims.release(rule.object, mine)
 
     def expire(self, rule: CompiledRule) -> None:
         """What has waited too long becomes a dead letter."""
         limit = self.ledger.waiting.cutoff(self.wait_days)
+        expired = [row for row in self.ledger.waiting.of(rule.name) if row.since < limit]
+        in_crm = self._in_crm(rule, expired)
         changes = Changes(rule.object)
-        for row in self.ledger.waiting.of(rule.name):
-            if row.since >= limit:
-                continue
+        for row in expired:
+            to_object = row.to_object.partition(SEPARATOR)[0]
             error = RowError(
                 "link_expired",
-                f"it waited {self.wait_days:g} days for its {row.to_object}",
-                f"find out why its {row.to_object} never came, fix that, "
+                f"it waited {self.wait_days:g} days for its {to_object}",
+                f"find out why its {to_object} never came, fix that, "
                 "and sync again with a full refresh",
             )
             changes.dead.append(letter(rule, waiting_source(rule, row), "link", error))
             changes.done_waiting.append((rule.name, row.key, row.to_object))
-            self._count_expired(rule, row)
+            whole = row.record is not None and row.key not in in_crm
+            self._count_expired(rule, row, whole=whole)
         self.ledger.apply(changes)
 
-    def _count_expired(self, rule: CompiledRule, row: Waiting) -> None:
+    def _count_expired(self, rule: CompiledRule, row: Waiting, *, whole: bool) -> None:
         """A link that expired, and the write that waited for it, if one did."""
         since_this_run = row.run_id == self.run_id
-        if row.record is not None:
+        if whole:
             writes = self.outcomes.of(rule.object)
             if since_this_run:
                 writes.moved("waiting", "rejected")
@@ -124,9 +144,19 @@ class WaitingRoom:
             self.outcomes.links.settled("dead")
 
 
+def links_of(rule: CompiledRule, rows: Sequence[Waiting]) -> dict[str, WantedLink]:
+    """The links that rows wait for, by the rows' names; not of links the rule no longer has."""
+    forms = {form.name: form for form in rule.forms}
+    return {
+        f"{row.to_object}/{row.to_key}": WantedLink(forms[row.to_object], row.to_key)
+        for row in rows
+        if row.to_object in forms
+    }
+
+
 def references(rule: CompiledRule, row: Waiting) -> int:
     """The number of reference links of a waiting write: they are counted again with it."""
     values = row.record or {}
     return sum(
-        1 for path, form in rule.forms if form.form == "reference" and values.get(path) is not None
+        1 for link in rule.links if link.form.form == "reference" and link.key(values) is not None
     )

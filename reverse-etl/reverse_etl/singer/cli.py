@@ -134,9 +134,11 @@ def commands(target: type[CrmTarget]) -> click.Group:
     def check(config_files: Sequence[str]) -> None:
         """Check the rules' shape and sense, and run their examples, without the CRM."""
         plugin = configured(target, config_files)
-        rules = plugin.load_mapping()
-        count = check_examples(rules, plugin.load_functions())
+        rules = plugin.rules
+        count = check_examples(rules, plugin.mapping.functions())
         click.echo(f"{len(rules)} rules and {count} examples are right")
+        for note in plugin.mapping_notes(rules):
+            click.echo(note)
 
     return group
 

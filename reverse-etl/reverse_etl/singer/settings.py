@@ -12,9 +12,18 @@ from typing import Any
 from singer_kit.settings import checked_url, run_folder
 from singer_sdk import typing as th
 
+from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine import EngineSettings
 
-__all__ = ["COMMON", "checked_url", "engine_settings", "ledger_url", "report_dir"]
+__all__ = [
+    "COMMON",
+    "checked_url",
+    "engine_settings",
+    "ledger_url",
+    "other_names",
+    "report_dir",
+    "with_other_names",
+]
 
 COMMON: list[th.Property[Any]] = [
     th.Property(
@@ -46,6 +55,13 @@ COMMON: list[th.Property[Any]] = [
         description="Database of the sync ledger: sqlite:///FILE or postgresql+psycopg://…. "
         "The default is a SQLite file under .meltano/run/<target>/, or outside Meltano "
         "./ledger-<target>.db.",
+    ),
+    th.Property(
+        "namespace",
+        th.StringType,
+        title="Namespace",
+        description="Name under which `provision` creates groups, folders and rights in the CRM. "
+        "The default is the one in the mapping's objects.yml, or `Singer`.",
     ),
     th.Property(
         "provision",
@@ -101,10 +117,10 @@ COMMON: list[th.Property[Any]] = [
         "dead letter.",
     ),
     th.Property(
-        "attach_deliverables",
+        "attach_files",
         th.BooleanType,
         default=False,
-        title="Attach deliverables",
+        title="Attach files",
         description="Attach the files that rules name under `attach` to the records in the CRM.",
     ),
     th.Property(
@@ -147,6 +163,26 @@ def report_dir(config: Mapping[str, Any], target: str) -> Path:
     return folder / "reports" if folder else Path(f"reports-{target}")
 
 
+def other_names(mappings: Path) -> list[th.Property[Any]]:
+    """The settings that a target's own mapping calls by other names too. Raises: MappingError."""
+    settings = {setting.name: setting for setting in COMMON}
+    return [
+        th.Property(
+            other,
+            settings[name].wrapped,
+            title=other.replace("_", " ").capitalize(),
+            description=f"Another name of `{name}`.",
+        )
+        for other, name in shipped_settings(mappings).items()
+    ]
+
+
+def with_other_names(config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The settings, those included that were set under their other names."""
+    also = {name: config[other] for other, name in names.items() if other in config}
+    return {**config, **also}
+
+
 def engine_settings(
     config: Mapping[str, Any], default_concurrency: int, regress_setting: str
 ) -> EngineSettings:
@@ -156,7 +192,7 @@ def engine_settings(
         force=bool(config.get("force")),
         max_concurrency=int(config.get("max_concurrency") or default_concurrency),
         link_wait_days=float(config.get("link_wait_days", 7)),
-        attach=bool(config.get("attach_deliverables")),
+        attach=bool(config.get("attach_files")),
         merge_duplicates=bool(config.get("merge_duplicates")),
         regress=bool(regress_setting and config.get(regress_setting)),
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),

@@ -34,17 +34,21 @@ from reverse_etl.errors import (
     StoppedError,
 )
 from reverse_etl.ledger import Ledger, Scope
-from reverse_etl.mapping.checks import check_rules
-from reverse_etl.mapping.functions import load_functions
-from reverse_etl.mapping.load import SHIPPED, named_rules
+from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
-from reverse_etl.objects import ObjectSpec
+from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_report import RunReport
-from reverse_etl.singer.settings import engine_settings, ledger_url, report_dir
+from reverse_etl.singer.settings import (
+    engine_settings,
+    ledger_url,
+    report_dir,
+    with_other_names,
+)
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
 
@@ -58,7 +62,8 @@ class CrmTarget(Target):
     message_reader_class = MessageReader
     crm: ClassVar[str]
     objects: ClassVar[Mapping[str, ObjectSpec]]
-    function_modules: ClassVar[Sequence[str]] = ()
+    default_object: ClassVar[ObjectSpec | None] = None
+    """What holds for any other object; None if there are no others."""
     default_concurrency: ClassVar[int] = 1
     regress_setting: ClassVar[str] = ""
     """The setting that lets `forward_only` fields go back."""
@@ -90,26 +95,33 @@ class CrmTarget(Target):
             value = os.environ.get(self.secret_env[name])
         return value
 
-    def load_mapping(self) -> list[Rule]:
-        """Rules, parents first, after the first two rings of checks. Raises: MappingError."""
-        linkable = {name: spec.links for name, spec in self.objects.items()}
-        package = type(self).__module__.split(".")[0]
-        shipped = Path(str(resources.files(package) / "mappings"))
-        names = [name.strip() for name in str(self.config.get("mapping") or SHIPPED).split(",")]
-        rules = [rule for name in names if name for rule in named_rules(name, shipped)]
-        return check_rules(rules, linkable)
+    @classmethod
+    def shipped_mapping(cls) -> Path:
+        """The folder of the rules that the target ships."""
+        return Path(str(resources.files(cls.__module__.split(".")[0]) / "mappings"))
 
-    def load_functions(self) -> Mapping[str, Any]:
-        """The functions that rules may name. Raises: SettingError."""
-        transforms = self.config.get("transforms")
-        return load_functions([*self.function_modules, *([str(transforms)] if transforms else [])])
+    @cached_property
+    def mapping(self) -> ChosenMapping:
+        """The mapping that the settings choose."""
+        objects = self.objects if self.default_object is None else None
+        known = self.config_jsonschema["properties"]
+        return ChosenMapping(self.config, known, self.shipped_mapping(), objects)
+
+    def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
+        """What `mapping check` should say about rules that are right, but may surprise."""
+        return []
 
     # The run
 
     @cached_property
     def rules(self) -> list[Rule]:
         """The mapping in use. Raises: MappingError."""
-        return self.load_mapping()
+        return self.mapping.rules()
+
+    @property
+    def namespace(self) -> Namespace:
+        """Under which name `provision` puts what it creates. Raises: MappingError."""
+        return self.mapping.namespace
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -155,15 +167,22 @@ class CrmTarget(Target):
 
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
-        functions = self.load_functions()
+        functions = self.mapping.functions()
         adapter = self.build_adapter()
+        adapter.objects = complete_specs(
+            adapter.objects, adapter.default_object, self.rules, self.mapping.file
+        )
         limit = self.config.get("max_api_calls")
         adapter.calls.limit = int(limit) if limit else None
         self._account = adapter.account()
         database = Ledger.open(ledger_url(self.config, self.name))
         ledger = Ledger(database, Scope(self.crm, self._account.id))
         ledger.begin_run()
-        settings = engine_settings(self.config, self.default_concurrency, self.regress_setting)
+        settings = engine_settings(
+            with_other_names(self.config, shipped_settings(self.shipped_mapping())),
+            self.default_concurrency,
+            self.regress_setting,
+        )
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
 
     # Streams
