@@ -34,7 +34,7 @@ ANY_OBJECT = ObjectSpec(
 NEEDED = "HubSpot requires it"
 OBJECTS = {
     "contacts": replace(ANY_OBJECT, name="contacts"),
-    "deals": replace(ANY_OBJECT, name="deals", required={"dealname": NEEDED}),
+    "deals": replace(ANY_OBJECT, name="deals", required={"dealname": NEEDED, "dealstage": NEEDED}),
     "tickets": replace(
         ANY_OBJECT, name="tickets", required={"subject": NEEDED, "hs_pipeline_stage": NEEDED}
     ),
