@@ -200,13 +200,16 @@ def field_info(item: Record, name: str, custom: bool) -> FieldInfo:
     if not custom and name.endswith("_id") and kind == "number":
         kind = "integer"
     limited = field_type in SHORT_TEXTS and name not in LISTS
+    options = STATUSES if field_type == "status" else tuple(options_of(item))
+    # a list of labels names its options elsewhere, so what they are is not known here
+    strict = kind == "choice" or (kind == "choices" and bool(custom or options))
     return FieldInfo(
         name,
         kind,
         writable=custom or is_writable(item, name),
         max_length=VARCHAR_LENGTH if limited else None,
-        options=STATUSES if field_type == "status" else tuple(options_of(item)),
-        strict_options=kind == "choice",
+        options=options,
+        strict_options=strict,
         scale=2 if field_type == "monetary" else None,
         folds_case=name == "emails",
         wire_name=item["field_code"] if custom else "",
