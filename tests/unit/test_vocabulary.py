@@ -320,6 +320,12 @@ def test_options_that_a_rule_can_give_are_checked_before_the_first_record(tmp_pa
         compiled(rule, {"colours": COLOURS})
 
 
+def test_a_field_of_several_values_has_no_direction(tmp_path: Path) -> None:
+    rule = rule_of(tmp_path, "  key: id\n  colours: {from: tags, write: forward_only}\n")
+    with pytest.raises(MappingError, match=r"yml:6: colours takes several values, so forward_only"):
+        compiled(rule, {"colours": COLOURS})
+
+
 def test_unknown_options_are_those_that_could_be_added() -> None:
     values = ["pink", "red", "Rot", None, "", "a;b", 3, ["deep"], "pink"]
     assert unknown_options(COLOURS, values) == ["pink", "3"]

@@ -120,9 +120,10 @@ class RuleCompiler:
         if not self.adds_options:
             check_options(rule, field, info, source)
         order = info.options or source.options
-        if field.write == "forward_only" and not order:
+        if field.write == "forward_only" and (not order or info.kind == "choices"):
+            what = "takes several values" if order else "has no options"
             raise rule.error(
-                f"{field.name} has no options, so forward_only has no order to follow.",
+                f"{field.name} {what}, so forward_only has no order to follow.",
                 field.line,
                 "Use another `write`.",
             )
