@@ -340,8 +340,8 @@ def test_a_known_record_whose_new_company_is_missing_is_linked_once_it_comes(
 
 @each_crm
 def test_every_record_can_be_linked_to_the_same_one(box: Box, crm: Crm, tmp_path: Path) -> None:
-    firm = put_company(box, crm, **{NAMES[crm]: "Everybody's"})
-    link = f"links: [{{to: {COMPANIES[crm]}, fixed: Everybody's, by: {NAMES[crm]}}}]\n"
+    firm = put_company(box, crm, **{NAMES[crm]: "Shared Ltd"})
+    link = f"links: [{{to: {COMPANIES[crm]}, fixed: Shared Ltd, by: {NAMES[crm]}}}]\n"
     written(rules_folder(tmp_path), "people.yml", f"stream: people\n{PEOPLE[crm]}{link}")
     messages = [SCHEMA, person(1, None), person(2, None)]
     result = deliver(box, crm, messages, tmp_path, mapping=str(tmp_path / "rules"))

@@ -241,7 +241,7 @@ def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:
 
 
 def link_form(link: LinkRule, form: LinkForm) -> LinkForm:
-    """The form of a link as the CRM has it, with what the rule says about the link."""
+    """The CRM's form of a link, with what the rule says about the link."""
     only_on_create = form.on_create and not form.later
     return replace(
         form,

@@ -116,7 +116,7 @@ def complete_rules(rules: Sequence[Rule], file: ObjectsFile) -> list[Rule]:
 
 
 def complete_rule(rule: Rule, objects: Mapping[str, ObjectRule], mapped: set[str]) -> Rule:
-    """One rule with its key and its links as the file has them. Raises: MappingError."""
+    """One rule, its key and its links completed from the file. Raises: MappingError."""
     known = objects.get(rule.object, ObjectRule())
     upsert_key = rule.upsert_key or known.key or (MARKER if known.marker else "")
     if not upsert_key:

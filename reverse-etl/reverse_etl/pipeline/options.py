@@ -59,10 +59,8 @@ class Options:
                 extended = choosing.add_options(object_name, info.name, missing)
                 self.known[(object_name, info.name)] = extended
                 self.outcomes.of(object_name).worked("options_added", len(missing))
-                logger.info(
-                    "%s of %s got %d new options: %s",
-                    info.name, object_name, len(missing), ", ".join(missing),
-                )  # fmt: skip
+                # the values themselves are a record's, and stay out of the log
+                logger.info("%s of %s got %d new options", info.name, object_name, len(missing))
                 return extended
         return replace(info, strict_options=False)
 

@@ -89,7 +89,7 @@ class Preparation:
         try:
             fields = self.adapter.describe(rule.object)
         except NoSuchObjectError:
-            # A mistyped name must not become an object in somebody's CRM.
+            # A mistyped name must not become an object in a customer's CRM.
             if not self.provision or not spec.listed:
                 raise
             fields = {}
