@@ -10,7 +10,7 @@ from sandbox.state import Sandbox
 SHOWN = {
     "canai": ["users", "payments", "deliverables", "analytics", "feedback", "sessions"],
     "hubspot": ["contacts", "deals", "notes", "canai_platform_metric", "files"],
-    "pipedrive": ["persons", "deals", "notes", "files"],
+    "pipedrive": ["persons", "deals", "organizations", "leads", "products", "notes", "files"],
     "salesforce": [
         "Contact",
         "Opportunity",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
-from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
+from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
@@ -15,9 +15,10 @@ from target_pipedrive.api import PipedriveApi
 from target_pipedrive.fields import Fields
 from target_pipedrive.files import Files
 from target_pipedrive.find import Finder, Search
+from target_pipedrive.links import link_form
 from target_pipedrive.merge import Merger
-from target_pipedrive.notes import Notes
-from target_pipedrive.objects import NOTES, OBJECTS
+from target_pipedrive.money import Money
+from target_pipedrive.objects import DEFAULT, OBJECTS
 from target_pipedrive.owners import Owners
 from target_pipedrive.pipelines import Pipelines
 from target_pipedrive.provision import Provisioner
@@ -30,20 +31,32 @@ class PipedriveAdapter(Adapter):
     crm = "pipedrive"
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
-    def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:
+    default_object: ObjectSpec | None = DEFAULT
+
+    def __init__(
+        self,
+        http: CrmHttp,
+        stage_ids: Sequence[int] = (),
+        pipeline: str = "",
+        namespace: Namespace = Namespace(),  # noqa: B008  # frozen
+    ) -> None:
         self.calls: CallCount = http.calls
         self.api = PipedriveApi(http)
 
-        self.fields = Fields(self.api)
+        self.fields = Fields(self.api, self._spec)
         self.pipelines = Pipelines(self.api, pipeline, tuple(stage_ids))
-        self.provisioner = Provisioner(self.api)
         self.finder = Finder(self.api, self.fields)
-        self.writer = Writer(self.api, self.finder)
-        self.notes = Notes(self.api)
+        self.money = Money(self.api)
+        self.writer = Writer(self.api, self.finder, self.money)
 
-        self.files = Files(self.api, self.notes)
+        self.choosing = self.provisioner = Provisioner(self.api, self.fields)
+        self.files = Files(self.api)
         self.owning = Owners(self.api)
         self.merging = Merger(self.api)
+
+    def _spec(self, object_name: str) -> ObjectSpec:
+        """What is known of an object now: the mapping may have said more of it."""
+        return self.objects.get(object_name, DEFAULT)
 
     def account(self) -> Account:
         """The company of the token."""
@@ -57,6 +70,12 @@ class PipedriveAdapter(Adapter):
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom fields by name."""
         return self.fields.describe(object_name)
+
+    def link_form(
+        self, object_name: str, wanted: LinkWanted, *, provision: bool = False
+    ) -> LinkForm:
+        """The field that holds the other record's id. Raises: NoSuchLinkError."""
+        return link_form(object_name, wanted, self.fields.infos[object_name])
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create custom fields by name."""
@@ -74,27 +93,21 @@ class PipedriveAdapter(Adapter):
     ) -> dict[str, list[Hit]]:
         """Records by key or match field: in listings, or by search where that costs less."""
         names = list(dict.fromkeys([key_field, *fields]))
-        if object_name == NOTES:
-            return self.notes.find(lookups, names)
         return self.finder.find(Search(object_name, key_field, lookups, names, exact, known))
 
     def read(
         self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
     ) -> dict[str, Hit]:
         """Records by id."""
-        if object_name == NOTES:
-            return self.notes.read(crm_ids, fields)
         return self.finder.read(object_name, crm_ids, fields)
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One record: a create, which is never sent twice unasked, or an update."""
         (write,) = writes
-        if object_name == NOTES:
-            return [self.notes.write(write)]
         return [self.writer.write(object_name, write)]
 
     def link(
         self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
     ) -> list[RowResult]:
-        """Nothing: every link of these objects is a reference and travels with the write."""
+        """Nothing: every link of Pipedrive is a reference and travels with the write."""
         raise CrmError(f"{object_name} has no association to {form.to}.", "Please report this bug.")

@@ -11,7 +11,7 @@ from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose
 from reverse_etl.errors import CrmError
 
 from target_pipedrive.errors import check
-from target_pipedrive.objects import PAGE_LIMIT, V1_PAGE_LIMIT
+from target_pipedrive.objects import PAGE_LIMIT, V1, V1_PAGE_LIMIT
 
 DEFAULT_URL = "https://api.pipedrive.com"
 DEFAULT_VERSION = "v2"
@@ -20,16 +20,18 @@ OAUTH_URL = "https://oauth.pipedrive.com/oauth/token"
 RESERVE = 5
 """Calls of a burst that stay unused, for those in flight."""
 TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
-    ("GET", re.compile(r"^/api/v2/(persons|deals|personFields|dealFields)$"), 10),
+    ("GET", re.compile(r"^/api/v2/(stages|pipelines)$"), 5),
+    ("GET", re.compile(r"^/api/v2/\w+$"), 10),
     ("GET", re.compile(r"^/api/v2/deals/archived$"), 20),
     ("GET", re.compile(r"^/api/v2/(\w+/search|itemSearch/field)$"), 20),
-    ("GET", re.compile(r"^/api/v2/(stages|pipelines)$"), 5),
     ("GET", re.compile(r"^/api/v1/users/me$"), 2),
-    ("GET", re.compile(r"^/api/v1/notes/\d+$"), 2),
+    ("GET", re.compile(r"^/api/v1/leads/archived$"), 40),
+    ("GET", re.compile(r"^/api/v1/(notes|leads)/[^/]+$"), 2),
     ("GET", re.compile(r"^/api/v1/"), 20),
     ("PUT", re.compile(r"/merge$"), 40),
     ("POST", re.compile(r"^/api/v1/"), 10),
     ("PUT", re.compile(r"^/api/v1/"), 10),
+    ("PATCH", re.compile(r"^/api/v1/"), 10),
     ("POST", re.compile(r"^/api/v2/"), 5),
     ("PATCH", re.compile(r"^/api/v2/"), 5),
     ("GET", re.compile(r""), 1),
@@ -59,8 +61,11 @@ class PipedriveApi:
         return answer.body
 
     def pages(self, path: str, purpose: Purpose = SETUP, query: str = "") -> Iterator[Record]:
-        """The records of a v2 listing; `query` starts with an ampersand. Raises: CrmError."""
-        first = f"/api/v2/{path}?limit={PAGE_LIMIT}{query}"
+        """The records of a listing; `query` starts with an ampersand. Raises: CrmError."""
+        yield from (self._pages_v1 if path.startswith(V1) else self._pages_v2)(path, purpose, query)
+
+    def _pages_v2(self, path: str, purpose: Purpose, query: str) -> Iterator[Record]:
+        first = f"{path}?limit={PAGE_LIMIT}{query}"
         cursor = ""
         while True:
             body = self.get(f"{first}&cursor={cursor}" if cursor else first, purpose)
@@ -69,17 +74,22 @@ class PipedriveApi:
             if not cursor:
                 return
 
-    def pages_v1(self, path: str, purpose: Purpose, query: str = "") -> Iterator[Record]:
-        """The records of a v1 listing; `query` starts with an ampersand. Raises: CrmError."""
+    def _pages_v1(self, path: str, purpose: Purpose, query: str) -> Iterator[Record]:
         start = 0
         while True:
-            page = f"/api/v1/{path}?start={start}&limit={V1_PAGE_LIMIT}{query}"
-            body = self.get(page, purpose)
+            body = self.get(f"{path}?start={start}&limit={V1_PAGE_LIMIT}{query}", purpose)
             yield from body.get("data") or []
-            pagination = (body.get("additional_data") or {}).get("pagination") or {}
+            additional = body.get("additional_data") or {}
+            pagination = additional.get("pagination") or additional
             if not pagination.get("more_items_in_collection"):
                 return
-            start = int(pagination["next_start"])
+            start = int(pagination.get("next_start") or start + V1_PAGE_LIMIT)
+
+    def row(self, path: str, purpose: Purpose) -> Record | None:
+        """The record at a path; None if it does not exist. Raises: CrmError."""
+        answer = check(self.http.call("GET", path, purpose))
+        data = answer.body.get("data") if answer.ok and isinstance(answer.body, dict) else None
+        return data if isinstance(data, dict) else None
 
     def create(self, path: str, purpose: Purpose, body: object) -> Answer:
         """The answer to a POST, which is sent only once: Pipedrive would create a second record.

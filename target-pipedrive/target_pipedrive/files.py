@@ -1,7 +1,8 @@
-"""Files, which only API v1 has. A note's file belongs to its person, and is known by its name."""
+"""Files, which only API v1 has. A note's file goes to what the note belongs to, by its name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Attachment, FileAdapter
@@ -10,9 +11,13 @@ from reverse_etl.errors import RowError
 
 from target_pipedrive.api import PipedriveApi
 from target_pipedrive.errors import check, created_id
-from target_pipedrive.notes import Notes
-from target_pipedrive.objects import NOTES
+from target_pipedrive.objects import ENDPOINTS, NOTES
 
+OWNERS = {"person_id": "persons", "deal_id": "deals", "org_id": "organizations"}
+"""Objects whose files can be listed, by the field of a note that names one.
+
+Source: Pipedrive openapi-v1 (2026-08), `/files` of each.
+"""
 PURPOSE = Purpose(NOTES, "attach")
 
 
@@ -21,12 +26,11 @@ class Files(FileAdapter):
     """Files of one company."""
 
     api: PipedriveApi
-    notes: Notes
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """Attach a file to a note's person. Returns False if they already have one of that name.
+        """Attach a file to a note's owner. Returns False if that has one of the name already.
 
-        They may have it even if the note is new.
+        It may have it even if the note is new.
         Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError.
         """
         if object_name != NOTES:
@@ -35,26 +39,29 @@ class Files(FileAdapter):
                 f"files of {object_name} are not supported",
                 "remove `attach` from the rule",
             )
-        person = self._person_of(crm_id)
-        files = self.api.pages_v1(f"persons/{person}/files", PURPOSE)
+        field, owner = self._owner_of(crm_id)
+        files = self.api.pages(f"/api/v1/{OWNERS[field]}/{owner}/files", PURPOSE)
         if any(existing.get("name") == file.name for existing in files):
             return False
-        self._upload(person, file)
+        self._upload(field, owner, file)
         return True
 
-    def _person_of(self, note_id: str) -> str:
-        """The id of a note's person. Raises: RowError if there is none, CrmError."""
-        note = self.notes.note(note_id, PURPOSE)
-        if note is None or not note.get("person_id"):
-            hint = "sync it again with a full refresh"
-            raise RowError("note_gone", "the note no longer exists", hint)
-        return str(note["person_id"])
+    def _owner_of(self, note_id: str) -> tuple[str, str]:
+        """The field that names what a note belongs to, and its id. Raises: RowError, CrmError."""
+        note: Mapping[str, object] = (
+            self.api.row(f"{ENDPOINTS[NOTES].path}/{note_id}", PURPOSE) or {}
+        )
+        for field in OWNERS:
+            if note.get(field):
+                return field, str(note[field])
+        hint = "sync it again with a full refresh"
+        raise RowError("note_gone", "the note no longer exists", hint)
 
-    def _upload(self, person: str, file: Attachment) -> None:
+    def _upload(self, field: str, owner: str, file: Attachment) -> None:
         """Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError."""
         with file.open() as content:
             body = content.read()
-        parts = {"file": (file.name, body, file.media_type), "person_id": (None, person)}
+        parts = {"file": (file.name, body, file.media_type), field: (None, owner)}
         upload = Upload(files=lambda: parts)
         answer = self.api.http.call(
             "POST", "/api/v1/files", PURPOSE, upload=upload, repeatable=False

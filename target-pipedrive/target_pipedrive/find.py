@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,20 +11,22 @@ from urllib.parse import quote
 from reverse_etl.crm.adapter import Hit, Lookup
 from reverse_etl.crm.http import Purpose
 
-from target_pipedrive.api import PipedriveApi, Record
+from target_pipedrive.api import PipedriveApi, Record, tokens
 from target_pipedrive.fields import Fields
 from target_pipedrive.lists import values_of
-from target_pipedrive.objects import (
-    IDS_LIMIT,
-    KINDS,
-    LIST_TOKENS,
-    LISTINGS,
-    PAGE_LIMIT,
-    SEARCH_TOKENS,
-)
+from target_pipedrive.objects import ENDPOINTS, IDS_LIMIT, LISTS, MARKER, PAGE_LIMIT, Endpoint
+from target_pipedrive.shapes import common_form
 
 RECENT_S = 600.0
 """How far a listing of what was just sent goes back."""
+PARENTS_LISTED_SINGLY = 20
+"""Up to this many records, what belongs to them is listed record by record; beyond, all is."""
+SEARCH_TOKENS = tokens("GET", "/api/v2/itemSearch/field")
+SEARCHABLE_TYPES = ("varchar", "varchar_auto", "text", "double", "phone")
+"""Types of custom fields that search looks into.
+
+Source: Pipedrive openapi-v2 (2026-08), GET /itemSearch/field.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,29 @@ class Search:
         """What its calls are counted as."""
         return Purpose(self.object_name, "find")
 
-    def prefers_listing(self) -> bool:
-        """Returns True if listing everything is needed, or takes fewer tokens than searching."""
+    @property
+    def endpoint(self) -> Endpoint:
+        """The calls of its object."""
+        return ENDPOINTS[self.object_name]
+
+    def names(self) -> set[str]:
+        """The fields by which it looks."""
+        return {self.key_field, *(name for lookup in self.lookups for name in lookup.match)}
+
+    def costs_less_listed(self) -> bool:
+        """Returns True if listing everything takes fewer tokens than searching."""
+        list_tokens = tokens("GET", self.endpoint.path)
         pages = self.known // PAGE_LIMIT + 1
         searches = sum(1 + len(lookup.match) for lookup in self.lookups)
-        by_search = searches * SEARCH_TOKENS + LIST_TOKENS
-        return self.exact or pages * LIST_TOKENS <= by_search
+        by_search = searches * SEARCH_TOKENS + list_tokens
+        return pages * list_tokens <= by_search
 
-    def keys_by_match(self) -> dict[tuple[str, str], list[str]]:
-        """Keys of lookups by match field and value; Pipedrive compares without case."""
+    def keys_by_value(self, folded: set[str]) -> dict[tuple[str, str], list[str]]:
+        """Keys of lookups by field and value; Pipedrive compares match fields without case."""
         keys: dict[tuple[str, str], list[str]] = {}
         for lookup in self.lookups:
+            key = lookup.key.casefold() if self.key_field in folded else lookup.key
+            keys.setdefault((self.key_field, key), []).append(lookup.key)
             for name, value in lookup.match.items():
                 keys.setdefault((name, value.casefold()), []).append(lookup.key)
         return keys
@@ -71,77 +85,136 @@ class Finder:
 
     def find(self, search: Search) -> dict[str, list[Hit]]:
         """Records by the key of the lookup. Raises: CrmError."""
+        if search.key_field == MARKER:
+            return self._by_marker(search)
         # Pipedrive's search is an index that lags behind writes; listings do not. If the response
         # to a create was lost, only a listing can say whether to send it again.
-        if search.prefers_listing():
+        if search.exact or not self._can_search(search) or search.costs_less_listed():
             records = self._listed(search)
         else:
             candidates = sorted(self._candidates(search))
-            records = self.by_ids(search.purpose, candidates)
+            records = self.by_ids(search.object_name, search.purpose, candidates)
         return self._by_lookup(search, records)
 
     def _by_lookup(self, search: Search, records: Iterator[Record]) -> dict[str, list[Hit]]:
-        keys = {lookup.key for lookup in search.lookups}
-        keys_by_match = search.keys_by_match()
-        match_fields = {name for name, _ in keys_by_match}
+        infos = self.fields.infos[search.object_name]
+        match_fields = search.names() - {search.key_field}
+        folded = {name for name in search.names() if infos[name].folds_case} | match_fields
+        keys_by_value = search.keys_by_value(folded)
         matched: dict[str, dict[str, Hit]] = {}
         for record in records:
-            key = self.fields.value(search.object_name, record, search.key_field)
-            matching = keys & {str(key or "")}
-            for name in match_fields:
-                for value in values_of(record.get(name) or []):
-                    matching.update(keys_by_match.get((name, value.casefold()), ()))
+            matching: set[str] = set()
+            for name in search.names():
+                for text in self._texts(search.object_name, record, name):
+                    text = text.casefold() if name in folded else text
+                    matching.update(keys_by_value.get((name, text), ()))
             if matching:
                 hit = self.fields.hit(search.object_name, record, search.fields)
                 for key in matching:
                     matched.setdefault(key, {})[hit.crm_id] = hit
         return {key: list(hits.values()) for key, hits in matched.items()}
 
+    def _texts(self, object_name: str, record: Record, name: str) -> list[str]:
+        """What a record holds in a field: every entry of a list."""
+        if name in LISTS:
+            return values_of(record.get(name) or [])
+        value = self.fields.value(object_name, record, name)
+        return [] if value is None else [str(value)]
+
+    def _by_marker(self, search: Search) -> dict[str, list[Hit]]:
+        """Records by marker, among those of what they belong to; listings do not lag."""
+        parents = {pair for lookup in search.lookups for pair in lookup.near.items()}
+        wanted = {lookup.key for lookup in search.lookups}
+        hits: dict[str, dict[str, Hit]] = {}
+        for record in self._of_parents(search, parents):
+            marker = str(record.get(MARKER))
+            if marker in wanted and any(str(record.get(name)) == id for name, id in parents):
+                hit = self.fields.hit(search.object_name, record, search.fields)
+                hits.setdefault(marker, {})[hit.crm_id] = hit
+        return {marker: list(found.values()) for marker, found in hits.items()}
+
+    def _of_parents(self, search: Search, parents: set[tuple[str, str]]) -> Iterator[Record]:
+        path = search.endpoint.path
+        queries = [f"&{name}={parent}" for name, parent in sorted(parents)]
+        if len(queries) > PARENTS_LISTED_SINGLY:
+            queries = [""]
+        for query in queries:
+            records = self.api.pages(path, search.purpose, query)
+            yield from self._in_common_form(search.object_name, records)
+
     def _listed(self, search: Search) -> Iterator[Record]:
         """Every record, or those of the last minutes if that is enough. Raises: CrmError."""
-        recent = all(lookup.recent for lookup in search.lookups)
+        recent = search.endpoint.since and all(lookup.recent for lookup in search.lookups)
         query = f"&updated_since={quote(self._recent_moment())}" if recent else ""
-        for path in LISTINGS[search.object_name]:
-            yield from self.api.pages(path, search.purpose, query)
+        for path in search.endpoint.listings:
+            # leads are archived by people, and that listing cannot be narrowed
+            if recent and search.endpoint.is_v1 and path != search.endpoint.path:
+                continue
+            records = self.api.pages(path, search.purpose, query)
+            yield from self._in_common_form(search.object_name, records)
+
+    def _in_common_form(self, object_name: str, records: Iterable[Record]) -> Iterator[Record]:
+        marker_in = self.fields.spec(object_name).marker_in
+        for record in records:
+            yield common_form(object_name, record, marker_in)
 
     def _recent_moment(self) -> str:
         """Some minutes ago, by Pipedrive's clock; v2 takes no fractions of a second."""
         moment = self.api.http.now() - timedelta(seconds=RECENT_S)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    def _can_search(self, search: Search) -> bool:
+        """Returns True if search looks into every field of the lookups."""
+        if not search.endpoint.entity:
+            return False
+        places = self.fields.places[search.object_name]
+        return all(
+            name in search.endpoint.searched
+            or (places[name].custom and places[name].type in SEARCHABLE_TYPES)
+            for name in search.names()
+        )
+
     def _candidates(self, search: Search) -> set[str]:
-        """Ids of records that search finds by key or by email. Raises: CrmError."""
-        kind = KINDS[search.object_name]
-        code = self.fields.infos[search.object_name][search.key_field].wire_name
+        """Ids of records that search finds by key or by match field. Raises: CrmError."""
         ids: set[str] = set()
         for lookup in search.lookups:
-            by_key = {"entity_type": kind.entity, "field": code, "match": "exact"}
-            items = self._searched(search, "itemSearch/field", by_key | {"term": lookup.key})
-            ids |= {str(item["item"]["id"]) for item in items or []}
-
-            for value in lookup.match.values():
-                by_email = {"term": value, "fields": "email", "exact_match": "true"}
-                data = self._searched(search, f"{kind.path}/search", by_email) or {}
-                ids |= {str(item["item"]["id"]) for item in data.get("items", [])}
+            for name, term in ((search.key_field, lookup.key), *lookup.match.items()):
+                ids |= {str(item["item"]["id"]) for item in self._searched(search, name, term)}
         return ids
 
-    def _searched(self, search: Search, path: str, params: dict[str, str]) -> Any:
-        return self.api.get(f"/api/v2/{path}", search.purpose, params).get("data")
+    def _searched(self, search: Search, name: str, term: str) -> Sequence[Any]:
+        """What search finds for a term in one field. Raises: CrmError."""
+        if name in search.endpoint.searched:
+            params = {"term": term, "fields": search.endpoint.searched[name], "exact_match": "true"}
+            path = f"/api/v2/{search.object_name}/search"
+            data = self.api.get(path, search.purpose, params).get("data") or {}
+            return list(data.get("items", ()))
+        code = self.fields.places[search.object_name][name].code
+        params = {"entity_type": search.endpoint.entity, "field": code, "match": "exact"}
+        found = self.api.get("/api/v2/itemSearch/field", search.purpose, params | {"term": term})
+        return list(found.get("data") or ())
 
     def read(self, object_name: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
         """Records by id; ids that do not exist are left out. Raises: CrmError."""
-        records = self.by_ids(Purpose(object_name, "read"), ids)
+        records = self.by_ids(object_name, Purpose(object_name, "read"), ids)
         return {
             str(record["id"]): self.fields.hit(object_name, record, names) for record in records
         }
 
-    def by_ids(self, purpose: Purpose, ids: Sequence[str]) -> Iterator[Record]:
-        """Records of the purpose's object by id. Raises: CrmError."""
+    def by_ids(self, object_name: str, purpose: Purpose, ids: Sequence[str]) -> Iterator[Record]:
+        """Records by id. Raises: CrmError."""
+        return self._in_common_form(object_name, self._rows(ENDPOINTS[object_name], purpose, ids))
+
+    def _rows(self, endpoint: Endpoint, purpose: Purpose, ids: Sequence[str]) -> Iterator[Record]:
+        if endpoint.is_v1:
+            rows = (self.api.row(f"{endpoint.path}/{crm_id}", purpose) for crm_id in ids)
+            yield from (row for row in rows if row is not None)
+            return
         for start in range(0, len(ids), IDS_LIMIT):
             missing = set(ids[start : start + IDS_LIMIT])
             query = f"limit={IDS_LIMIT}&ids={','.join(ids[start : start + IDS_LIMIT])}"
-            for path in LISTINGS[purpose.object_name]:
-                records = self.api.get(f"/api/v2/{path}?{query}", purpose).get("data") or []
+            for path in endpoint.listings:
+                records = self.api.get(f"{path}?{query}", purpose).get("data") or []
                 missing -= {str(record["id"]) for record in records}
                 yield from records
                 if not missing:

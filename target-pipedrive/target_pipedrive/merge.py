@@ -8,9 +8,9 @@ from reverse_etl.crm.adapter import MergeAdapter
 from reverse_etl.crm.http import Purpose
 
 from target_pipedrive.api import PipedriveApi
-from target_pipedrive.objects import KINDS
 
-MERGEABLE = ("persons", "deals")
+MERGEABLE = ("persons", "deals", "organizations")
+"""Source: Pipedrive openapi-v1 (2026-08), `/merge` of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,6 @@ class Merger(MergeAdapter):
         """
         if object_name not in MERGEABLE:
             return False
-        path = f"/api/v1/{KINDS[object_name].path}/{other_id}/merge"
+        path = f"/api/v1/{object_name}/{other_id}/merge"
         purpose = Purpose(object_name, "merge")
         return self.api.update("PUT", path, purpose, {"merge_with_id": int(keep_id)}).ok

@@ -23,7 +23,9 @@ class Pipelines:
     def stage_ids(self) -> tuple[int, ...]:
         """Ids of the stages, in order. Raises: CrmError."""
         if not self.stages:
-            stages = [stage for stage in self.api.pages("stages") if not stage.get("is_deleted")]
+            stages = [
+                stage for stage in self.api.pages("/api/v2/stages") if not stage.get("is_deleted")
+            ]
             pipeline = self._wanted_id() if self.wanted else first_pipeline(stages)
             stages = [stage for stage in stages if stage["pipeline_id"] == pipeline]
             stages.sort(key=lambda stage: stage["order_nr"])
@@ -33,7 +35,7 @@ class Pipelines:
     def _wanted_id(self) -> int:
         """Raises: CrmError if there is no such pipeline."""
         names = []
-        for pipeline in self.api.pages("pipelines"):
+        for pipeline in self.api.pages("/api/v2/pipelines"):
             if pipeline.get("is_deleted"):
                 continue
             names.append(str(pipeline["name"]))

@@ -35,6 +35,7 @@ HUBSPOT_FILES = (
     "crm-deals",
     "crm-objects-generic",
     "crm-associations-v4",
+    "crm-associations-v4-schema",
     "crm-properties",
     "crm-pipelines",
     "crm-owners",
@@ -47,8 +48,11 @@ TWINS = (
     (r"^/crm/properties/\d{4}-\d{2}/", "/crm/v3/properties/"),
     (r"^/crm/pipelines/\d{4}-\d{2}/", "/crm/v3/pipelines/"),
     (r"^/crm/owners/\d{4}-\d{2}", "/crm/v3/owners"),
+    (r"^/crm-object-schemas/\d{4}-\d{2}/", "/crm-object-schemas/v3/"),
     (r"^/files/\d{4}-\d{2}/", "/files/v3/"),
 )
+UNKNOWN_OBJECT = "Unable to infer object type from"
+"""A refusal that lacks the category its specification asks for, as recorded answers show."""
 NOT_IN_SPEC = ("/account-info/", "/storage/")
 Exchange = tuple[str, str, Any, int, Any]
 
@@ -123,12 +127,31 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
     return seen
 
 
+def without_null_labels(answer: Any) -> Any:
+    """An answer without the nulls that HubSpot's specification does not know.
+
+    Recorded answers show them: a type of association without a label has the label null.
+    """
+    if isinstance(answer, list):
+        return [without_null_labels(entry) for entry in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        name: without_null_labels(value)
+        for name, value in answer.items()
+        if (name, value) != ("label", None)
+    }
+
+
 def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> list[str]:
     """What the vendor's specification has against one exchange."""
     method, path, request, status, answer = exchange
     path = path.removeprefix(prefix)
     if any(part in path for part in NOT_IN_SPEC):
         return []
+    if isinstance(answer, dict) and str(answer.get("message", "")).startswith(UNKNOWN_OBJECT):
+        return []
+    answer = without_null_labels(answer)
     if twin:
         for pattern, replacement in TWINS:
             path = re.sub(pattern, replacement, path)

@@ -14,12 +14,17 @@ OPTIONED: tuple[Kind, ...] = ("choice", "choices")
 
 
 def wanted_field(field: FieldRule, source: SourceKind, *, unique: bool) -> FieldWanted:
-    """A field of the CRM as `provision` creates it; a list without known options is text."""
+    """A field of the CRM as `provision` creates it; a list without known options is text.
+
+    A key is text, too, whatever the source has: it is compared as text.
+    """
+    if unique:
+        return FieldWanted(field.name, "text", unique=True)
     kind, long_text = source.kind or "text", source.long_text
     if kind == "choices" and not source.options:
         kind, long_text = "text", True
     options = source.options if kind in OPTIONED else ()
-    return FieldWanted(field.name, kind, options, unique=unique, long_text=long_text)
+    return FieldWanted(field.name, kind, options, long_text=long_text)
 
 
 def check_fields_exist(rule: Rule, crm_fields: Mapping[str, FieldInfo]) -> None:

@@ -1,10 +1,10 @@
-"""Stages, pipelines, users, and the user whose token it is."""
+"""Stages, pipelines, users, currencies, and the user whose token it is."""
 
 from __future__ import annotations
 
 from sandbox.http import Call, Reply
 from sandbox.pipedrive import fixtures
-from sandbox.pipedrive.responses import page_reply, success
+from sandbox.pipedrive.responses import only, page_reply, success
 from sandbox.pipedrive.state import Company
 
 
@@ -29,3 +29,10 @@ def list_users(call: Call, company: Company) -> Reply:
 def get_current_user(call: Call, company: Company) -> Reply:
     """Whose token this is."""
     return success(fixtures.current_user(company.company_id, company.name), rows=1)
+
+
+def list_currencies(call: Call, company: Company) -> Reply:
+    """Currencies; inactive ones cannot be used."""
+    only(call, ())
+    currencies = fixtures.currencies()
+    return success(currencies, rows=len(currencies))

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from sandbox.http import Call, Reply
+from sandbox.pipedrive.catalog import FIELD_LISTS, FIXED_FIELDS
 from sandbox.pipedrive.errors import RefusedError, invalid
 from sandbox.pipedrive.records import body_of
-from sandbox.pipedrive.responses import page_of, page_reply, success
+from sandbox.pipedrive.responses import only, page_of, page_reply, success
 from sandbox.pipedrive.state import Company
 
-FIELD_LISTS = {"person": "persons", "deal": "deals"}
 
-
-def kind_of(fields: str) -> str:
+def kind_of(fields: str, *, changing: bool = False) -> str:
     """`persons` for the `person` of personFields.
 
     Raises: RefusedError.
     """
     kind = FIELD_LISTS.get(fields)
-    if kind is None:
-        raise RefusedError(f"{fields}Fields is not emulated", 404)
+    if kind is None or (changing and fields in FIXED_FIELDS):
+        raise RefusedError(f"the sandbox does not emulate this call of {fields}Fields", 501)
     return kind
 
 
 def list_fields(call: Call, company: Company, fields: str) -> Reply:
     """Fields with their keys and options."""
+    only(call, ("limit", "cursor"))
     return page_reply(*page_of(call, company.fields[kind_of(fields)]))
 
 
 def create_field(call: Call, company: Company, fields: str) -> Reply:
     """A new custom field."""
-    return success(company.add_field(kind_of(fields), body_of(call)))
+    return success(company.add_field(kind_of(fields, changing=True), body_of(call)))
 
 
 def add_options(call: Call, company: Company, fields: str, code: str) -> Reply:
     """More options; answers only the new ones."""
-    field = company.custom(kind_of(fields)).get(code)
+    field = company.custom(kind_of(fields, changing=True)).get(code)
     wanted = call.json()
     if field is None or field["field_type"] not in ("enum", "set") or not isinstance(wanted, list):
         raise invalid("field or options")

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from sandbox.http import Call, Reply
 from sandbox.multipart import NotMultipartError, form_of
+from sandbox.pipedrive.catalog import FILE_OWNERS, KINDS
 from sandbox.pipedrive.errors import RefusedError, invalid, not_found
-from sandbox.pipedrive.fixtures import KINDS, OWNERS
 from sandbox.pipedrive.notes import owners_of
 from sandbox.pipedrive.responses import success, v1_body, v1_page
 from sandbox.pipedrive.state import Company, Record
 
-OWNER_FIELDS = {kind: name for name, kind in OWNERS.items()}
+OWNER_FIELDS = {kind: name for name, kind in FILE_OWNERS.items()}
 
 
 def upload(call: Call, company: Company) -> Reply:
-    """A file of a person or a deal."""
+    """A file of a record."""
     try:
         parts = form_of(call)
     except NotMultipartError as error:
@@ -25,8 +25,8 @@ def upload(call: Call, company: Company) -> Reply:
     if "file" not in parts or not parts["file"][0]:
         raise invalid("file is required")
 
-    values = {name: content.decode() for name, (_, content) in parts.items() if name in OWNERS}
-    owners = owners_of(company, values)
+    values = {name: content.decode() for name, (_, content) in parts.items() if name in FILE_OWNERS}
+    owners = owners_of(company, values, FILE_OWNERS)
     name, content = parts["file"]
     file = {**new_file(company, name, len(content)), **owners}
     company.files[file["id"]] = file
@@ -40,9 +40,7 @@ def new_file(company: Company, name: str, size: int) -> Record:
     return {
         "id": number,
         "user_id": 1,
-        "deal_id": None,
-        "person_id": None,
-        "org_id": None,
+        **dict.fromkeys(FILE_OWNERS),
         "add_time": now,
         "update_time": now,
         "file_name": f"{number}_{name}",
@@ -63,11 +61,13 @@ def list_files(call: Call, company: Company) -> Reply:
 
 def list_files_of(call: Call, company: Company, kind: str, number: str) -> Reply:
     """Files of one owner."""
-    if not number.isdigit() or int(number) not in company.records[kind]:
+    record = company.living(kind, number)
+    if record is None:
         raise not_found(KINDS[kind])
 
     owner = OWNER_FIELDS[kind]
-    return v1_page(call, [file for file in active_files(company) if file[owner] == int(number)])
+    files = [file for file in active_files(company) if file[owner] == record["id"]]
+    return v1_page(call, files)
 
 
 def active_files(company: Company) -> list[Record]:

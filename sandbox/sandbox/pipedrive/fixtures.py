@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.pipedrive.catalog import FIELDS, OPTIONAL_IN_RESPONSE, SUBFIELDS
+
 BURST = (80, 2.0)
 """Calls per 2 s and token by OAuth on the smallest plan.
 
 Source: Pipedrive, Rate limiting, 2026-11.
 """
 
-KINDS = {"persons": "person", "deals": "deal"}
-"""The emulated records, and the singular of each."""
-
-OWNERS = {"person_id": "persons", "deal_id": "deals"}
-"""What a note or a file belongs to, by the field that names it."""
-
 CURRENCIES = {"USD", "EUR", "GBP", "CHF", "CAD", "AUD", "JPY", "SEK", "NOK", "DKK", "PLN", "BRL"}
+"""Currencies that a company may use."""
+RETIRED_CURRENCIES = {"HRK"}
+"""Currencies that are listed as inactive."""
 PIPELINES = ((1, "Pipeline"), (2, "Partners"))
 STAGES = (
     (1, "Qualified", 1),
@@ -37,64 +36,56 @@ USERS = (
     (2, "ada", "Ada Sales", True),
     (3, "gone", "Gone", False),
 )
-STANDARD = {
-    "persons": {
-        "name": "varchar",
-        "owner_id": "user",
-        "org_id": "org",
-        "add_time": "date",
-        "update_time": "date",
-        "emails": "varchar",
-        "phones": "phone",
-        "visible_to": "int",
-        "label_ids": "set",
-        "marketing_status": "enum",
-    },
-    "deals": {
-        "title": "varchar",
-        "owner_id": "user",
-        "person_id": "people",
-        "org_id": "org",
-        "pipeline_id": "int",
-        "stage_id": "stage",
-        "value": "double",
-        "currency": "varchar",
-        "is_deleted": "boolean",
-        "is_archived": "boolean",
-        "archive_time": "date",
-        "status": "status",
-        "probability": "double",
-        "lost_reason": "varchar",
-        "visible_to": "int",
-        "close_time": "date",
-        "won_time": "date",
-        "lost_time": "date",
-        "expected_close_date": "date",
-        "label_ids": "set",
-        "add_time": "date",
-        "update_time": "date",
-    },
-}
-"""Type of each standard field."""
 
 
-def field(name: str, code: str, field_type: str, *, custom: bool) -> dict[str, Any]:
+def field(
+    name: str, code: str, field_type: str, *, custom: bool, optional: bool = False
+) -> dict[str, Any]:
     """A field as Pipedrive defines it."""
-    return {
+    described: dict[str, Any] = {
         "field_name": name,
         "field_code": code,
         "field_type": field_type,
         "is_custom_field": custom,
-        "is_optional_response_field": False,
+        "is_optional_response_field": optional,
         "description": "",
     }
+    if field_type in SUBFIELDS:
+        described["subfields"] = [
+            {"field_code": part, "field_name": f"{label} of {name}", "field_type": part_type}
+            for part, (label, part_type) in SUBFIELDS[field_type].items()
+        ]
+    return described
 
 
 def standard_fields(kind: str) -> list[dict[str, Any]]:
     """The fields of a record before a custom one is added."""
     return [
-        field(code.replace("_", " ").capitalize(), code, field_type, custom=False)
-        for code, field_type in STANDARD[kind].items()
+        field(
+            code.replace("_", " ").capitalize(),
+            code,
+            field_type,
+            custom=False,
+            optional=code in OPTIONAL_IN_RESPONSE,
+        )
+        for code, field_type in FIELDS.get(kind, {}).items()
+    ]
+
+
+def currencies() -> list[dict[str, Any]]:
+    """The currencies of a company, those it no longer uses included."""
+    codes = sorted(CURRENCIES | RETIRED_CURRENCIES)
+    return [
+        {
+            "id": number,
+            "code": code,
+            "name": code,
+            "decimal_points": 0 if code == "JPY" else 2,
+            "symbol": code,
+            "active_flag": code in CURRENCIES,
+            "is_custom_flag": False,
+        }
+        for number, code in enumerate(codes, 1)
     ]
 
 

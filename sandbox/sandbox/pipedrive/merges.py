@@ -1,4 +1,4 @@
-"""Pipedrive's merges of two persons or two deals, which only API v1 has.
+"""Pipedrive's merges of two persons, deals or organizations, which only API v1 has.
 
 Source: Pipedrive's published openapi-v1.yaml (2026-08).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.http import Call, Reply
+from sandbox.pipedrive.catalog import BODY
 from sandbox.pipedrive.errors import RefusedError
 from sandbox.pipedrive.files import OWNER_FIELDS
 from sandbox.pipedrive.records import body_of
@@ -32,13 +33,14 @@ def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
 
 
 def hand_over(company: Company, kind: str, old_id: int, new_id: int) -> None:
-    """Move the notes, files and deals of a record to another."""
+    """Move the notes and files of a record, and those linked to it, to another."""
     owner = OWNER_FIELDS[kind]
     for row in (*company.notes.values(), *company.files.values()):
-        if row[owner] == old_id:
+        if row.get(owner) == old_id:
             row[owner] = new_id
 
-    if kind == "persons":
-        for deal in company.records["deals"].values():
-            if deal.get("person_id") == old_id:
-                deal["person_id"] = new_id
+    for holder, body in BODY.items():
+        for name in (name for name, wanted in body.items() if wanted == kind):
+            for record in company.records[holder].values():
+                if record.get(name) == old_id:
+                    record[name] = new_id

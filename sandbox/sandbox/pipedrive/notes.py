@@ -5,32 +5,34 @@ Source: Pipedrive's published openapi-v1.yaml (2026-08).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.http import Call, Reply
+from sandbox.pipedrive.catalog import KINDS, OWNERS
 from sandbox.pipedrive.errors import invalid, not_found
-from sandbox.pipedrive.fixtures import KINDS, OWNERS
 from sandbox.pipedrive.records import body_of
-from sandbox.pipedrive.responses import success, v1_body, v1_page
-from sandbox.pipedrive.state import Company, Record
+from sandbox.pipedrive.responses import only, success, v1_body, v1_page
+from sandbox.pipedrive.state import Company, Record, RecordId
 
 LONGEST_NOTE = 65_535
 
 
-def owners_of(company: Company, values: dict[str, Any]) -> dict[str, int]:
+def owners_of(
+    company: Company, values: Mapping[str, Any], known: Mapping[str, str] = OWNERS
+) -> dict[str, RecordId]:
     """What a note or a file belongs to.
 
     Raises: RefusedError.
     """
-    owners = {}
-    for name, kind in OWNERS.items():
+    owners: dict[str, RecordId] = {}
+    for name, kind in known.items():
         if values.get(name) in (None, ""):
             continue
-        number = int(values[name])
-        record = company.records[kind].get(number)
-        if record is None or record["is_deleted"]:
+        record = company.living(kind, values[name])
+        if record is None:
             raise not_found(KINDS[kind])
-        owners[name] = number
+        owners[name] = record["id"]
 
     if not owners:
         raise invalid("person_id, deal_id, org_id, lead_id or project_id is required")
@@ -39,6 +41,7 @@ def owners_of(company: Company, values: dict[str, Any]) -> dict[str, int]:
 
 def list_notes(call: Call, company: Company) -> Reply:
     """Notes, of one owner where asked."""
+    only(call, (*OWNERS, "start", "limit"))
     wanted = {name: call.query[name] for name in OWNERS if name in call.query}
     notes = []
     for note in company.notes.values():
@@ -61,10 +64,7 @@ def create(call: Call, company: Company) -> Reply:
     company.notes[number] = {
         "id": number,
         "user_id": 1,
-        "deal_id": None,
-        "person_id": None,
-        "org_id": None,
-        "lead_id": None,
+        **dict.fromkeys(OWNERS),
         "content": content,
         "add_time": now,
         "update_time": now,

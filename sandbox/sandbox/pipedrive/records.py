@@ -1,16 +1,20 @@
-"""The calls that persons and deals share."""
+"""The calls of API v2 that all its records share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sandbox.http import Call, Reply
+from sandbox.pipedrive.catalog import KINDS, LISTED_BY
 from sandbox.pipedrive.errors import RefusedError, invalid, not_found
-from sandbox.pipedrive.fixtures import KINDS
-from sandbox.pipedrive.responses import page_of, page_reply, record_body, success
+from sandbox.pipedrive.responses import only, page_of, page_reply, record_body, success
 from sandbox.pipedrive.state import Company, Record
 
 IDS_LIMIT = 100
+CREATED = {"products": 201}
+"""Status of a create where the specification has another than 200."""
+PARENTS = ("person_id", "deal_id", "org_id", "lead_id", "organization_id")
+"""Parameters that name what the listed records are linked to."""
 
 
 def body_of(call: Call) -> dict[str, Any]:
@@ -29,8 +33,8 @@ def record_of(company: Company, kind: str, number: str) -> Record:
 
     Raises: RefusedError.
     """
-    record = company.records[kind].get(int(number)) if number.isdigit() else None
-    if record is None or record["is_deleted"]:
+    record = company.living(kind, number)
+    if record is None:
         raise not_found(KINDS[kind])
     return record
 
@@ -55,24 +59,35 @@ def listing(call: Call, company: Company, kind: str, records: list[Record]) -> R
 
     Raises: RefusedError.
     """
+    only(call, LISTED_BY[kind])
     if call.query.get("ids"):
         ids = call.query["ids"].split(",")
         if len(ids) > IDS_LIMIT:
             raise invalid(f"at most {IDS_LIMIT} ids")
         records = [record for record in records if str(record["id"]) in ids]
+    records = narrowed(call, records)
+    shown, cursor = page_of(call, records)
+    return page_reply([record_body(company, kind, record) for record in shown], cursor)
+
+
+def narrowed(call: Call, records: list[Record]) -> list[Record]:
+    """Those of the records that changed since a moment, or belong to a record, where asked."""
     if call.query.get("updated_since"):
         since = call.query["updated_since"]
         records = [record for record in records if record["update_time"] >= since]
-
-    shown, cursor = page_of(call, records)
-    return page_reply([record_body(company, kind, record) for record in shown], cursor)
+    for name in PARENTS:
+        if call.query.get(name):
+            parent = call.query[name]
+            records = [record for record in records if str(record.get(name)) == parent]
+    return records
 
 
 def create(call: Call, company: Company, kind: str) -> Reply:
     """Create one."""
     values = body_of(call)
     company.check(kind, values, creating=True)
-    return success(record_body(company, kind, company.write(kind, None, values)))
+    record = company.write(kind, None, values)
+    return success(record_body(company, kind, record), status=CREATED.get(kind, 200))
 
 
 def get(call: Call, company: Company, kind: str, number: str) -> Reply:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 from sandbox.http import Call, Reply
-from sandbox.pipedrive.errors import invalid
-from sandbox.pipedrive.fixtures import OWNERS
+from sandbox.pipedrive.catalog import BODY, FILE_OWNERS, KINDS, NO_CUSTOM
+from sandbox.pipedrive.errors import RefusedError, invalid
 from sandbox.pipedrive.state import Company, Record
 
 PAGE, PAGE_LIMIT = 100, 500
 """Rows a page has by default, and at most."""
 
 
-def success(data: Any, rows: int | None = None) -> Reply:
+def only(call: Call, known: Iterable[str]) -> None:
+    """Refuse a parameter that the emulator does not act on.
+
+    Raises: RefusedError.
+    """
+    unknown = sorted(set(call.query) - {*known, "api_token"})
+    if unknown:
+        raise RefusedError(f"the sandbox does not emulate the parameter {unknown[0]}", 501)
+
+
+def success(data: Any, rows: int | None = None, status: int = 200) -> Reply:
     """A success; `rows` is what the request log counts for a read."""
-    return Reply(200, {"success": True, "data": data}, rows=rows)
+    return Reply(status, {"success": True, "data": data}, rows=rows)
 
 
 def page_reply(shown: list[Any], cursor: str | None = None) -> Reply:
@@ -74,26 +85,34 @@ def v1_page(call: Call, rows: list[Record]) -> Reply:
 
 def record_body(company: Company, kind: str, record: Record) -> Record:
     """A record with every custom field, null if it is not set."""
+    if kind in NO_CUSTOM:
+        return {name: value for name, value in record.items() if name != "custom_fields"}
     filled = dict.fromkeys(company.custom(kind)) | record["custom_fields"]
     return {**record, "custom_fields": filled}
 
 
 def search_item(kind: str, record: Record) -> Record:
     """A record as search shows it."""
+    item = {"id": record["id"], "type": KINDS[kind]}
     if kind == "deals":
-        return {"id": record["id"], "type": "deal", "title": record["title"]}
+        return {**item, "title": record["title"]}
+
+    item |= {"visible_to": record["visible_to"], "owner": {"id": record["owner_id"]}}
+    item |= {"custom_fields": []}
+    if kind == "leads":
+        return {**item, "title": record["title"], "notes": [], "is_archived": record["is_archived"]}
+    if kind == "products":
+        return {**item, "name": record["name"]}
+    if kind == "organizations":
+        return {**item, "name": record["name"], "notes": []}
 
     emails = [entry["value"] for entry in record["emails"]]
     return {
-        "id": record["id"],
-        "type": "person",
+        **item,
         "name": record["name"],
         "phones": [entry["value"] for entry in record["phones"]],
         "emails": emails,
         "primary_email": emails[0] if emails else None,
-        "visible_to": 3,
-        "owner": {"id": 1},
-        "custom_fields": [],
         "notes": [],
         "update_time": record["update_time"],
     }
@@ -110,8 +129,11 @@ def control_records(company: Company, kind: str) -> list[dict[str, Any]]:
         for key, value in record["custom_fields"].items():
             values[known[key]["field_name"]] = labeled(known[key], value)
 
-        person = record.get("person_id")
-        links = [{"object": "persons", "id": person, "type": "person_id"}] if person else []
+        links = [
+            {"object": wanted, "id": record[name], "type": name}
+            for name, wanted in BODY[kind].items()
+            if wanted in KINDS and record.get(name)
+        ]
         rows.append({"id": record["id"], "properties": values, "links": links})
     return rows
 
@@ -136,8 +158,8 @@ def control_v1_rows(rows: dict[int, Record]) -> list[dict[str, Any]]:
 
         links = [
             {"object": kind, "id": row[name], "type": name}
-            for name, kind in OWNERS.items()
-            if row[name]
+            for name, kind in FILE_OWNERS.items()
+            if row.get(name)
         ]
         values = {name: value for name, value in row.items() if name != "id"}
         shown.append({"id": row["id"], "properties": values, "links": links})

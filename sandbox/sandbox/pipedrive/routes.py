@@ -1,6 +1,6 @@
 """Pipedrive's paths and their handlers; before a handler is called: token and limit.
 
-API v2 for persons, deals, their fields, stages and search; v1 where v2 has no such call.
+API v2 for records, their fields, stages and search; v1 for leads, and where v2 has no such call.
 """
 
 from __future__ import annotations
@@ -17,26 +17,29 @@ from sandbox.pipedrive import (
     errors,
     fields,
     files,
+    leads,
     merges,
     notes,
     records,
     responses,
     search,
 )
+from sandbox.pipedrive.catalog import KINDS, SEARCHED
 from sandbox.pipedrive.errors import RefusedError
-from sandbox.pipedrive.fixtures import BURST, KINDS
+from sandbox.pipedrive.fixtures import BURST
 from sandbox.pipedrive.state import Company
 
 V1, V2 = "/api/v1", "/api/v2"
 
 
 def record_routes(kind: str, *before_search: Route) -> tuple[Route, ...]:
-    """The calls on persons or deals."""
+    """The calls on the records of v2."""
     path = f"{V2}/{kind}"
+    searches = [Route("GET", f"{path}/search", search.search_records, kind=kind)]
     return (
         Route("GET", path, records.list_live, kind=kind),
         *before_search,
-        Route("GET", f"{path}/search", search.search_records, kind=kind),
+        *(searches if kind in SEARCHED else ()),
         Route("POST", path, records.create, kind=kind),
         Route("GET", f"{path}/{{number}}", records.get, kind=kind),
         Route("PATCH", f"{path}/{{number}}", records.update, kind=kind),
@@ -44,13 +47,14 @@ def record_routes(kind: str, *before_search: Route) -> tuple[Route, ...]:
     )
 
 
-def owner_routes(kind: str) -> tuple[Route, ...]:
-    """The calls of v1 on persons or deals."""
-    path = f"{V1}/{kind}/{{number}}"
-    return (
-        Route("GET", f"{path}/files", files.list_files_of, kind=kind),
-        Route("PUT", f"{path}/merge", merges.merge, kind=kind),
-    )
+def file_route(kind: str) -> Route:
+    """The call of v1 that lists the files of a record."""
+    return Route("GET", f"{V1}/{kind}/{{number}}/files", files.list_files_of, kind=kind)
+
+
+def merge_route(kind: str) -> Route:
+    """The call of v1 that merges two records."""
+    return Route("PUT", f"{V1}/{kind}/{{number}}/merge", merges.merge, kind=kind)
 
 
 ROUTES = (
@@ -58,6 +62,16 @@ ROUTES = (
     *record_routes(
         "deals", Route("GET", f"{V2}/deals/archived", records.list_archived, kind="deals")
     ),
+    *record_routes("organizations"),
+    *record_routes("products"),
+    *record_routes("activities"),
+    Route("GET", f"{V2}/leads/search", search.search_records, kind="leads"),
+    Route("GET", f"{V1}/leads", leads.list_live),
+    Route("GET", f"{V1}/leads/archived", leads.list_archived),
+    Route("POST", f"{V1}/leads", leads.create),
+    Route("GET", f"{V1}/leads/{{number}}", leads.get),
+    Route("PATCH", f"{V1}/leads/{{number}}", leads.update),
+    Route("DELETE", f"{V1}/leads/{{number}}", leads.delete),
     Route("GET", f"{V2}/itemSearch/field", search.search_field),
     Route("GET", f"{V2}/{{fields}}Fields", fields.list_fields),
     Route("POST", f"{V2}/{{fields}}Fields", fields.create_field),
@@ -73,8 +87,9 @@ ROUTES = (
     Route("DELETE", f"{V1}/notes/{{number}}", notes.delete),
     Route("POST", f"{V1}/files", files.upload),
     Route("GET", f"{V1}/files", files.list_files),
-    *owner_routes("persons"),
-    *owner_routes("deals"),
+    *(file_route(kind) for kind in ("persons", "deals", "organizations", "products")),
+    *(merge_route(kind) for kind in ("persons", "deals", "organizations")),
+    Route("GET", f"{V1}/currencies", account.list_currencies),
 )
 
 

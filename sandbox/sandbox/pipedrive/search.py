@@ -1,24 +1,30 @@
-"""Pipedrive's search for persons, deals, and the values of a custom field."""
+"""Pipedrive's search for records, and for the values of a custom field."""
 
 from __future__ import annotations
 
 from sandbox.http import Call, Reply
-from sandbox.pipedrive.errors import invalid
-from sandbox.pipedrive.responses import PAGE, page_reply, search_item
+from sandbox.pipedrive.catalog import KINDS, SEARCHED
+from sandbox.pipedrive.errors import RefusedError, invalid
+from sandbox.pipedrive.responses import PAGE, only, page_reply, search_item
 from sandbox.pipedrive.state import Company, Record
 
-ALL_FIELDS = "email,name,title,custom_fields"
-ENTITY_TYPES = {"person": "persons", "deal": "deals"}
+ENTITY_TYPES = {KINDS[kind]: kind for kind in SEARCHED}
+SEARCHABLE_TYPES = ("address", "varchar", "text", "varchar_auto", "double", "monetary", "phone")
+"""Types of the custom fields that search looks into.
+
+Source: Pipedrive's published openapi-v2.yaml (2026-08), GET /itemSearch/field.
+"""
 
 
 def search_records(call: Call, company: Company, kind: str) -> Reply:
     """Exact search."""
+    only(call, ("term", "exact_match", "fields", "limit"))
     term = call.query.get("term", "")
     exact = call.query.get("exact_match") == "true"
     if len(term) < (1 if exact else 2):
         raise invalid("term is too short")
 
-    fields = set((call.query.get("fields") or ALL_FIELDS).split(","))
+    fields = wanted_fields(call, kind)
     items = []
     for record in company.live(kind):
         texts = searched_texts(record, fields)
@@ -31,13 +37,26 @@ def search_records(call: Call, company: Company, kind: str) -> Reply:
     return Reply(200, body, rows=len(items))
 
 
+def wanted_fields(call: Call, kind: str) -> set[str]:
+    """The fields that a search looks into: those it names, else all.
+
+    Raises: RefusedError.
+    """
+    fields = set(filter(None, call.query.get("fields", "").split(",")))
+    unknown = sorted(fields - set(SEARCHED[kind]))
+    if unknown:
+        raise RefusedError(f"the sandbox does not search {unknown[0]} of {kind}", 501)
+    return fields or set(SEARCHED[kind])
+
+
 def searched_texts(record: Record, fields: set[str]) -> list[str]:
     """What search compares in these fields of a record, in lower case."""
     values = []
     if "email" in fields:
         values += [entry["value"] for entry in record.get("emails", [])]
-    if fields & {"name", "title"}:
-        values.append(record.get("name") or record.get("title"))
+    values += [record.get(name) for name in ("name", "title", "code") if name in fields]
+    if "address" in fields:
+        values.append((record.get("address") or {}).get("value"))
     if "custom_fields" in fields:
         values += [value for value in record["custom_fields"].values() if isinstance(value, str)]
     return [str(value).lower() for value in values if value]
@@ -45,15 +64,18 @@ def searched_texts(record: Record, fields: set[str]) -> list[str]:
 
 def search_field(call: Call, company: Company) -> Reply:
     """Values of one custom field; `match=exact` is case sensitive."""
+    only(call, ("term", "entity_type", "field", "match", "limit"))
     kind = ENTITY_TYPES.get(call.query.get("entity_type", ""))
-    field = call.query.get("field", "")
-    if kind is None or field not in company.custom(kind):
+    if call.query.get("match") != "exact":
+        raise RefusedError("the sandbox emulates match=exact only", 501)
+    field = company.custom(kind).get(call.query.get("field", "")) if kind else None
+    if kind is None or field is None or field["field_type"] not in SEARCHABLE_TYPES:
         raise invalid("entity_type or field")
 
     term = call.query.get("term", "")
     items = []
     for record in company.live(kind):
-        if record["custom_fields"].get(field) == term:
+        if str(record["custom_fields"].get(field["field_code"])) == term:
             item = {"id": record["id"], "name": record.get("name") or record.get("title")}
             items.append({"result_score": 1.0, "item": item})
     return page_reply(items)

@@ -1,16 +1,55 @@
-"""A Pipedrive company in memory: persons, deals, custom fields, stages, notes, files."""
+"""A Pipedrive company in memory: records, custom fields, stages, notes, files."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import uuid
 from typing import Any
 
 from sandbox.clock import Clock, iso
+from sandbox.pipedrive.catalog import BODY, KINDS, NO_CUSTOM, READ_ONLY, REQUIRED, fields_of
 from sandbox.pipedrive.errors import RefusedError, invalid
-from sandbox.pipedrive.fixtures import CURRENCIES, KINDS, STANDARD, field, stages, standard_fields
-from sandbox.pipedrive.values import CUSTOM_TYPES, fits_custom, fits_standard
+from sandbox.pipedrive.fixtures import CURRENCIES, field, stages, standard_fields
+from sandbox.pipedrive.values import BODY_VALUES, CUSTOM_TYPES, REFERENCES, fits_custom
 
 Record = dict[str, Any]
+RecordId = int | str
+"""A lead's id is a UUID; any other record's is a number."""
+BLANKS: dict[str, Record] = {
+    "persons": {"name": "", "emails": [], "phones": [], "label_ids": []},
+    "deals": {
+        "title": "",
+        "pipeline_id": 1,
+        "stage_id": 1,
+        "value": 0,
+        "currency": "USD",
+        "status": "open",
+        "is_archived": False,
+        "probability": None,
+        "lost_reason": None,
+        "close_time": None,
+        "label_ids": [],
+    },
+    "organizations": {"name": "", "label_ids": []},
+    "products": {"name": "", "is_linkable": True, "tax": 0, "prices": []},
+    "activities": {"type": "call", "busy": False, "done": False},
+    "leads": {
+        "title": "",
+        "creator_id": 1,
+        "label_ids": [],
+        "person_id": None,
+        "organization_id": None,
+        "source_name": "API",
+        "origin": "API",
+        "origin_id": None,
+        "is_archived": False,
+        "was_seen": False,
+        "value": None,
+        "expected_close_date": None,
+    },
+}
+"""What a new record holds beside what every record does."""
 
 
 class Company:
@@ -18,7 +57,7 @@ class Company:
 
     def __init__(self, clock: Clock, company_id: int, name: str) -> None:
         self.clock, self.company_id, self.name = clock, company_id, name
-        self.records: dict[str, dict[int, Record]] = {kind: {} for kind in KINDS}
+        self.records: dict[str, dict[RecordId, Record]] = {kind: {} for kind in KINDS}
         self.fields = {kind: standard_fields(kind) for kind in KINDS}
         self.stages = stages(self.now())
         self.notes: dict[int, Record] = {}
@@ -39,9 +78,15 @@ class Company:
 
     def custom(self, kind: str) -> dict[str, dict[str, Any]]:
         """Custom fields by key."""
-        return {
-            entry["field_code"]: entry for entry in self.fields[kind] if entry["is_custom_field"]
-        }
+        fields = self.fields[fields_of(kind)]
+        return {entry["field_code"]: entry for entry in fields if entry["is_custom_field"]}
+
+    def living(self, kind: str, record_id: Any) -> Record | None:
+        """A record that is not deleted, by its id or the text of its id; None if there is none."""
+        if isinstance(record_id, str) and kind != "leads":
+            record_id = int(record_id) if record_id.isdigit() else None
+        record = self.records[kind].get(record_id)
+        return None if record is None or record["is_deleted"] else record
 
     def add_field(self, kind: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Define a custom field; names need not be unique.
@@ -82,29 +127,48 @@ class Company:
 
         Raises: RefusedError.
         """
-        required = "name" if kind == "persons" else "title"
-        if creating and not values.get(required):
-            raise invalid(f"{required} is required")
+        for name in REQUIRED[kind] if creating else ():
+            if not values.get(name):
+                raise invalid(f"{name} is required")
 
         for name, value in values.items():
-            if name == "custom_fields":
+            if name == "custom_fields" and kind not in NO_CUSTOM:
                 self._check_custom(kind, value)
-            elif name not in STANDARD[kind]:
+            elif name in READ_ONLY.get(kind, ()):
+                raise invalid(f"{name} is read-only")
+            elif name not in BODY[kind]:
                 raise invalid(f"unknown field {name}")
             else:
-                self._check_standard(name, value)
+                self._check_standard(name, BODY[kind][name], value)
 
-    def _check_standard(self, name: str, value: Any) -> None:
-        if name == "currency" and value not in CURRENCIES:
-            raise invalid(f"currency {value} is not active in this company")
-        if name == "person_id" and value is not None:
-            person = self.records["persons"].get(value) if isinstance(value, int) else None
-            if person is None or person["is_deleted"]:
-                raise RefusedError("Person not found", 400, "person_id does not exist")
-
-        known_stage = name != "stage_id" or value in {stage["id"] for stage in self.stages}
-        if not known_stage or not fits_standard(name, value):
+    def _check_standard(self, name: str, wanted: str, value: Any) -> None:
+        if wanted in KINDS:
+            self._check_reference(name, wanted, value)
+        elif wanted == "currency":
+            if value not in CURRENCIES:
+                raise invalid(f"currency {value} is not active in this company")
+        elif wanted == "stage":
+            if value not in {stage["id"] for stage in self.stages}:
+                raise invalid(f"{name} has the wrong type or value")
+        elif wanted == "participants" and self._unknown_person(value):
+            raise RefusedError("Person not found", 400, f"{name} names a person who does not exist")
+        elif not BODY_VALUES[wanted](value):
             raise invalid(f"{name} has the wrong type or value")
+
+    def _unknown_person(self, participants: Any) -> bool:
+        if not BODY_VALUES["participants"](participants):
+            return False
+        return any(self.living("persons", entry["person_id"]) is None for entry in participants)
+
+    def _check_reference(self, name: str, kind: str, value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, str) != (kind == "leads"):
+            raise invalid(f"{name} has the wrong type or value")
+        if self.living(kind, value) is None:
+            raise RefusedError(
+                f"{KINDS[kind].capitalize()} not found", 400, f"{name} does not exist"
+            )
 
     def _check_custom(self, kind: str, values: Any) -> None:
         if not isinstance(values, dict):
@@ -114,22 +178,27 @@ class Company:
         for key, value in values.items():
             if key not in known:
                 raise invalid(f"custom field {key} does not exist")
-            if value is not None and not fits_custom(known[key], value):
-                name = known[key]["field_name"]
+            if value is None:
+                continue
+            name, field_type = known[key]["field_name"], known[key]["field_type"]
+            if not fits_custom(known[key], value):
                 raise invalid(f"custom field {name} has the wrong type or value")
+            if field_type in REFERENCES:
+                self._check_reference(name, REFERENCES[field_type], value)
 
     def write(self, kind: str, record: Record | None, values: dict[str, Any]) -> Record:
         """Create or update a record with a checked body."""
         if record is None:
-            self._next_id += 1
-            record = self._blank(kind, self._next_id)
-            self.records[kind][self._next_id] = record
+            record = self._blank(kind, self._new_id(kind))
+            self.records[kind][record["id"]] = record
 
         for name, value in values.items():
             if name == "custom_fields":
                 record["custom_fields"] |= value
             elif name in ("emails", "phones"):
                 record[name] = with_labels(value)
+            elif name == "participants":
+                record |= with_participants(value)
             else:
                 record[name] = value
         if kind == "deals" and "stage_id" in values:
@@ -138,37 +207,28 @@ class Company:
         record["update_time"] = self.now()
         return record
 
+    def _new_id(self, kind: str) -> RecordId:
+        self._next_id += 1
+        if kind == "leads":
+            return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.company_id}/{self._next_id}"))
+        return self._next_id
+
     def _enter_stage(self, deal: Record) -> None:
         stage = next(entry for entry in self.stages if entry["id"] == deal["stage_id"])
         deal["stage_change_time"] = self.now()
         deal["pipeline_id"] = stage["pipeline_id"]
 
-    def _blank(self, kind: str, number: int) -> Record:
-        common = {
-            "id": number,
+    def _blank(self, kind: str, record_id: RecordId) -> Record:
+        common: Record = {
+            "id": record_id,
             "owner_id": 1,
             "add_time": self.now(),
             "update_time": self.now(),
             "is_deleted": False,
             "visible_to": 3,
-            "label_ids": [],
             "custom_fields": {},
         }
-        if kind == "persons":
-            return {**common, "name": "", "emails": [], "phones": []}
-        return {
-            **common,
-            "title": "",
-            "pipeline_id": 1,
-            "stage_id": self.stages[0]["id"],
-            "value": 0,
-            "currency": "USD",
-            "status": "open",
-            "is_archived": False,
-            "probability": None,
-            "lost_reason": None,
-            "close_time": None,
-        }
+        return {**common, **copy.deepcopy(BLANKS[kind])}
 
 
 def with_labels(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -176,3 +236,10 @@ def with_labels(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"label": "work", "primary": place == 0, **entry} for place, entry in enumerate(entries)
     ]
+
+
+def with_participants(entries: list[dict[str, Any]]) -> Record:
+    """Participants of an activity, and the person that it shows for them: the primary one."""
+    participants = [{"primary": place == 0, **entry} for place, entry in enumerate(entries)]
+    primary = next((entry for entry in participants if entry["primary"]), None)
+    return {"participants": participants, "person_id": primary["person_id"] if primary else None}

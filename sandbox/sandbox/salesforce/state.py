@@ -139,7 +139,7 @@ class Org:
 
     def find(self, sobject: str, name: str, value: str) -> list[Row]:
         """Rows by an indexed field; case does not matter."""
-        ids = self.index.get((sobject, name), {}).get(str(value).lower(), set())
+        ids = self.index.get((sobject, name), {}).get(indexed(value), set())
         return [self.rows[sobject][row_id] for row_id in sorted(ids)]
 
     def check(self, sobject: str, values: dict[str, Any], row: Row | None) -> dict[str, Any]:
@@ -259,9 +259,9 @@ class Org:
         if field["externalId"] or field["idLookup"] or field["unique"]:
             index = self.index.setdefault((sobject, name), {})
             if row.get(name) is not None:
-                index.get(str(row[name]).lower(), set()).discard(row["Id"])
+                index.get(indexed(row[name]), set()).discard(row["Id"])
             if value is not None:
-                index.setdefault(str(value).lower(), set()).add(row["Id"])
+                index.setdefault(indexed(value), set()).add(row["Id"])
         row[name] = value
 
     def _follow(self, sobject: str, row: Row, *, created: bool) -> None:
@@ -296,7 +296,7 @@ class Org:
         self._visible.clear()
         for name in list(row):
             if row[name] is not None and (sobject, name) in self.index:
-                self.index[(sobject, name)].get(str(row[name]).lower(), set()).discard(row["Id"])
+                self.index[(sobject, name)].get(indexed(row[name]), set()).discard(row["Id"])
         del self.rows[sobject][row["Id"]]
 
 
@@ -316,3 +316,10 @@ def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
         if field["relationshipName"] == name:
             return field
     return None
+
+
+def indexed(value: Any) -> str:
+    """A value as an index holds it: without case, and a number without what adds nothing to it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).lower()
