@@ -78,6 +78,17 @@ fields: {Shop_ID__c: id, LastName: name}
 links:
   - {to: Account, key: company, by: Name, wait: link}
 """
+DEALS = """\
+stream: deals
+object: Opportunity
+upsert_key: Shop_ID__c
+fields:
+  Shop_ID__c: id
+  Name: name
+  StageName: {value: Prospecting}
+  CloseDate: day
+  Amount: {from: amount, currency: currency}
+"""
 TEXT = {"type": ["string", "null"]}
 STREAMS: dict[str, dict[str, Any]] = {
     "companies": {
@@ -89,6 +100,11 @@ STREAMS: dict[str, dict[str, Any]] = {
         "parent": TEXT,
     },
     "people": dict.fromkeys(("id", "name", "mail", "company"), TEXT),
+    "deals": {
+        **dict.fromkeys(("id", "name", "currency"), TEXT),
+        "amount": {"type": ["number", "null"]},
+        "day": {"type": ["string", "null"], "format": "date"},
+    },
     "visits": {
         **dict.fromkeys(("id", "host", "guest", "lead"), TEXT),
         "day": {"type": ["string", "null"], "format": "date"},
@@ -229,6 +245,32 @@ def test_jobs_write_and_link_any_object(box: Box, tmp_path: Path) -> None:
     box.forget_log(SALESFORCE)
     run(box, tmp_path, [*companies, *visits], bulk_threshold=10, **rules)
     assert box.writes(SALESFORCE) == []
+
+
+def test_values_that_come_up_are_added_to_a_picklist(box: Box, tmp_path: Path) -> None:
+    rules = mapping(tmp_path, a=ACCOUNTS)
+    run(box, tmp_path, COMPANIES, **rules)
+    more = stream("companies", {"id": "c1", "name": "Acme", "topics": ["chess", "art"]})
+    refused = deliver(box, SALESFORCE, more, tmp_path, **rules)
+    assert [letter["code"] for letter in refused.letters] == ["unknown_option"]
+    run(box, tmp_path, more, add_options=True, **rules)
+    assert rows(box, "Account")["c1"]["Topics__c"] == "art;chess"
+
+
+def test_an_amount_goes_out_only_in_a_currency_of_the_org(box: Box, tmp_path: Path) -> None:
+    deals = stream(
+        "deals",
+        {"id": "d1", "name": "One", "day": "2026-01-31", "amount": 10, "currency": "EUR"},
+        {"id": "d2", "name": "Two", "day": "2026-01-31", "amount": 10, "currency": "USD"},
+    )
+    one = deliver(box, SALESFORCE, deals, tmp_path, **mapping(tmp_path, d=DEALS))
+    assert one.counts("Opportunity") == {"planned": 1, "created": 1, "dead": 1}
+
+    box.limit(SALESFORCE, multi_currency=True)
+    several = DEALS.replace("  Amount", "  CurrencyIsoCode: currency\n  Amount")
+    run(box, tmp_path, deals, **mapping(tmp_path, d=several))
+    held = {key: row["CurrencyIsoCode"] for key, row in rows(box, "Opportunity").items()}
+    assert held == {"d1": "EUR", "d2": "USD"}
 
 
 def test_wrong_objects_and_links_are_named_with_their_line_and_what_was_meant(
