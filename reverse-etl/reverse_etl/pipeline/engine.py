@@ -196,17 +196,32 @@ class Engine:
         """The end of the input: send what is gathered, and retry what was put off."""
         self.drain_all()
         self.run_deferred()
-        self.parents.forget_missing()
+        self.retry_all_waiting()
         for rule in self._all_rules():
-            self.retry_waiting(rule)
-            self.run_deferred()
             with self.control.within_budget():
                 self.duplicates.settle(rule)
 
-    def retry_waiting(self, rule: CompiledRule) -> None:
-        """Try what waits for a link's other end; expire what waited too long. Raises: CrmError."""
+    def retry_all_waiting(self) -> None:
+        """Try what waits, again as long as some of it goes out: it may bring what others wait for.
+
+        Raises: CrmError.
+        """
+        for _ in self.rules:
+            went_out = False
+            self.parents.forget_missing()
+            for rule in self._all_rules():
+                went_out |= self.retry_waiting(rule)
+                self.run_deferred()
+            if not went_out:
+                return
+
+    def retry_waiting(self, rule: CompiledRule) -> bool:
+        """Try what waits for a link's other end; expire what waited too long.
+
+        Returns True if records went out. Raises: CrmError.
+        """
         if not self.control.may_call():
-            return
+            return False
         ready: list[Waiting] = []
         with self.control.within_budget():
             ready = self.waiting.ready_writes(rule)
@@ -221,6 +236,7 @@ class Engine:
             self.waiting.retry_links(rule)
         self.waiting.expire(rule)
         self.check()
+        return bool(ready)
 
     def run_deferred(self) -> None:
         """Retry keys held by another process, until it has released them. Raises: CrmError."""
@@ -244,8 +260,9 @@ class Engine:
         return [rule for rule in self.rules if rule.stream == stream]
 
     def parents_of(self, stream: str) -> set[str]:
-        """Streams that feed the other ends of this stream's links."""
-        ends = {link.to for rule in self.rules_of(stream) for link in rule.links}
+        """Streams that feed the other ends of this stream's links, but for links that wait alone."""
+        links = (link for rule in self.rules_of(stream) for link in rule.links)
+        ends = {link.to for link in links if link.wait == "record"}
         return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
 
     def unfinished(self, stream: str) -> bool:

@@ -114,15 +114,16 @@ class Preparation:
                 form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
                 if link.found_by:
                     self._check_found_by(rule, link)
-            except NoSuchLinkError as error:
-                raise rule.error(error.message, link.line, error.hint) from None
-            except NoSuchObjectError as error:
-                hint = nearest(link.to, self.adapter.object_names()) or error.hint
-                raise rule.error(
-                    f"links to {link.to!r}: {error.message}", link.line, hint
-                ) from None
+            except (NoSuchLinkError, NoSuchObjectError) as error:
+                raise self._no_such_link(rule, link, error) from None
             forms.append(link_form(link, form))
         return forms
+
+    def _no_such_link(self, rule: Rule, link: LinkRule, error: CrmError) -> MappingError:
+        """A link that the CRM does not have, or that leads to an object whose name is wrong."""
+        names = set(self.adapter.object_names())
+        hint = "" if link.to in names else nearest(link.to, names)
+        return rule.error(f"links to {link.to!r}: {error.message}", link.line, hint or error.hint)
 
     def _check_found_by(self, rule: Rule, link: LinkRule) -> None:
         """Raises: MappingError if the other object lacks the field by which it is found."""
