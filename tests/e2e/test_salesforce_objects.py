@@ -171,7 +171,7 @@ def failure(
 
 
 def made(box: Box, kind: str, **values: Any) -> str:
-    """The id of a record that somebody made."""
+    """The id of a record made by hand."""
     path = f"/salesforce/services/data/v67.0/sobjects/{kind}"
     return str(box.call("POST", path, values, SALESFORCE.headers())["id"])
 
