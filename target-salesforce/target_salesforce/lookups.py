@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reverse_etl.errors import NoSuchLinkError
+from reverse_etl.mapping.rules import nearest
 from reverse_etl.objects import LinkForm, LinkWanted
 from reverse_etl.values import FieldInfo
 
@@ -44,10 +45,12 @@ def only_lookup(object_name: str, infos: Mapping[str, FieldInfo], to: str) -> st
     if len(names) == 1:
         return names[0]
 
-    message = f"{object_name} has no lookup to {to}."
     if names:
-        message = f"{object_name} has {len(names)} lookups to {to}."
-    raise NoSuchLinkError(message, choices(names))
+        raise NoSuchLinkError(f"{object_name} has {len(names)} lookups to {to}.", choices(names))
+    others = {other for info in infos.values() if info.writable for other in info.refers}
+    raise NoSuchLinkError(
+        f"{object_name} has no lookup to {to}.", nearest(to, sorted(others)) or choices(names)
+    )
 
 
 def lookups(infos: Mapping[str, FieldInfo], to: str) -> list[str]:

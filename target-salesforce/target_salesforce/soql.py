@@ -23,7 +23,7 @@ def quoted(value: str) -> str:
 
 
 def in_list(name: str, values: Iterable[str], kind: Kind = "text") -> str:
-    """`Name IN ('a', 'b')`; values that are no text have no quotes."""
+    """`Name IN ('a', 'b')`; only text is in quotes."""
     literals = values if kind in UNQUOTED else (quoted(value) for value in values)
     return f"{name} IN ({', '.join(literals)})"
 

@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import yaml
-from defusedxml import ElementTree
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from box import Box
-from crms import HUBSPOT, PIPEDRIVE, SALESFORCE
+from crms import HUBSPOT, PIPEDRIVE
 from support import Message, deliver, extract, lose_ledger, messages_of
 
 SPECS = Path(os.environ.get("CRM_SPECS_DIR", "/nonexistent"))
@@ -243,117 +242,3 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
         for problem in problems(pipedrive_specs, exchange, "/pipedrive", twin=False)
     ]
     assert "\n".join(sorted(set(wrong))) == ""
-
-
-NAMESPACE = "{http://www.w3.org/2001/XMLSchema}"
-METADATA = "{http://soap.sforce.com/2006/04/metadata}"
-
-
-def wsdl_types() -> dict[str, list[str]]:
-    """Elements of each complex type of the metadata WSDL, in its order, those of its base first."""
-    tree = ElementTree.parse(SPECS / "salesforce" / "metadata-v63.wsdl")
-    own, bases = {}, {}
-    for element in tree.iter(f"{NAMESPACE}complexType"):
-        name = element.get("name")
-        if name:
-            own[name] = [
-                str(element.get("name")) for element in element.iter(f"{NAMESPACE}element")
-            ]
-            base = next(element.iter(f"{NAMESPACE}extension"), None)
-            bases[name] = str(base.get("base")).partition(":")[2] if base is not None else ""
-    return {name: [*own.get(bases[name], []), *elements] for name, elements in own.items()}
-
-
-def test_metadata_messages_are_as_the_wsdl_documents_them(
-    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[bytes] = []
-    real: Callable[..., requests.Response] = requests.Session.request
-
-    def record(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
-        if "/services/Soap/" in url:
-            sent.append(more["data"])
-        return real(self, method, url, **more)
-
-    monkeypatch.setattr(requests.Session, "request", record)
-    messages = extract(box, tmp_path, streams=("users", "payments", "deliverables", "analytics"))
-    assert deliver(box, SALESFORCE, messages, tmp_path).code == 0
-    types = wsdl_types()
-    nested = {
-        "nameField": "CustomField",
-        "valueSet": "ValueSet",
-        "valueSetDefinition": "ValueSetValuesDefinition",
-        "value": "CustomValue",
-    }
-    kinds, wrong = set(), []
-
-    def check(element: Any, kind: str) -> None:
-        known = types[kind]
-        names = [child.tag.removeprefix(METADATA) for child in element]
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            wrong.append(f"{kind}: unknown {unknown}")
-        elif [known.index(name) for name in names] != sorted(known.index(name) for name in names):
-            wrong.append(f"{kind}: {names} are not in the WSDL's order")
-        for child in element:
-            if len(child):
-                check(child, nested[child.tag.removeprefix(METADATA)])
-
-    for message in sent:
-        for component in ElementTree.fromstring(message).iter(f"{METADATA}metadata"):
-            kind = str(component.get("{http://www.w3.org/2001/XMLSchema-instance}type"))
-            kinds.add(kind)
-            check(component, kind)
-    assert kinds == {"CustomObject", "CustomField"}
-    assert sorted(set(wrong)) == []
-
-
-RECORDED = ("Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole")
-DESCRIBED = (
-    *("type", "length", "precision", "scale", "createable", "updateable", "nillable"),
-    *("idLookup", "externalId", "unique", "caseSensitive", "restrictedPicklist", "referenceTo"),
-    *("relationshipName", "custom", "filterable"),
-)
-
-
-def recorded_describe(name: str) -> dict[str, Any]:
-    """A describe that a real org answered."""
-    folder = SPECS / "salesforce" / "describe-and-upsert-recordings"
-    cassette = yaml.safe_load((folder / f"GET_sobjects_{name}_describe.yaml").read_text())
-    body: dict[str, Any] = json.loads(cassette["response"]["body"]["string"])
-    return body
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_salesforce_describes_objects_as_a_real_org_did(box: Box, name: str) -> None:
-    path = f"/salesforce/services/data/v67.0/sobjects/{name}/describe"
-    answer = box.call("GET", path, None, SALESFORCE.headers())
-    recorded = recorded_describe(name)
-    real = {field["name"]: field for field in recorded["fields"]}
-    wrong = []
-    for field in answer["fields"]:
-        expected = real[field["name"]]
-        for key in DESCRIBED:
-            if field[key] != expected[key]:
-                wrong.append(f"{field['name']}.{key}: {field[key]}, really {expected[key]}")
-        if not field["nillable"] and field["defaultedOnCreate"] != expected["defaultedOnCreate"]:
-            wrong.append(f"{field['name']}.defaultedOnCreate")
-        values = [entry["value"] for entry in field["picklistValues"]]
-        if values and values != [entry["value"] for entry in expected["picklistValues"]]:
-            wrong.append(f"{field['name']}: {values}")
-    assert wrong == []
-    for key in ("label", "keyPrefix"):
-        assert answer[key] == recorded[key]
-
-
-def test_salesforce_lists_objects_as_a_real_org_did(box: Box) -> None:
-    path = "/salesforce/services/data/v67.0/sobjects"
-    answer = box.call("GET", path, None, SALESFORCE.headers())
-    real = {item["name"]: item for item in recorded_describe("Global")["sobjects"]}
-    shared = [item for item in answer["sobjects"] if item["name"] in real]
-    assert {item["name"] for item in shared} > {"Account", "Campaign", "Case", "Contact"}
-    keys = ("custom", "createable", "queryable", "updateable")
-    for item in shared:
-        expected = real[item["name"]]
-        if item["name"] not in ("Organization", "User"):
-            assert [item[key] for key in keys] == [expected[key] for key in keys]

@@ -23,6 +23,7 @@ from support import (
     linked,
     lose_ledger,
     payment,
+    record_message,
     schema_message,
     user,
     users,
@@ -340,7 +341,7 @@ def test_an_optional_rule_is_read_where_the_mapping_names_it(
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_payment_finds_its_contact_by_key_whatever_its_record_id_is(
+def test_a_deliverable_finds_its_contact_by_key_whatever_its_record_id_is(
     box: Box, bulk: bool, tmp_path: Path
 ) -> None:
     """People delete a contact and create another with its key.
@@ -356,11 +357,18 @@ def test_a_payment_finds_its_contact_by_key_whatever_its_record_id_is(
     body = {"LastName": "Lee", "CanAI_User_ID__c": "user-1"}
     new = box.call("POST", contacts, body, headers)["id"]
     SALESFORCE.edit(box, "Contact", old["user-2"], {"CanAI_User_ID__c": "another-user"})
-    lines = [*people, PAYMENTS, payment(1, 1), payment(2, 2)]
+    made_at = {"created_at": "2026-01-01T00:00:00.000000Z"}
+    documents = [
+        record_message(
+            "deliverables", {"deliverable_id": f"d{n}", "user_id": f"user-{n}", **made_at}
+        )
+        for n in (1, 2)
+    ]
+    lines = [*people, schema_message("deliverables", "deliverable_id"), *documents]
     result = deliver(box, SALESFORCE, lines, tmp_path, **more)
     assert result.code == 0
-    (opportunity,) = box.objects(SALESFORCE, "Opportunity")
-    assert linked(opportunity, "Contact") == [new]
+    (document,) = box.objects(SALESFORCE, SALESFORCE.documents)
+    assert linked(document, "Contact") == [new]
     (letter,) = result.letters
-    assert [letter["key"], letter["code"]] == ["pay-2", "parent_not_found"]
+    assert [letter["key"], letter["code"]] == ["d2", "parent_not_found"]
     assert "put the key back" in letter["hint"]

@@ -28,8 +28,10 @@ fields:
   Industry: industry
   NumberOfEmployees: people
   Topics__c: topics
-links:
-  - {to: Account, key: parent}
+"""
+TREE = f"""\
+{ACCOUNTS}links:
+  - {{to: Account, key: parent}}
 """
 LEADS = """\
 stream: people
@@ -76,6 +78,17 @@ fields: {Shop_ID__c: id, LastName: name}
 links:
   - {to: Account, key: company, by: Name, wait: link}
 """
+DEALS = """\
+stream: deals
+object: Opportunity
+upsert_key: Shop_ID__c
+fields:
+  Shop_ID__c: id
+  Name: name
+  StageName: {value: Prospecting}
+  CloseDate: day
+  Amount: {from: amount, currency: currency}
+"""
 TEXT = {"type": ["string", "null"]}
 STREAMS: dict[str, dict[str, Any]] = {
     "companies": {
@@ -87,6 +100,11 @@ STREAMS: dict[str, dict[str, Any]] = {
         "parent": TEXT,
     },
     "people": dict.fromkeys(("id", "name", "mail", "company"), TEXT),
+    "deals": {
+        **dict.fromkeys(("id", "name", "currency"), TEXT),
+        "amount": {"type": ["number", "null"]},
+        "day": {"type": ["string", "null"], "format": "date"},
+    },
     "visits": {
         **dict.fromkeys(("id", "host", "guest", "lead"), TEXT),
         "day": {"type": ["string", "null"], "format": "date"},
@@ -148,12 +166,12 @@ def failure(
 ) -> str:
     """The error of a run that writes nothing."""
     assert deliver(box, SALESFORCE, messages, folder, **more).code == 1
-    assert box.writes(SALESFORCE) == []
+    assert not any("/Soap/" not in call["path"] for call in box.writes(SALESFORCE))
     return capsys.readouterr().err
 
 
 def made(box: Box, kind: str, **values: Any) -> str:
-    """The id of a record that somebody made."""
+    """The id of a record made by hand."""
     path = f"/salesforce/services/data/v67.0/sobjects/{kind}"
     return str(box.call("POST", path, values, SALESFORCE.headers())["id"])
 
@@ -163,9 +181,8 @@ def test_objects_that_no_code_names_are_written_once(box: Box, tmp_path: Path) -
     messages = [*COMPANIES, *PEOPLE, *VISITED]
     run(box, tmp_path, messages, **rules)
     accounts, leads, visits = (rows(box, kind) for kind in ("Account", "Lead", "Visit__c"))
-    names = ("Name", "Industry", "NumberOfEmployees", "Topics__c", "ParentId")
-    assert [accounts["c1"][name] for name in names] == ["Acme", "Media", 12, "art;sport", None]
-    assert accounts["c2"]["ParentId"] == accounts["c1"]["Id"]
+    names = ("Name", "Industry", "NumberOfEmployees", "Topics__c")
+    assert [accounts["c1"][name] for name in names] == ["Acme", "Media", 12, "art;sport"]
     assert [leads["p1"]["Company"], leads["p2"]["Company"]] == ["Acme", "unknown"]
     assert rows(box, "Campaign")["c1"]["IsActive"] is True
     ends = [visits["v1"][name] for name in ("Host__c", "Guest__c", "Lead__c")]
@@ -177,6 +194,16 @@ def test_objects_that_no_code_names_are_written_once(box: Box, tmp_path: Path) -
         box.forget_log(SALESFORCE)
         run(box, tmp_path, messages, **rules)
         assert box.writes(SALESFORCE) == []
+
+
+def test_records_are_linked_to_others_of_the_same_object(box: Box, tmp_path: Path) -> None:
+    for _ in range(2):
+        box.forget_log(SALESFORCE)
+        run(box, tmp_path, COMPANIES, **mapping(tmp_path, tree=TREE))
+    accounts = rows(box, "Account")
+    assert accounts["c1"]["ParentId"] is None
+    assert accounts["c2"]["ParentId"] == accounts["c1"]["Id"]
+    assert box.writes(SALESFORCE) == []
 
 
 def test_what_is_created_is_named_after_the_mappings_namespace(box: Box, tmp_path: Path) -> None:
@@ -218,6 +245,32 @@ def test_jobs_write_and_link_any_object(box: Box, tmp_path: Path) -> None:
     box.forget_log(SALESFORCE)
     run(box, tmp_path, [*companies, *visits], bulk_threshold=10, **rules)
     assert box.writes(SALESFORCE) == []
+
+
+def test_values_that_come_up_are_added_to_a_picklist(box: Box, tmp_path: Path) -> None:
+    rules = mapping(tmp_path, a=ACCOUNTS)
+    run(box, tmp_path, COMPANIES, **rules)
+    more = stream("companies", {"id": "c1", "name": "Acme", "topics": ["chess", "art"]})
+    refused = deliver(box, SALESFORCE, more, tmp_path, **rules)
+    assert [letter["code"] for letter in refused.letters] == ["unknown_option"]
+    run(box, tmp_path, more, add_options=True, **rules)
+    assert rows(box, "Account")["c1"]["Topics__c"] == "art;chess"
+
+
+def test_an_amount_goes_out_only_in_a_currency_of_the_org(box: Box, tmp_path: Path) -> None:
+    deals = stream(
+        "deals",
+        {"id": "d1", "name": "One", "day": "2026-01-31", "amount": 10, "currency": "EUR"},
+        {"id": "d2", "name": "Two", "day": "2026-01-31", "amount": 10, "currency": "USD"},
+    )
+    one = deliver(box, SALESFORCE, deals, tmp_path, **mapping(tmp_path, d=DEALS))
+    assert [letter["code"] for letter in one.letters] == ["currency"]
+
+    box.limit(SALESFORCE, multi_currency=True)
+    several = DEALS.replace("  Amount", "  CurrencyIsoCode: currency\n  Amount")
+    run(box, tmp_path, deals, **mapping(tmp_path, d=several))
+    held = {key: row["CurrencyIsoCode"] for key, row in rows(box, "Opportunity").items()}
+    assert held == {"d1": "EUR", "d2": "USD"}
 
 
 def test_wrong_objects_and_links_are_named_with_their_line_and_what_was_meant(
