@@ -1,4 +1,6 @@
-"""Pipedrive's objects: where each is kept, and what its fields API does not say.
+"""Pipedrive's objects: where each is kept, and what its field lists do not say.
+
+A company cannot have objects of its own, so this is all of them.
 
 `marker` is a field of this package, not Pipedrive's.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from reverse_etl.objects import Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import Lane, ObjectSpec
 from reverse_etl.values import FieldInfo
 
 PAGE_LIMIT = 500
@@ -176,7 +178,3 @@ def spec_of(name: str, endpoint: Endpoint) -> ObjectSpec:
 OBJECTS = {name: spec_of(name, endpoint) for name, endpoint in ENDPOINTS.items()}
 OBJECTS[NOTES] = replace(OBJECTS[NOTES], marker_in="content", owner_field="", file_rows=(1,))
 OBJECTS["activities"] = replace(OBJECTS["activities"], marker_in="note")
-
-TO_PERSON = LinkForm("persons", "reference", field="person_id")
-OBJECTS["deals"] = replace(OBJECTS["deals"], links={"persons": TO_PERSON})
-OBJECTS[NOTES] = replace(OBJECTS[NOTES], links={"persons": replace(TO_PERSON, on_create=True)})

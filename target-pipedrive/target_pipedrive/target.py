@@ -26,7 +26,7 @@ HINT = (
 
 
 class TargetPipedrive(CrmTarget):
-    """Persons and deals in Pipedrive."""
+    """Any object of Pipedrive."""
 
     name = "target-pipedrive"
     package_name = "target-pipedrive"
