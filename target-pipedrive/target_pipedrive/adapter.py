@@ -31,7 +31,6 @@ class PipedriveAdapter(Adapter):
     crm = "pipedrive"
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
-
     def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:
         self.calls: CallCount = http.calls
         self.api = PipedriveApi(http)
