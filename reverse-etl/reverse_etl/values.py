@@ -7,7 +7,7 @@ A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,6 +21,8 @@ from reverse_etl.errors import NotRepresentableError
 Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"]
 Value = str | int | bool | Decimal | tuple[str, ...] | None
 HASH_BYTES = 8
+SEPARATOR = ";"
+"""Between the values of a list that is sent as text, as HubSpot and Salesforce write them."""
 DATE_LENGTH = len("2026-01-31")
 LARGEST_EXPONENT = 308
 """Of a double. Text such as 1e999999 would become an integer that Python refuses to print."""
@@ -72,8 +74,7 @@ def canonical(info: FieldInfo, value: object) -> Value:
             digits = MICROSECOND_DIGITS if info.scale is None else info.scale
             return utc_text(_moment(info, value), digits)
         case "choices":
-            options = value if isinstance(value, (list, tuple)) else (value,)
-            return tuple(str(option) for option in options)
+            return _choices(info, value)
         case "choice":
             return _choice(info, value)
         case "text":
@@ -81,15 +82,66 @@ def canonical(info: FieldInfo, value: object) -> Value:
 
 
 def _text(info: FieldInfo, value: object) -> str | None:
+    """Text; a list becomes its entries, joined."""
+    if isinstance(value, (list, tuple)):
+        with suppress(TypeError):  # what is not plain text is refused below
+            value = joined_text(value)
     text = _as_text(info, value)
     if text is not None:
         _check_length(info, text)
-    return text
+    return text or None
 
 
 def _choice(info: FieldInfo, value: object) -> str | None:
     text = _as_text(info, value)
-    if text is None or text in info.options:
+    return None if text is None else _option(info, text)
+
+
+def _choices(info: FieldInfo, value: object) -> tuple[str, ...] | None:
+    """The distinct options in the field's own order, so that the source's order says nothing."""
+    options: dict[str, None] = {}
+    for entry in value if isinstance(value, (list, tuple)) else (value,):
+        text = None if entry is None else _as_text(info, entry)
+        if not text:
+            continue
+        if SEPARATOR in text:
+            raise NotRepresentableError(
+                "unknown_option",
+                f"a value for {info.name} contains a semicolon, which separates values",
+                f"map the value onto an option of {info.name}, or make {info.name} a text field",
+            )
+        options[_option(info, text)] = None
+    return in_order(info, options) or None
+
+
+def in_order(info: FieldInfo, options: Collection[str]) -> tuple[str, ...]:
+    """Options in the order of the field, then what it does not know, by the alphabet."""
+    if len(options) == 1:
+        return tuple(options)
+    positions = {option: position for position, option in enumerate(info.options)}
+    last = len(positions)
+    return tuple(sorted(options, key=lambda option: (positions.get(option, last), option)))
+
+
+def unknown_options(info: FieldInfo, value: object) -> list[str]:
+    """Values that a choice or multi-select field could hold if they were options of it."""
+    entries = value if isinstance(value, (list, tuple)) else (value,)
+    unknown: dict[str, None] = {}
+    for entry in entries:
+        if entry is None or isinstance(entry, (list, tuple, Mapping)):
+            continue
+        text = _as_text(info, entry)
+        if not text or (info.kind == "choices" and SEPARATOR in text):
+            continue
+        too_long = info.max_length is not None and len(text) > info.max_length
+        if text not in info.options and text.casefold() not in info.aliases and not too_long:
+            unknown[text] = None
+    return list(unknown)
+
+
+def _option(info: FieldInfo, text: str) -> str:
+    """The option that a text means, by its value or its label. Raises: NotRepresentableError."""
+    if text in info.options:
         return text
     option = info.aliases.get(text.casefold(), text)
     _check_length(info, option)
@@ -121,6 +173,14 @@ def _as_text(info: FieldInfo, value: object) -> str | None:
         )
     text = plain_text(value)
     return (text.strip() or None) if info.trims else text
+
+
+def joined_text(entries: Iterable[object]) -> str:
+    """A list as text: its entries with a semicolon between them; nulls are left out.
+
+    Raises: TypeError for a list of lists or objects.
+    """
+    return SEPARATOR.join(plain_text(entry) for entry in entries if entry not in (None, ""))
 
 
 def plain_text(value: object) -> str:

@@ -13,14 +13,12 @@ from target_hubspot.errors import check
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-09"
+ACCOUNT = "/account-info/v3/details"
 NOT_CARRIED_OUT = (423, 477)
 """Locked by a bulk write, and in migration: the call may be sent again.
 Source: HubSpot, Error handling, read 2026-11-23."""
 RESERVE = 4
 """Calls of a burst that stay unused, for those in flight."""
-SCHEMAS = "/crm-object-schemas/v3/schemas"
-"""Custom objects; no date-based path is documented.
-Source: HubSpot's crm-schemas specification, read 2026-11-23."""
 
 
 class Paths:
@@ -42,9 +40,9 @@ class Paths:
         return f"{base}/{call}" if call else base
 
     def associations(self, name: str, to: str, call: str) -> str:
-        """A call on associations, such as `batch/create`."""
+        """A call on associations, such as `batch/create` or `labels`."""
         base = self._base("associations") if self.dated else "/crm/v4/associations"
-        return f"{base}/{name}/{to}/{call}"
+        return f"{base}/{self._type(name)}/{self._type(to)}/{call}"
 
     def owners(self) -> str:
         """Users who may own records."""
@@ -52,7 +50,14 @@ class Paths:
 
     def pipelines(self, name: str) -> str:
         """Pipelines of an object, with their stages."""
-        return f"{self._base('pipelines')}/{name}"
+        return f"{self._base('pipelines')}/{self._type(name)}"
+
+    def schemas(self) -> str:
+        """Custom objects. The guide names the path of 2026-03.
+
+        Source: HubSpot, Schemas guide, read 2026-11-29.
+        """
+        return f"/crm-object-schemas/{'2026-03' if self.dated else 'v3'}/schemas"
 
     def token(self) -> str:
         """The token endpoint."""

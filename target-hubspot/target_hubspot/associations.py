@@ -9,21 +9,15 @@ from typing import Any
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.crm.http import Purpose
 from reverse_etl.errors import CrmError, RowError
+from reverse_etl.objects import LinkForm
 
 from target_hubspot.api import HubSpotApi
 from target_hubspot.errors import body_of, row_fault
-from target_hubspot.objects import ASSOCIATION_READ_LIMIT, ASSOCIATION_TYPES, NOTES
+from target_hubspot.link_types import spec_of
+from target_hubspot.objects import ASSOCIATION_READ_LIMIT
 
 Pair = tuple[str, str]
 """Ids of a record and of the record it is associated with."""
-
-
-def association_type(object_name: str, to: str) -> dict[str, Any]:
-    """The type of an association, one of HubSpot's own."""
-    return {
-        "associationCategory": "HUBSPOT_DEFINED",
-        "associationTypeId": ASSOCIATION_TYPES[(object_name, to)],
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +26,17 @@ class Associations:
 
     api: HubSpotApi
 
-    def link(self, object_name: str, to: str, pairs: Sequence[Pair]) -> list[RowResult]:
+    def link(self, object_name: str, form: LinkForm, pairs: Sequence[Pair]) -> list[RowResult]:
         """Create associations; a result for each pair. Raises: CrmError.
 
         An association that exists already stays as it is.
         """
-        types = [association_type(object_name, to)]
+        types = [spec_of(form.type)]
         inputs = [
             {"from": {"id": record_id}, "to": {"id": to_id}, "types": types}
             for record_id, to_id in pairs
         ]
-        path = self.api.paths.associations(object_name, to, "batch/create")
+        path = self.api.paths.associations(object_name, form.to, "batch/create")
         answer = self.api.post(path, Purpose(object_name, "link"), {"inputs": inputs})
 
         body = body_of(answer)
@@ -57,13 +51,13 @@ class Associations:
             for pair in pairs
         ]
 
-    def notes_of(self, contacts: Sequence[str]) -> Iterator[Pair]:
-        """Ids of the contacts' notes, each with its contact. Raises: CrmError."""
-        path = self.api.paths.associations("contacts", NOTES, "batch/read")
-        for start in range(0, len(contacts), ASSOCIATION_READ_LIMIT):
-            batch = contacts[start : start + ASSOCIATION_READ_LIMIT]
-            inputs = [{"id": contact} for contact in batch]
-            answer = self.api.post(path, Purpose(NOTES, "find"), {"inputs": inputs})
+    def of(self, parent: str, object_name: str, parent_ids: Sequence[str]) -> Iterator[Pair]:
+        """Ids of records that belong to others, each with the other's id. Raises: CrmError."""
+        path = self.api.paths.associations(parent, object_name, "batch/read")
+        for start in range(0, len(parent_ids), ASSOCIATION_READ_LIMIT):
+            batch = parent_ids[start : start + ASSOCIATION_READ_LIMIT]
+            inputs = [{"id": parent_id} for parent_id in batch]
+            answer = self.api.post(path, Purpose(object_name, "find"), {"inputs": inputs})
             if not answer.ok or not isinstance(answer.body, dict):
                 raise CrmError(
                     f"HubSpot returned {answer.status} for a read of associations.",

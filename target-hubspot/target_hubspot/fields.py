@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
 from reverse_etl.crm.adapter import Hit
 from reverse_etl.crm.http import SETUP
-from reverse_etl.errors import NoSuchObjectError, NotRepresentableError
+from reverse_etl.errors import NoSuchLinkError, NotRepresentableError
+from reverse_etl.objects import LinkForm, LinkWanted
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
-from target_hubspot.api import SCHEMAS, HubSpotApi
-from target_hubspot.errors import body_of
-from target_hubspot.objects import CUSTOM, FOLDS_CASE, NOTE_FIELDS, NOTES
+from target_hubspot.api import HubSpotApi
+from target_hubspot.errors import body_of, check
+from target_hubspot.object_types import ObjectTypes
+from target_hubspot.objects import FOLDS_CASE
 from target_hubspot.pipelines import pipeline_fields
 
 KINDS: dict[str, Kind] = {
@@ -29,6 +32,11 @@ KINDS: dict[str, Kind] = {
 MAX_TEXT = 65_536
 """Characters of a text property. Source: HubSpot, Properties guide, read 2026-11-23."""
 MILLISECOND_DIGITS = 3
+DEALS = "deals"
+"""The object whose pipeline is a setting."""
+PIPELINE_FIELDS = (("pipeline", "dealstage"), ("hs_pipeline", "hs_pipeline_stage"))
+"""Pipeline and stage, by the names they have on deals and on all other objects.
+Source: HubSpot, Pipelines guide, read 2026-11-29."""
 
 
 @dataclass(slots=True)
@@ -36,40 +44,60 @@ class Fields:
     """The properties of each object, once it has been described."""
 
     api: HubSpotApi
+    types: ObjectTypes
     pipeline: str
     """The deal pipeline of the settings, by name or id; empty for the first."""
     infos: dict[str, dict[str, FieldInfo]] = field(default_factory=dict)
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Properties by internal name. Raises: NoSuchObjectError, CrmError."""
-        if object_name in CUSTOM:
-            self._find_type(object_name)
+        properties = self._properties(object_name)
+        required = self.types.required(object_name)
+        infos = {}
+        for item in properties:
+            info = field_info(object_name, item)
+            infos[info.name] = replace(info, required=info.name in required)
 
-        properties = self.api.get(self.api.paths.properties(object_name))["results"]
-        infos = {item["name"]: field_info(object_name, item) for item in properties}
-        if object_name == NOTES:
-            infos |= NOTE_FIELDS
-        if object_name == "deals":
-            pipelines = self.api.get(self.api.paths.pipelines("deals"))["results"]
-            infos |= pipeline_fields(infos, pipelines, self.pipeline)
-
+        for pipeline_name, stage_name in PIPELINE_FIELDS:
+            if pipeline_name in infos and stage_name in infos:
+                infos |= self._pipeline_fields(object_name, infos[pipeline_name], infos[stage_name])
         self.infos[object_name] = infos
         return infos
 
-    def _find_type(self, object_name: str) -> None:
-        """Raises: NoSuchObjectError if the portal has no such custom object, or hides it."""
-        answer = self.api.http.call("GET", SCHEMAS, SETUP)
-        schemas: Sequence[Mapping[str, Any]] = ()
-        if answer.ok:
-            schemas = body_of(answer).get("results") or ()
-        for schema in schemas:
-            if schema.get("name") == object_name:
-                self.api.paths.types[object_name] = str(schema["objectTypeId"])
-                return
-        raise NoSuchObjectError(
-            f"HubSpot has no custom object {object_name}.",
-            "Create it, or remove its rule from the mapping.",
-        )
+    def _properties(self, object_name: str) -> Sequence[Mapping[str, Any]]:
+        """Raises: NoSuchObjectError, CrmError."""
+        answer = self.api.http.call("GET", self.api.paths.properties(object_name), SETUP)
+        if self.types.is_unknown(answer):
+            self.types.resolve(object_name)
+        elif answer.ok and isinstance(answer.body, dict):
+            results: Sequence[Mapping[str, Any]] = answer.body["results"]
+            return results
+        properties: Sequence[Mapping[str, Any]] = self.api.get(
+            self.api.paths.properties(object_name)
+        )["results"]
+        return properties
+
+    def _pipeline_fields(
+        self, object_name: str, pipeline: FieldInfo, stage: FieldInfo
+    ) -> dict[str, FieldInfo]:
+        """The two fields as those that take names, if the object has pipelines."""
+        answer = check(self.api.http.call("GET", self.api.paths.pipelines(object_name), SETUP))
+        pipelines = (body_of(answer).get("results") or ()) if answer.ok else ()
+        if not pipelines:
+            return {}
+        wanted = self.pipeline if object_name == DEALS else ""
+        return pipeline_fields(pipeline, stage, pipelines, wanted)
+
+    def reference(self, object_name: str, wanted: LinkWanted, *, provision: bool) -> LinkForm:
+        """A property that holds the other record's id. Raises: NoSuchLinkError."""
+        infos = self.infos[object_name]
+        if wanted.field not in infos and not provision:
+            near = get_close_matches(wanted.field, list(infos), n=1)
+            raise NoSuchLinkError(
+                f"{object_name} has no property {wanted.field} to link it to {wanted.to}.",
+                f"Did you mean {near[0]}?" if near else "Leave `field` out for an association.",
+            )
+        return LinkForm(wanted.to, "reference", field=wanted.field)
 
     def hit(
         self, object_name: str, crm_id: str, properties: Mapping[str, Any], names: Iterable[str]
@@ -93,12 +121,22 @@ def field_info(object_name: str, item: Mapping[str, Any]) -> FieldInfo:
         writable=not is_read_only(item),
         max_length=MAX_TEXT if kind == "text" else None,
         options=options,
-        strict_options=bool(options) and kind == "choice",
+        strict_options=kind in ("choice", "choices") and has_fixed_options(item),
         scale=MILLISECOND_DIGITS if kind == "datetime" else None,
         unique=bool(item.get("hasUniqueValue")) or folds,
         folds_case=folds,
         trims=folds,
     )
+
+
+def has_fixed_options(item: Mapping[str, Any]) -> bool:
+    """Returns True if a value has to be one of the options that the property shows.
+
+    Those of some of HubSpot's own properties, such as owners, are kept elsewhere.
+    """
+    if item.get("externalOptions"):
+        return False
+    return bool(item.get("options")) or not item.get("hubspotDefined")
 
 
 def option_values(item: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files of notes: in HubSpot's file manager, and named by the note."""
+"""Files of notes and other activities: in HubSpot's file manager, and named by the record."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from reverse_etl.crm.adapter import Attachment, FileAdapter
 from reverse_etl.crm.http import Answer, Purpose, Upload
 from reverse_etl.errors import RowError
+from reverse_etl.objects import Namespace
 
 from target_hubspot.api import HubSpotApi
 from target_hubspot.errors import body_of, check, rejected
 from target_hubspot.find import Finder
-from target_hubspot.objects import FILES, NOTES
+from target_hubspot.objects import FILES
 
-FOLDER = "/canai"
 UPLOAD_OPTIONS = {
     "access": "PRIVATE",
     "overwrite": False,
@@ -24,7 +24,6 @@ UPLOAD_OPTIONS = {
 }
 """The same file is stored once per folder: HubSpot returns the existing one.
 Source: HubSpot, Files guide, read 2026-11-23."""
-PURPOSE = Purpose(NOTES, "attach")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,64 +32,67 @@ class Files(FileAdapter):
 
     api: HubSpotApi
     finder: Finder
+    namespace: Namespace
+    """Names the folder of the files."""
 
     def attach(self, object_name: str, crm_id: str, file: Attachment, *, new: bool = False) -> bool:
-        """Attach a file to a note. Returns False if the note already has a file of that name.
+        """Attach a file to a record. Returns False if it already has a file of that name.
 
         Raises: BatchRejectedError, RowError, CrmError.
         """
-        if object_name != NOTES:
+        if FILES not in self.finder.fields.infos.get(object_name, {}):
             raise RowError(
                 "no_files",
-                f"HubSpot attaches files to notes, not to {object_name}",
+                f"HubSpot attaches files to notes and other activities, not to {object_name}",
                 "remove `attach` from the rule",
             )
-        file_ids = [] if new else self._files_of(crm_id)
-        if any(self._name_of(file_id) == file.name for file_id in file_ids):
+        purpose = Purpose(object_name, "attach")
+        file_ids = [] if new else self._files_of(purpose, crm_id)
+        if any(self._name_of(purpose, file_id) == file.name for file_id in file_ids):
             return False
 
-        uploaded = self._upload(file)
+        uploaded = self._upload(purpose, file)
         if uploaded in file_ids:
             return False
-        self._set_files(crm_id, [*file_ids, uploaded])
+        self._set_files(purpose, crm_id, [*file_ids, uploaded])
         return True
 
-    def _files_of(self, note_id: str) -> list[str]:
-        """Ids of a note's files. Raises: RowError if the note does not exist, CrmError."""
-        note = next(self.finder.records(PURPOSE, [note_id], [FILES]), None)
-        if note is None:
+    def _files_of(self, purpose: Purpose, crm_id: str) -> list[str]:
+        """Ids of a record's files. Raises: RowError if it does not exist, CrmError."""
+        record = next(self.finder.records(purpose, [crm_id], [FILES]), None)
+        if record is None:
             hint = "sync it again with a full refresh"
             raise RowError("note_gone", "the note no longer exists", hint)
-        joined = str((note.get("properties") or {}).get(FILES) or "")
+        joined = str((record.get("properties") or {}).get(FILES) or "")
         return [file_id for file_id in joined.split(";") if file_id]
 
-    def _name_of(self, file_id: str) -> str:
+    def _name_of(self, purpose: Purpose, file_id: str) -> str:
         """A file's name; empty if HubSpot does not say. Raises: CrmError."""
-        answer = check(self.api.http.call("GET", f"{self.api.paths.files()}/{file_id}", PURPOSE))
+        answer = check(self.api.http.call("GET", f"{self.api.paths.files()}/{file_id}", purpose))
         if not answer.ok:
             return ""
         body = body_of(answer)
         return ".".join(part for part in (body.get("name"), body.get("extension")) if part)
 
-    def _upload(self, file: Attachment) -> str:
+    def _upload(self, purpose: Purpose, file: Attachment) -> str:
         """The id of the file, uploaded. Raises: BatchRejectedError, RowError, CrmError."""
         with file.open() as content:
             body = content.read()
         parts = {
             "file": (file.name, body, file.media_type),
-            "folderPath": (None, FOLDER),
+            "folderPath": (None, f"/{self.namespace.name}"),
             "options": (None, json.dumps(UPLOAD_OPTIONS)),
         }
         upload = Upload(files=lambda: parts)
-        answer = self.api.http.call("POST", self.api.paths.files(), PURPOSE, upload=upload)
+        answer = self.api.http.call("POST", self.api.paths.files(), purpose, upload=upload)
         check_accepted(check(answer))
         return str(answer.body["id"])
 
-    def _set_files(self, note_id: str, file_ids: Sequence[str]) -> None:
+    def _set_files(self, purpose: Purpose, crm_id: str, file_ids: Sequence[str]) -> None:
         """Raises: BatchRejectedError, CrmError."""
-        row = {"id": note_id, "properties": {FILES: ";".join(file_ids)}}
-        path = self.api.paths.objects(NOTES, "batch/update")
-        check_accepted(self.api.post(path, PURPOSE, {"inputs": [row]}))
+        row = {"id": crm_id, "properties": {FILES: ";".join(file_ids)}}
+        path = self.api.paths.objects(purpose.object_name, "batch/update")
+        check_accepted(self.api.post(path, purpose, {"inputs": [row]}))
 
 
 def check_accepted(answer: Answer) -> None:

@@ -1,11 +1,10 @@
-"""HubSpot's objects, as data for the core."""
+"""What HubSpot's `describe` cannot tell about its objects, as data for the core."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from reverse_etl.objects import Lane, LinkForm, ObjectSpec
-from reverse_etl.values import FieldInfo
+from reverse_etl.objects import Lane, ObjectSpec
 
 BATCH_LIMIT = 100
 """Inputs of an object batch. Source: HubSpot, Using object APIs, read 2026-11-23."""
@@ -15,54 +14,50 @@ Source: HubSpot, Associations v4 guide, read 2026-11-23."""
 ASSOCIATION_READ_LIMIT = 1000
 """Inputs of an association batch read.
 Source: HubSpot, Associations v4 guide, read 2026-11-23."""
-ASSOCIATION_TYPES = {("deals", "contacts"): 3, ("notes", "contacts"): 202}
-"""HubSpot's own type ids, by direction. Source: HubSpot, Associations guide, read 2026-11-23."""
-OWNER_FIELD = "hubspot_owner_id"
+SEARCH_LIMIT = 200
+"""Results of a page of a search. Source: HubSpot, Search the CRM, read 2026-11-29."""
+SEARCH_VALUES = 100
+"""Values of a filter with IN. Source: HubSpot, Search the CRM, read 2026-11-29."""
 BATCH = (Lane("batch", 1, BATCH_LIMIT),)
+RECORD_ID = "hs_object_id"
 
-NOTES = "notes"
-MARKER, CONTACT, BODY, FILES = "marker", "contact", "hs_note_body", "hs_attachment_ids"
-NOTE_FIELDS = {
-    MARKER: FieldInfo(MARKER, "text", max_length=200, unique=True, trims=True),
-    CONTACT: FieldInfo(CONTACT, "text"),
-}
-"""Fields of notes that are this package's own, not HubSpot's."""
-
-
-def keyed(name: str) -> ObjectSpec:
-    """An object whose records are upserted by a unique property."""
-    return ObjectSpec(name, BATCH, upserts=True, unique_keys=True, find_rows_a_call=BATCH_LIMIT)
-
-
+ANY_OBJECT = ObjectSpec(
+    "",
+    BATCH,
+    upserts=True,
+    unique_keys=True,
+    find_rows_a_call=BATCH_LIMIT,
+    finds_match_apart=True,
+    owner_field="hubspot_owner_id",
+)
+"""An object whose records are upserted by a unique property."""
+NEEDED = "HubSpot requires it"
 OBJECTS = {
-    "contacts": replace(keyed("contacts"), finds_match_apart=True, owner_field=OWNER_FIELD),
-    "deals": replace(
-        keyed("deals"),
-        owner_field=OWNER_FIELD,
-        links={"contacts": LinkForm("contacts", "association", rows_a_call=ASSOCIATION_LIMIT)},
-        required={"dealname": "HubSpot requires it"},
+    "contacts": replace(ANY_OBJECT, name="contacts"),
+    "deals": replace(ANY_OBJECT, name="deals", required={"dealname": NEEDED, "dealstage": NEEDED}),
+    "tickets": replace(
+        ANY_OBJECT, name="tickets", required={"subject": NEEDED, "hs_pipeline_stage": NEEDED}
     ),
-    NOTES: ObjectSpec(
-        NOTES,
+    "products": replace(ANY_OBJECT, name="products", required={"name": NEEDED}),
+    "notes": ObjectSpec(
+        "notes",
         BATCH,
         upserts=False,
         unique_keys=False,
         find_rows_a_call=ASSOCIATION_READ_LIMIT,
-        links={"contacts": LinkForm("contacts", "reference", field=CONTACT, on_create=True)},
-        required={"hs_timestamp": "HubSpot requires it"},
+        required={"hs_timestamp": NEEDED},
         file_rows=(1, BATCH_LIMIT),
+        marker_in="hs_note_body",
     ),
-    "canai_platform_metric": replace(keyed("canai_platform_metric"), optional=True),
 }
-CUSTOM = {
-    "canai_platform_metric": {
-        "singular": "CanAI platform metric",
-        "plural": "CanAI platform metrics",
-    }
-}
-"""Custom objects that `provision` may create, and their labels."""
+STANDARD = (
+    *("contacts", "companies", "deals", "tickets", "products", "line_items", "leads", "quotes"),
+    *("notes", "tasks", "calls", "meetings", "emails", "orders", "invoices", "appointments"),
+)
+"""HubSpot's own objects, to suggest the one that was meant: the API does not list them."""
+
 FOLDS_CASE = {("contacts", "email")}
 EXTRA_EMAILS = "hs_additional_emails"
 """A contact's further addresses, joined with `;`: looking up any of them finds the contact, too."""
-GROUP = {"name": "canai", "label": "CanAI"}
-"""The property group of provisioned properties."""
+FILES = "hs_attachment_ids"
+"""The property of notes and other activities that holds the ids of their files."""

@@ -1,4 +1,4 @@
-"""Pipeline and stage of deals, which rules may name by id or by name."""
+"""Pipeline and stage of deals, tickets and others, which rules may name by id or by name."""
 
 from __future__ import annotations
 
@@ -18,20 +18,16 @@ Stage = Mapping[str, Any]
 
 
 def pipeline_fields(
-    infos: Mapping[str, FieldInfo], pipelines: Sequence[Pipeline], wanted: str
+    pipeline: FieldInfo, stage: FieldInfo, pipelines: Sequence[Pipeline], wanted: str
 ) -> dict[str, FieldInfo]:
-    """`pipeline` and `dealstage` as fields that take names as well as ids. Raises: CrmError."""
+    """The two as fields that take names as well as ids. Raises: CrmError."""
     chosen = chosen_pipeline(pipelines, wanted)
-    fields = {}
-    if "pipeline" in infos:
-        fields["pipeline"] = pipeline_field(
-            infos["pipeline"], pipelines, chosen if wanted else None
-        )
-    if "dealstage" in infos:
-        stages = sorted(chosen["stages"], key=lambda stage: stage.get("displayOrder", 0))
-        ids = tuple(str(stage["id"]) for stage in stages)
-        fields["dealstage"] = choice(infos["dealstage"], ids, stage_names(stages))
-    return fields
+    stages = sorted(chosen["stages"], key=lambda stage: stage.get("displayOrder", 0))
+    ids = tuple(str(stage["id"]) for stage in stages)
+    return {
+        pipeline.name: pipeline_field(pipeline, pipelines, chosen if wanted else None),
+        stage.name: choice(stage, ids, stage_names(stages)),
+    }
 
 
 def chosen_pipeline(pipelines: Sequence[Pipeline], wanted: str) -> Pipeline:
@@ -55,7 +51,7 @@ def chosen_pipeline(pipelines: Sequence[Pipeline], wanted: str) -> Pipeline:
 def pipeline_field(
     info: FieldInfo, pipelines: Sequence[Pipeline], chosen: Pipeline | None
 ) -> FieldInfo:
-    """`pipeline`; `chosen` is that of the settings."""
+    """The pipeline; `chosen` is that of the settings."""
     ids = [str(pipeline["id"]) for pipeline in pipelines]
     names = {str(pipeline["label"]).casefold(): str(pipeline["id"]) for pipeline in pipelines}
     if chosen is not None:

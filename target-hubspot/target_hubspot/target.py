@@ -16,7 +16,7 @@ from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
 from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Pace, Paths, meaning
-from target_hubspot.objects import OBJECTS
+from target_hubspot.objects import ANY_OBJECT, OBJECTS
 
 TIMEOUT_S = 30.0
 HINT = (
@@ -25,12 +25,13 @@ HINT = (
 
 
 class TargetHubSpot(CrmTarget):
-    """Contacts and deals in HubSpot."""
+    """Contacts, deals and any other object in HubSpot."""
 
     name = "target-hubspot"
     package_name = "target-hubspot"
     crm = "hubspot"
     objects = OBJECTS
+    default_object = ANY_OBJECT
     default_concurrency = 4
     regress_setting = "lifecycle_regress"
     secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
@@ -93,7 +94,8 @@ class TargetHubSpot(CrmTarget):
         url = checked_url(str(self.config.get("api_url") or DEFAULT_URL), "api_url")
         version = str(self.config.get("api_version") or DEFAULT_VERSION)
         http = self._http(url, self._oauth(url + Paths(version).token()))
-        return HubSpotAdapter(http, version, str(self.config.get("pipeline") or ""))
+        pipeline = str(self.config.get("pipeline") or "")
+        return HubSpotAdapter(http, version, pipeline, self.namespace)
 
     def _oauth(self, token_url: str) -> OAuth | None:
         """The sign-in; None if `access_token` is set. Raises: SettingError if nothing is."""

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
-from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
+from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
 from target_salesforce.api import SalesforceApi
 from target_salesforce.bulk import Bulk
+from target_salesforce.currencies import Money
 from target_salesforce.fields import Fields
 from target_salesforce.files import Files
 from target_salesforce.find import Finder, Search
 from target_salesforce.identity import Identity
 from target_salesforce.jobs import Jobs
-from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, with_bulk
+from target_salesforce.lookups import lookup_form
+from target_salesforce.objects import (
+    DEFAULT_BULK_THRESHOLD,
+    DEFAULT_OBJECT,
+    OBJECTS,
+    with_bulk,
+)
+from target_salesforce.options import Options
 from target_salesforce.owners import Owners
 from target_salesforce.permissions import Permissions
 from target_salesforce.provision import Provisioner
 from target_salesforce.roles import ContactRoles
 from target_salesforce.session import Session
 from target_salesforce.snapshot import Snapshots
+from target_salesforce.soap import SoapApi
 from target_salesforce.soql import Soql
 from target_salesforce.write import Writer
+
+DEFAULT_NAMESPACE = Namespace()
 
 
 class SalesforceAdapter(Adapter):
@@ -41,15 +53,22 @@ class SalesforceAdapter(Adapter):
         version: str,
         bulk_threshold: int = DEFAULT_BULK_THRESHOLD,
         allow_duplicates: bool = False,
+        namespace: Namespace = DEFAULT_NAMESPACE,
     ) -> None:
-        self.objects: Mapping[str, ObjectSpec] = with_bulk(bulk_threshold)
+        self.objects: Mapping[str, ObjectSpec] = {
+            name: with_bulk(spec, bulk_threshold) for name, spec in OBJECTS.items()
+        }
+        self.default_object = self._default = with_bulk(DEFAULT_OBJECT, bulk_threshold)
         self.calls: CallCount = http.calls
         api = SalesforceApi(http, session, version)
         soql, jobs = Soql(api), Jobs(api, http.sleep)
 
+        soap = SoapApi(api)
+
         self.identity = Identity(api)
         self.fields = Fields(api)
-        self.provisioner = Provisioner(api, Permissions(api, self.identity.user_id))
+        permissions = Permissions(api, self.identity.user_id, namespace)
+        self.provisioner = Provisioner(soap, permissions)
         snapshots = Snapshots(jobs, http.monotonic)
         self.finder = Finder(soql, self.fields, snapshots, bulk_threshold)
         self.writer = Writer(api, self.fields, allow_duplicates)
@@ -58,6 +77,8 @@ class SalesforceAdapter(Adapter):
         self.jobs = Bulk(jobs, self.fields)
         self.files = Files(soql)
         self.owning = Owners(soql)
+        self.choosing = Options(soap, self.fields)
+        self.money = Money(soap, soql)
 
     def account(self) -> Account:
         """The org."""
@@ -71,11 +92,28 @@ class SalesforceAdapter(Adapter):
         """The fields that the running user sees."""
         return self.fields.describe(object_name)
 
+    def object_names(self) -> Iterable[str]:
+        """The objects that the running user may create records of."""
+        return self.fields.object_names()
+
+    def link_form(
+        self, object_name: str, wanted: LinkWanted, *, provision: bool = False
+    ) -> LinkForm:
+        """The lookup field that holds a link; `provision` creates one that is missing."""
+        infos = self.fields.infos.get(object_name, {})
+        special = self._spec(object_name).links.get(wanted.to)
+        return lookup_form(object_name, infos, wanted, special)
+
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create fields, and the custom object if it is missing, by the Metadata API."""
+        spec = self._spec(object_name)
         if object_name not in self.fields.infos:
-            self.provisioner.create_object(object_name)
-        self.provisioner.create_fields(object_name, wanted)
+            self.provisioner.create_object(spec)
+        self.provisioner.create_fields(spec, wanted)
+
+    def _spec(self, object_name: str) -> ObjectSpec:
+        """What is known of an object."""
+        return self.objects.get(object_name) or replace(self._default, name=object_name)
 
     def find(
         self,
@@ -89,7 +127,8 @@ class SalesforceAdapter(Adapter):
     ) -> dict[str, list[Hit]]:
         """Records by key or match field; queries do not lag behind writes."""
         names = tuple(dict.fromkeys([key_field, *fields]))
-        return self.finder.find(Search(object_name, key_field, lookups, names))
+        infos = self.fields.infos[object_name]
+        return self.finder.find(Search(object_name, key_field, lookups, names, infos))
 
     def read(
         self, object_name: str, crm_ids: Sequence[str], fields: Sequence[str]
@@ -105,7 +144,7 @@ class SalesforceAdapter(Adapter):
         self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
     ) -> list[RowResult]:
         """Contact roles of opportunities; every other link travels with the write."""
-        if (object_name, form.to) != ("Opportunity", "Contact"):
+        if not form.later:
             raise CrmError(
                 f"{object_name} has no association to {form.to}.", "Please report this bug."
             )

@@ -10,7 +10,7 @@ from typing import Any
 from reverse_etl.crm.adapter import Hit
 from reverse_etl.crm.http import SETUP
 from reverse_etl.errors import NoSuchObjectError, NotRepresentableError
-from reverse_etl.values import FieldInfo, Kind, Value, canonical
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
 from target_salesforce.api import SalesforceApi
 from target_salesforce.errors import json_object
@@ -56,9 +56,17 @@ class Fields:
         self.relationships[object_name] = {
             item["name"]: item["relationshipName"]
             for item in described
-            if item.get("relationshipName")
+            # An external ID of a lookup to several objects would have to say which it means.
+            if item.get("relationshipName") and len(item.get("referenceTo") or ()) == 1
         }
         return self.infos[object_name]
+
+    def object_names(self) -> list[str]:
+        """The objects that the running user may create records of. Raises: CrmError."""
+        answer = self.api.get("/sobjects", SETUP)
+        hint = "Check `api_version` and the user's access."
+        listed = json_object(answer, "the list of objects", hint)["sobjects"]
+        return [str(item["name"]) for item in listed if item.get("createable")]
 
     def hit(self, object_name: str, row: Mapping[str, Any], names: Iterable[str]) -> Hit:
         """A queried record with the canonical values of these fields."""
@@ -90,7 +98,16 @@ def field_info(item: Mapping[str, Any]) -> FieldInfo:
         unique=bool(external_id and item.get("unique")) or item["name"] == "Id",
         trims=kind in ("text", "choice"),
         folds_case=item["type"] == "email" or (external_id and not item.get("caseSensitive")),
+        refers=tuple(item.get("referenceTo") or ()),
+        create_only=bool(item.get("createable") and not item.get("updateable")),
+        required=is_required(item),
     )
+
+
+def is_required(item: Mapping[str, Any]) -> bool:
+    """Returns True if no record can be created without the field."""
+    may_be_empty = item.get("nillable", True) or item.get("defaultedOnCreate")
+    return bool(item.get("createable")) and not may_be_empty
 
 
 def active_options(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -121,6 +138,19 @@ def from_wire(info: FieldInfo, value: Any) -> Value:
         return canonical(info, value.split(";") if info.kind == "choices" else value)
     except NotRepresentableError:
         return str(value)
+
+
+def searched(info: FieldInfo, value: object) -> str:
+    """A value as text, in the form in which the field holds it; empty if it cannot hold it."""
+    try:
+        held = canonical(info, value)
+    except NotRepresentableError:
+        return ""
+    if isinstance(held, bool):
+        return "true" if held else "false"
+    if isinstance(held, tuple):
+        return ";".join(held)
+    return held if isinstance(held, str) else plain_number(held) if held is not None else ""
 
 
 def from_cell(info: FieldInfo, text: str) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 
 from reverse_etl.crm.adapter import Hit, Lookup
 from reverse_etl.crm.http import Purpose
+from reverse_etl.values import FieldInfo
 
-from target_salesforce.fields import Fields
+from target_salesforce.fields import Fields, searched
 from target_salesforce.objects import LOOKUPS_PER_QUERY
-from target_salesforce.snapshot import Snapshots
+from target_salesforce.snapshot import Coverage, Snapshots
 from target_salesforce.soql import Soql, in_list, select
 
 
@@ -24,6 +25,8 @@ class Search:
     lookups: Sequence[Lookup]
     fields: tuple[str, ...]
     """The fields to read, the key field first."""
+    infos: Mapping[str, FieldInfo]
+    """Every field of the object."""
 
     @property
     def match_fields(self) -> list[str]:
@@ -31,10 +34,15 @@ class Search:
         return sorted({name for lookup in self.lookups for name in lookup.match})
 
     def wanted(self, lookups: Sequence[Lookup]) -> Iterator[tuple[str, list[str]]]:
-        """What to look for, field by field."""
-        yield self.key_field, [lookup.key for lookup in lookups]
+        """What to look for, field by field; what a field cannot hold is left out."""
+        yield self.key_field, self._held(self.key_field, (lookup.key for lookup in lookups))
         for name in self.match_fields:
-            yield name, [lookup.match[name] for lookup in lookups if name in lookup.match]
+            values = (lookup.match[name] for lookup in lookups if name in lookup.match)
+            yield name, self._held(name, values)
+
+    def _held(self, name: str, values: Iterable[str]) -> list[str]:
+        texts = (searched(self.infos[name], value) for value in values)
+        return [text for text in dict.fromkeys(texts) if text]
 
     def by_lookup(self, hits: Iterable[Hit]) -> dict[str, list[Hit]]:
         """The records that each lookup matches, by the key of the lookup."""
@@ -42,7 +50,7 @@ class Search:
         matched: dict[str, dict[str, Hit]] = {}
         for hit in hits:
             for name in names:
-                value = str(hit.current.get(name) or "").casefold()
+                value = searched(self.infos[name], hit.current.get(name)).casefold()
                 for key in index.get((name, value), ()):
                     matched.setdefault(key, {})[hit.crm_id] = hit
         return {key: list(records.values()) for key, records in matched.items()}
@@ -51,10 +59,10 @@ class Search:
         """Keys of lookups by field and value; Salesforce compares without case."""
         index: dict[tuple[str, str], list[str]] = {}
         for lookup in self.lookups:
-            index[(self.key_field, lookup.key.casefold())] = [lookup.key]
-        for lookup in self.lookups:
-            for name, value in lookup.match.items():
-                index.setdefault((name, value.casefold()), []).append(lookup.key)
+            for name, value in ((self.key_field, lookup.key), *lookup.match.items()):
+                text = searched(self.infos[name], value).casefold()
+                if text:
+                    index.setdefault((name, text), []).append(lookup.key)
         return index
 
 
@@ -82,7 +90,8 @@ class Finder:
 
     def _snapshot_rows(self, search: Search) -> Iterator[Mapping[str, Any]]:
         names = (search.key_field, *search.match_fields)
-        snapshot = self.snapshots.covering(search.object_name, names, search.fields)
+        wanted = Coverage(names, search.fields, search.infos)
+        snapshot = self.snapshots.covering(search.object_name, wanted)
         for name, values in search.wanted(search.lookups):
             for cells in snapshot.rows(name, values):
                 yield self.fields.from_cells(search.object_name, cells)
@@ -102,6 +111,11 @@ def queries(search: Search) -> list[str]:
     texts = []
     for start in range(0, len(search.lookups), LOOKUPS_PER_QUERY):
         batch = search.lookups[start : start + LOOKUPS_PER_QUERY]
-        tests = [in_list(name, values) for name, values in search.wanted(batch) if values]
-        texts.append(select(search.fields, search.object_name, tests))
+        tests = [
+            in_list(name, values, search.infos[name].kind)
+            for name, values in search.wanted(batch)
+            if values
+        ]
+        if tests:
+            texts.append(select(search.fields, search.object_name, tests))
     return texts

@@ -1,23 +1,25 @@
-"""Objects and fields as the Metadata API wants them: their metadata, and the message in XML.
+"""Objects and fields as the Metadata API wants them.
 
 Source: metadata WSDL v63; Metadata API developer guide, createMetadata, read 2026-11-23.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
 
-from reverse_etl.objects import FieldWanted
+from reverse_etl.objects import FieldWanted, ObjectSpec
 
-from target_salesforce.objects import LABELS
-
-ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
-METADATA = "http://soap.sforce.com/2006/04/metadata"
-INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 KEY_LENGTH, TEXT_LENGTH, LONG_LENGTH = 100, 255, 131_072
 """Maximum characters of a key, of a text, and of a long text area."""
+VISIBLE_LINES = 4
+"""Lines of a multi-select picklist that a page shows at once."""
+RELATIONSHIP_LENGTH = 40
+"""Characters of a relationship's name, as of other API names.
+Source: Metadata API developer guide, CustomField, read 2026-11-29."""
+NO_WORD = re.compile(r"\W+|_{2,}")
+"""What an API name may not contain."""
 NUMBER = {"precision": 18, "scale": 4, "type": "Number"}
 TYPES: Mapping[str, Mapping[str, Any]] = {
     "number": NUMBER,
@@ -29,18 +31,23 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
 """Metadata of the kinds that need no more than this."""
 
 
-def labels_of(object_name: str) -> tuple[str, str]:
-    """Singular and plural of an object."""
-    name = object_name.removesuffix("__c").replace("_", " ")
-    return LABELS.get(object_name, (name, name))
+def words_of(name: str) -> str:
+    """The API name of an object or a field as people read it."""
+    return name.removesuffix("__c").replace("_", " ")
 
 
-def object_metadata(object_name: str) -> dict[str, Any]:
+def labels_of(spec: ObjectSpec) -> tuple[str, str]:
+    """Singular and plural of an object; one that is not named otherwise is called by its name."""
+    name = words_of(spec.name)
+    return spec.label or name, spec.plural or spec.label or name
+
+
+def object_metadata(spec: ObjectSpec) -> dict[str, Any]:
     """A custom object whose records are named by automatic numbers."""
-    label, plural = labels_of(object_name)
+    label, plural = labels_of(spec)
     name_field = {"displayFormat": "{00000000}", "label": f"{label} Number", "type": "AutoNumber"}
     return {
-        "fullName": object_name,
+        "fullName": spec.name,
         "deploymentStatus": "Deployed",
         "label": label,
         "nameField": name_field,
@@ -49,75 +56,61 @@ def object_metadata(object_name: str) -> dict[str, Any]:
     }
 
 
-def field_metadata(object_name: str, wanted: FieldWanted) -> dict[str, Any]:
+def field_metadata(spec: ObjectSpec, wanted: FieldWanted) -> dict[str, Any]:
     """A custom field."""
-    label = wanted.name.removesuffix("__c").replace("_", " ")
-    metadata = {"label": label, **type_metadata(object_name, wanted)}
+    metadata = {"label": words_of(wanted.name), **type_metadata(spec, wanted)}
     if wanted.unique and not wanted.refers:
         metadata |= {"externalId": True, "unique": True, "caseSensitive": False}
-    return {"fullName": f"{object_name}.{wanted.name}", **in_order(metadata)}
+    return {"fullName": f"{spec.name}.{wanted.name}", **in_order(metadata)}
 
 
-def type_metadata(object_name: str, wanted: FieldWanted) -> Mapping[str, Any]:
+def type_metadata(spec: ObjectSpec, wanted: FieldWanted) -> Mapping[str, Any]:
     """What makes a field hold values of its kind."""
     if wanted.refers:
-        return lookup_metadata(object_name, wanted.refers)
+        return lookup_metadata(spec, wanted)
     if wanted.kind in TYPES:
         return TYPES[wanted.kind]
     if wanted.kind == "choice":
-        return picklist_metadata(wanted.options)
+        return {"type": "Picklist", **values_metadata(wanted.options)}
+    if wanted.kind == "choices" and wanted.options:
+        lines = {"visibleLines": VISIBLE_LINES}
+        return {"type": "MultiselectPicklist", **lines, **values_metadata(wanted.options)}
     if wanted.long_text:
         return {"type": "LongTextArea", "length": LONG_LENGTH, "visibleLines": 5}
     return {"type": "Text", "length": KEY_LENGTH if wanted.unique else TEXT_LENGTH}
 
 
-def lookup_metadata(object_name: str, refers: str) -> dict[str, Any]:
+def lookup_metadata(spec: ObjectSpec, wanted: FieldWanted) -> dict[str, Any]:
     """A lookup to another object, emptied when the other record is deleted."""
-    plural = LABELS.get(object_name, (object_name, object_name))[1]
+    _, plural = labels_of(spec)
     return {
         "type": "Lookup",
-        "referenceTo": refers,
+        "referenceTo": wanted.refers,
         "deleteConstraint": "SetNull",
         "relationshipLabel": plural,
-        "relationshipName": plural.replace(" ", "_"),
+        "relationshipName": relationship_name(plural, wanted),
     }
 
 
-def picklist_metadata(options: Iterable[str]) -> dict[str, Any]:
-    """A picklist that takes only its own values."""
+def relationship_name(plural: str, wanted: FieldWanted) -> str:
+    """What the other object calls its records at this end.
+
+    It must be the only one of its name there, so a field that is not simply named after the other
+    object, of which there may be several, is part of it.
+    """
+    words = plural
+    if words_of(wanted.name) != words_of(wanted.refers):
+        words = f"{plural} {words_of(wanted.name)}"
+    return NO_WORD.sub("_", words)[:RELATIONSHIP_LENGTH].strip("_")
+
+
+def values_metadata(options: Iterable[str]) -> dict[str, Any]:
+    """The values of a picklist that takes no others."""
     values = [{"fullName": option, "default": False, "label": option} for option in options]
     definition = {"sorted": False, "value": values}
-    return {
-        "type": "Picklist",
-        "valueSet": {"restricted": True, "valueSetDefinition": definition},
-    }
+    return {"valueSet": {"restricted": True, "valueSetDefinition": definition}}
 
 
 def in_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Elements in the order of the WSDL: by name."""
     return dict(sorted(metadata.items()))
-
-
-def envelope(token: str, component_type: str, components: Iterable[Mapping[str, Any]]) -> bytes:
-    """A createMetadata message."""
-    namespaces = {"xmlns:env": ENVELOPE, "xmlns:xsi": INSTANCE, "xmlns": METADATA}
-    root = Element("env:Envelope", namespaces)
-    header = SubElement(SubElement(root, "env:Header"), "SessionHeader")
-    SubElement(header, "sessionId").text = token
-
-    call = SubElement(SubElement(root, "env:Body"), "createMetadata")
-    for component in components:
-        add(SubElement(call, "metadata", {"xsi:type": component_type}), component)
-    message: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
-    return message
-
-
-def add(element: Element, content: Mapping[str, Any]) -> None:
-    """Add content as child elements; a list becomes repeated elements."""
-    for name, value in content.items():
-        for item in value if isinstance(value, list) else [value]:
-            child = SubElement(element, name)
-            if isinstance(item, Mapping):
-                add(child, item)
-            else:
-                child.text = str(item).lower() if isinstance(item, bool) else str(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from reverse_etl.objects import Lane, LinkForm, ObjectSpec
@@ -24,21 +23,17 @@ JOB_CALLS = 5
 """Create, upload, start, one poll, results."""
 QUERY_JOB_CALLS = 3
 """Create, one poll, results."""
-COLLECTIONS = (Lane("collections", 1, COLLECTION_LIMIT),)
 
-
-def keyed(name: str) -> ObjectSpec:
-    """An object whose records are upserted by an external ID, and have owners."""
-    return ObjectSpec(
-        name,
-        COLLECTIONS,
-        upserts=True,
-        unique_keys=True,
-        find_rows_a_call=LOOKUPS_PER_CALL,
-        owner_field="OwnerId",
-    )
-
-
+DEFAULT_OBJECT = ObjectSpec(
+    "",
+    (Lane("collections", 1, COLLECTION_LIMIT),),
+    upserts=True,
+    unique_keys=True,
+    find_rows_a_call=LOOKUPS_PER_CALL,
+    owner_field="OwnerId",
+    file_rows=(1,),
+)
+"""Any object: its records are upserted by an external ID."""
 CONTACT_OF_OPPORTUNITY = LinkForm(
     "Contact",
     "reference",
@@ -48,39 +43,15 @@ CONTACT_OF_OPPORTUNITY = LinkForm(
     later=True,
 )
 """Set on creation; a contact that comes later gets a role by a call."""
-CONTACT_OF_DELIVERABLE = LinkForm("Contact", "reference", field="Contact__c")
-
 OBJECTS = {
-    "Contact": replace(keyed("Contact"), required={"LastName": "Salesforce requires it"}),
     "Opportunity": replace(
-        keyed("Opportunity"),
-        links={"Contact": CONTACT_OF_OPPORTUNITY},
-        required=dict.fromkeys(("Name", "StageName", "CloseDate"), "Salesforce requires it"),
+        DEFAULT_OBJECT, name="Opportunity", links={"Contact": CONTACT_OF_OPPORTUNITY}
     ),
-    "CanAI_Deliverable__c": replace(
-        keyed("CanAI_Deliverable__c"),
-        links={"Contact": CONTACT_OF_DELIVERABLE},
-        file_rows=(1,),
-    ),
-    "CanAI_Platform_Metric__c": keyed("CanAI_Platform_Metric__c"),
 }
-LABELS = {
-    "CanAI_Deliverable__c": ("CanAI Deliverable", "CanAI Deliverables"),
-    "CanAI_Platform_Metric__c": ("CanAI Platform Metric", "CanAI Platform Metrics"),
-}
-"""Singular and plural of objects that `provision` may create."""
-PERMISSION_SET = {
-    "Name": "CanAI_Sync",
-    "Label": "CanAI Sync",
-    "Description": "Read and edit access to the fields that the CanAI sync writes.",
-}
-"""Holds access to provisioned objects and fields."""
+"""What is special; `describe` says the rest."""
 
 
-def with_bulk(threshold: int) -> Mapping[str, ObjectSpec]:
-    """The objects, written by jobs from this many rows on."""
+def with_bulk(spec: ObjectSpec, threshold: int) -> ObjectSpec:
+    """An object that is written, and looked up, by jobs from this many rows on."""
     job = Lane("bulk", threshold, JOB_ROWS, job=True, calls=JOB_CALLS)
-    return {
-        name: replace(spec, lanes=(*spec.lanes, job), find_job=(threshold, QUERY_JOB_CALLS))
-        for name, spec in OBJECTS.items()
-    }
+    return replace(spec, lanes=(*spec.lanes, job), find_job=(threshold, QUERY_JOB_CALLS))

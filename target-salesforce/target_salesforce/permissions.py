@@ -5,6 +5,7 @@ A permission set, created and assigned to the running user, holds the rights.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from urllib.parse import quote
 
 from reverse_etl.crm.http import SETUP
 from reverse_etl.errors import CrmError
+from reverse_etl.objects import Namespace
 
 from target_salesforce.api import SalesforceApi
 from target_salesforce.errors import errors_of, json_object
-from target_salesforce.objects import COLLECTION_LIMIT, PERMISSION_SET
+from target_salesforce.objects import COLLECTION_LIMIT
 from target_salesforce.soql import quoted, select
 
 OBJECT_RIGHTS = {"PermissionsCreate": True, "PermissionsRead": True, "PermissionsEdit": True}
@@ -28,6 +30,7 @@ class Permissions:
 
     api: SalesforceApi
     user_id: Callable[[], str]
+    namespace: Namespace
 
     def grant_object(self, object_name: str) -> None:
         """Let the running user create, read and edit records. Raises: CrmError."""
@@ -53,11 +56,11 @@ class Permissions:
 
     def _permission_set(self) -> str:
         """The id of our permission set, created and assigned if needed. Raises: CrmError."""
-        user_id = self.user_id()
-        by_name = f"Name = {quoted(PERMISSION_SET['Name'])}"
+        user_id, wanted = self.user_id(), permission_set_of(self.namespace)
+        by_name = f"Name = {quoted(wanted['Name'])}"
         permission_set = self._first_id("PermissionSet", by_name)
         if permission_set is None:
-            permission_set = self._create("PermissionSet", PERMISSION_SET)
+            permission_set = self._create("PermissionSet", wanted)
 
         test = f"PermissionSetId = {quoted(permission_set)} AND AssigneeId = {quoted(user_id)}"
         if self._first_id("PermissionSetAssignment", test) is None:
@@ -81,6 +84,16 @@ class Permissions:
             f"Salesforce could not create a {object_name} ({codes}).",
             "Grant the user Manage Profiles and Permission Sets, or create it by hand.",
         )
+
+
+def permission_set_of(namespace: Namespace) -> dict[str, str]:
+    """The permission set that holds access to provisioned objects and fields."""
+    label = namespace.label
+    return {
+        "Name": re.sub(r"\W+", "_", f"{label} Sync").strip("_"),
+        "Label": f"{label} Sync",
+        "Description": f"Read and edit access to the fields that the {label} sync writes.",
+    }
 
 
 def check_granted(row_type: str, item: Mapping[str, Any]) -> None:

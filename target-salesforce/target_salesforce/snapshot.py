@@ -11,6 +11,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reverse_etl.values import FieldInfo
+
+from target_salesforce.fields import searched
 from target_salesforce.jobs import Jobs
 from target_salesforce.soql import select
 
@@ -21,6 +24,17 @@ VALUES_PER_QUERY = 400
 ROWS_PER_INSERT = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a snapshot can be asked."""
+
+    keys: Sequence[str]
+    """The fields it can be looked up by."""
+    names: Sequence[str]
+    """The fields it holds."""
+    infos: Mapping[str, FieldInfo]
+
+
 @dataclass(slots=True)
 class Snapshots:
     """The latest snapshot of each object."""
@@ -29,20 +43,21 @@ class Snapshots:
     monotonic: Callable[[], float]
     _latest: dict[str, tuple[Snapshot, float]] = field(default_factory=dict)
 
-    def covering(self, object_name: str, keys: Sequence[str], names: Sequence[str]) -> Snapshot:
-        """A recent snapshot of the fields `names`, to be looked up by `keys`. Raises: CrmError.
+    def covering(self, object_name: str, wanted: Coverage) -> Snapshot:
+        """A recent snapshot that has what is wanted. Raises: CrmError.
 
         It lacks what this run has written since. The ledger knows that, so nobody looks it up here.
         """
         latest = self._latest.get(object_name)
         if latest is not None:
             snapshot, taken_at = latest
-            if snapshot.covers(keys, names) and self.monotonic() - taken_at <= SNAPSHOT_S:
+            if snapshot.covers(wanted) and self.monotonic() - taken_at <= SNAPSHOT_S:
                 return snapshot
 
-        snapshot = Snapshot(keys, names)
-        has_a_key = [f"{name} != null" for name in keys]
-        snapshot.fill(self.jobs.query(object_name, select(names, object_name, has_a_key)))
+        snapshot = Snapshot(wanted)
+        has_a_key = [f"{name} != null" for name in wanted.keys]
+        query = select(wanted.names, object_name, has_a_key)
+        snapshot.fill(self.jobs.query(object_name, query))
         self._latest[object_name] = (snapshot, self.monotonic())
         return snapshot
 
@@ -50,17 +65,18 @@ class Snapshots:
 class Snapshot:
     """Records of one object in a SQLite file without a name, which vanishes with the process."""
 
-    def __init__(self, keys: Sequence[str], names: Sequence[str]) -> None:
-        self.keys, self.names = tuple(keys), tuple(names)
+    def __init__(self, coverage: Coverage) -> None:
+        self.coverage = coverage
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._base.close)
         self._base.execute("PRAGMA journal_mode=OFF")
         self._base.execute("CREATE TABLE rows (id TEXT PRIMARY KEY, cells TEXT) WITHOUT ROWID")
         self._base.execute("CREATE TABLE names (field TEXT, value TEXT, id TEXT)")
 
-    def covers(self, keys: Sequence[str], names: Sequence[str]) -> bool:
-        """Returns True if it can be looked up by these keys and holds these fields."""
-        return set(keys) <= set(self.keys) and set(names) <= set(self.names)
+    def covers(self, wanted: Coverage) -> bool:
+        """Returns True if it can be looked up by the same keys and holds the same fields."""
+        held = self.coverage
+        return set(wanted.keys) <= set(held.keys) and set(wanted.names) <= set(held.names)
 
     def fill(self, rows: Iterable[Mapping[str, str]]) -> None:
         """Store the records, a thousand at a time."""
@@ -75,11 +91,12 @@ class Snapshot:
         self._base.execute("CREATE INDEX by_name ON names (field, value)")
 
     def _insert(self, block: Sequence[Mapping[str, str]]) -> None:
+        infos = self.coverage.infos
         cells = [(row["Id"], json.dumps(row)) for row in block]
         names = [
-            (name, row[name].casefold(), row["Id"])
+            (name, searched(infos[name], row[name]).casefold(), row["Id"])
             for row in block
-            for name in self.keys
+            for name in self.coverage.keys
             if row.get(name)
         ]
         self._base.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", cells)

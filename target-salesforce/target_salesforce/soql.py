@@ -8,10 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from reverse_etl.crm.http import Answer, Purpose
+from reverse_etl.values import Kind
 
 from target_salesforce.api import SalesforceApi
 from target_salesforce.errors import check, json_object, unexpected
 from target_salesforce.objects import QUERIES_PER_COMPOSITE
+
+UNQUOTED: tuple[Kind, ...] = ("integer", "number", "boolean", "date", "datetime")
 
 
 def quoted(value: str) -> str:
@@ -19,9 +22,10 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def in_list(name: str, values: Iterable[str]) -> str:
-    """`Name IN ('a', 'b')`."""
-    return f"{name} IN ({', '.join(quoted(value) for value in values)})"
+def in_list(name: str, values: Iterable[str], kind: Kind = "text") -> str:
+    """`Name IN ('a', 'b')`; values that are no text have no quotes."""
+    literals = values if kind in UNQUOTED else (quoted(value) for value in values)
+    return f"{name} IN ({', '.join(literals)})"
 
 
 def select(names: Iterable[str], object_name: str, tests: Iterable[str]) -> str:

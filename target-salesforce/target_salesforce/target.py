@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
@@ -14,19 +16,26 @@ from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
 from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, LimitWatch, meaning
-from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, OBJECTS
+from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, DEFAULT_OBJECT, OBJECTS
 from target_salesforce.session import Credentials, Session, open_session
 
 TIMEOUT_S = 60.0
+PRIVATE_CONTACTS = (
+    "Contacts are linked to no Account, so each is visible to its owner and administrators alone. "
+    "Set contact_account to link them to one."
+)
+"""Source: Salesforce Help, Considerations for Sharing and Accessing Contacts, and article
+000384762, Unable to See Some Salesforce Contacts, read 2026-11-29."""
 
 
 class TargetSalesforce(CrmTarget):
-    """Contacts and opportunities in Salesforce."""
+    """Contacts, opportunities and any other object of Salesforce."""
 
     name = "target-salesforce"
     package_name = "target-salesforce"
     crm = "salesforce"
     objects = OBJECTS
+    default_object = DEFAULT_OBJECT
     default_concurrency = 2
     config_jsonschema = th.PropertiesList(
         th.Property(
@@ -100,6 +109,13 @@ class TargetSalesforce(CrmTarget):
             description="Save rows that a duplicate rule of your org warns about. Otherwise they "
             "become dead letters, as they always do with Bulk API 2.0.",
         ),
+        th.Property(
+            "contact_account",
+            th.StringType,
+            title="Account of contacts",
+            description="Name of the Account that contacts without one are linked to. A contact "
+            "without an Account is private to its owner.",
+        ),
         *other_names(Path(__file__).with_name("mappings")),
         *COMMON,
     ).to_dict()
@@ -115,7 +131,15 @@ class TargetSalesforce(CrmTarget):
             str(self.config.get("api_version") or DEFAULT_VERSION),
             int(self.config["bulk_threshold"]),
             allow_duplicates=bool(self.config.get("allow_duplicates_save")),
+            namespace=self.namespace,
         )
+
+    def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
+        """That contacts are private while no rule links them to an Account."""
+        contacts = [rule for rule in rules if rule.object == "Contact"]
+        if not contacts or any(link.to == "Account" for rule in contacts for link in rule.links):
+            return []
+        return [PRIVATE_CONTACTS]
 
     def _credentials(self) -> Credentials:
         """Raises: SettingError if the instance's URL is not valid."""

@@ -8,7 +8,7 @@ targets on the sandbox and for examples/target-tiny on its emulator.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ from reverse_etl.errors import (
     CrmError,
     RowError,
 )
-from reverse_etl.objects import FieldWanted, ObjectSpec
+from reverse_etl.objects import FieldWanted, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import Value, canonical
 
@@ -72,7 +72,11 @@ class Subject:
 
     @property
     def spec(self) -> ObjectSpec:
-        return self.adapter.objects[self.kind]
+        known = self.adapter.objects.get(self.kind)
+        if known is None:
+            assert self.adapter.default_object is not None
+            known = replace(self.adapter.default_object, name=self.kind)
+        return known
 
     @property
     def wanted(self) -> list[FieldWanted]:
@@ -279,7 +283,7 @@ class AdapterSuite:
         (parent_id,) = ready.create(1)
         new = create("child", {child.key_field: "child", **child.fields})
         (child_id,) = ids_of(adapter.write(child.kind, child.key_field, [new]))
-        form = adapter.objects[child.kind].links[ready.kind]
+        form = adapter.link_form(child.kind, LinkWanted(ready.kind))
         for _ in range(2):
             if form.form == "association" or form.later:
                 results = adapter.link(child.kind, form, [(child_id, parent_id)])

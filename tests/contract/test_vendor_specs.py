@@ -37,6 +37,7 @@ HUBSPOT_FILES = (
     "crm-deals",
     "crm-objects-generic",
     "crm-associations-v4",
+    "crm-associations-v4-schema",
     "crm-properties",
     "crm-pipelines",
     "crm-owners",
@@ -49,8 +50,11 @@ TWINS = (
     (r"^/crm/properties/\d{4}-\d{2}/", "/crm/v3/properties/"),
     (r"^/crm/pipelines/\d{4}-\d{2}/", "/crm/v3/pipelines/"),
     (r"^/crm/owners/\d{4}-\d{2}", "/crm/v3/owners"),
+    (r"^/crm-object-schemas/\d{4}-\d{2}/", "/crm-object-schemas/v3/"),
     (r"^/files/\d{4}-\d{2}/", "/files/v3/"),
 )
+UNKNOWN_OBJECT = "Unable to infer object type from"
+"""A refusal that lacks the category its specification asks for, as recorded answers show."""
 NOT_IN_SPEC = ("/account-info/", "/storage/")
 Exchange = tuple[str, str, Any, int, Any]
 
@@ -125,12 +129,31 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[Exchange]:
     return seen
 
 
+def without_null_labels(answer: Any) -> Any:
+    """An answer without the nulls that HubSpot's specification does not know.
+
+    Recorded answers show them: a type of association without a label has the label null.
+    """
+    if isinstance(answer, list):
+        return [without_null_labels(entry) for entry in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {
+        name: without_null_labels(value)
+        for name, value in answer.items()
+        if (name, value) != ("label", None)
+    }
+
+
 def problems(specs: list[Spec], exchange: Exchange, prefix: str, twin: bool) -> list[str]:
     """What the vendor's specification has against one exchange."""
     method, path, request, status, answer = exchange
     path = path.removeprefix(prefix)
     if any(part in path for part in NOT_IN_SPEC):
         return []
+    if isinstance(answer, dict) and str(answer.get("message", "")).startswith(UNKNOWN_OBJECT):
+        return []
+    answer = without_null_labels(answer)
     if twin:
         for pattern, replacement in TWINS:
             path = re.sub(pattern, replacement, path)
@@ -316,3 +339,54 @@ def test_metadata_messages_are_as_the_wsdl_documents_them(
             check(component, kind)
     assert kinds == {"CustomObject", "CustomField"}
     assert sorted(set(wrong)) == []
+
+
+RECORDED = ("Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole")
+DESCRIBED = (
+    *("type", "length", "precision", "scale", "createable", "updateable", "nillable"),
+    *("idLookup", "externalId", "unique", "caseSensitive", "restrictedPicklist", "referenceTo"),
+    *("relationshipName", "custom", "filterable"),
+)
+
+
+def recorded_describe(name: str) -> dict[str, Any]:
+    """A describe that a real org answered."""
+    folder = SPECS / "salesforce" / "describe-and-upsert-recordings"
+    cassette = yaml.safe_load((folder / f"GET_sobjects_{name}_describe.yaml").read_text())
+    body: dict[str, Any] = json.loads(cassette["response"]["body"]["string"])
+    return body
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_salesforce_describes_objects_as_a_real_org_did(box: Box, name: str) -> None:
+    path = f"/salesforce/services/data/v67.0/sobjects/{name}/describe"
+    answer = box.call("GET", path, None, SALESFORCE.headers())
+    recorded = recorded_describe(name)
+    real = {field["name"]: field for field in recorded["fields"]}
+    wrong = []
+    for field in answer["fields"]:
+        expected = real[field["name"]]
+        for key in DESCRIBED:
+            if field[key] != expected[key]:
+                wrong.append(f"{field['name']}.{key}: {field[key]}, really {expected[key]}")
+        if not field["nillable"] and field["defaultedOnCreate"] != expected["defaultedOnCreate"]:
+            wrong.append(f"{field['name']}.defaultedOnCreate")
+        values = [entry["value"] for entry in field["picklistValues"]]
+        if values and values != [entry["value"] for entry in expected["picklistValues"]]:
+            wrong.append(f"{field['name']}: {values}")
+    assert wrong == []
+    for key in ("label", "keyPrefix"):
+        assert answer[key] == recorded[key]
+
+
+def test_salesforce_lists_objects_as_a_real_org_did(box: Box) -> None:
+    path = "/salesforce/services/data/v67.0/sobjects"
+    answer = box.call("GET", path, None, SALESFORCE.headers())
+    real = {item["name"]: item for item in recorded_describe("Global")["sobjects"]}
+    shared = [item for item in answer["sobjects"] if item["name"] in real]
+    assert {item["name"] for item in shared} > {"Account", "Campaign", "Case", "Contact"}
+    keys = ("custom", "createable", "queryable", "updateable")
+    for item in shared:
+        expected = real[item["name"]]
+        if item["name"] not in ("Organization", "User"):
+            assert [item[key] for key in keys] == [expected[key] for key in keys]

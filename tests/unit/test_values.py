@@ -36,7 +36,11 @@ from singer_kit.times import parse_utc, utc_text
         ("date", "2026-01-31T23:30:00-02:00", "2026-02-01"),
         ("date", date(2026, 1, 31), "2026-01-31"),
         ("datetime", "2026-01-31T01:00:00+01:00", "2026-01-31T00:00:00.000000Z"),
-        ("choices", ["a", "b"], ("a", "b")),
+        ("choices", ["b", None, "a", "b", 3.0], ("3", "a", "b")),
+        ("choices", [], None),
+        ("choices", "a", ("a",)),
+        ("text", ["b", None, 1.0, True], "b;1;true"),
+        ("text", [], None),
     ],
 )
 def test_canonical(kind: Any, given_value: object, expected: object) -> None:
@@ -53,7 +57,7 @@ def test_canonical(kind: Any, given_value: object, expected: object) -> None:
         ("boolean", 2),
         ("date", "soon"),
         ("datetime", "2026-13-01T00:00:00"),
-        ("text", [1]),
+        ("text", [[1]]),
     ],
 )
 def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(

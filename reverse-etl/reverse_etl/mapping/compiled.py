@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reverse_etl.errors import AwaitedError, RowError
@@ -19,7 +19,7 @@ from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
 from reverse_etl.values import FieldInfo, Value, canonical, hash_values
 
-BRACES = re.compile(r"\{([\w.]+)\}")
+BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""
 UNSAFE = re.compile(r"[^\w.-]")
 LONGEST_KEY = 255
@@ -53,7 +53,7 @@ class CompiledRule:
 
     rule: Rule
     spec: ObjectSpec
-    fields: Mapping[str, CompiledField]
+    fields: dict[str, CompiledField]
     where: Filter | None
     leave_fields: Mapping[str, Value]
     """What is written when a row no longer passes `where`; empty if nothing is."""
@@ -119,6 +119,11 @@ class CompiledRule:
         """Returns True if a null in the record clears the field in the CRM."""
         return name in self.fields and self.fields[name].rule.clear_on_null
 
+    def learn(self, info: FieldInfo) -> None:
+        """Take a field as the CRM has it now, options that were added included."""
+        field = self.fields[info.name]
+        self.fields[info.name] = replace(field, info=info, order=info.options or field.order)
+
     def map(self, source: SourceRecord) -> CrmRecord | None:
         """The CRM record; None if `where` filters the row and `on_leave` writes nothing.
 
@@ -181,9 +186,10 @@ class CompiledRule:
         try:
             value = field.compute(source.values)
         except BAD_RECORD as error:
+            failing = field.rule.function or "the rule"
             raise RowError(
                 "unmappable",
-                f"{name}: {field.rule.function} fails ({type(error).__name__})",
+                f"{name}: {failing} fails ({type(error).__name__})",
                 f"check the properties that {name} is computed from",
             ) from None
         return canonical(field.info, value)

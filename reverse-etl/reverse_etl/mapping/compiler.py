@@ -10,13 +10,22 @@ from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
+from reverse_etl.crm.adapter import Currencies
 from reverse_etl.errors import NotRepresentableError
 from reverse_etl.mapping.compiled import BRACES, CompiledField, CompiledLink, CompiledRule
 from reverse_etl.mapping.computation import Compute, computation, key_computation
+from reverse_etl.mapping.field_checks import (
+    check_field_takes,
+    check_fields_exist,
+    check_options,
+    wanted_field,
+)
 from reverse_etl.mapping.functions import Function, bind
-from reverse_etl.mapping.kinds import ACCEPTS, SourceKind, source_kind
+from reverse_etl.mapping.kinds import SourceKind, read_kind, source_kind
 from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
+from reverse_etl.mapping.money import with_currency
 from reverse_etl.mapping.rules import FieldRule, Rule, nearest, suggestion
+from reverse_etl.mapping.schemas import NoSuchPathError, schema_at
 from reverse_etl.mapping.where import compile_where
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.values import FieldInfo, Value, canonical
@@ -25,18 +34,24 @@ from reverse_etl.values import FieldInfo, Value, canonical
 class RuleCompiler:
     """Compiles rules with the functions they may name and the facts about one account."""
 
-    def __init__(self, functions: Mapping[str, Function], facts: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        facts: Mapping[str, object],
+        currencies: Currencies | None = None,
+        *,
+        adds_options: bool = False,
+    ) -> None:
         self.functions, self.facts = functions, facts
+        self.currencies, self.adds_options = currencies, adds_options
 
     def check_properties(self, rule: Rule, properties: Mapping[str, Any]) -> None:
-        """Raises: MappingError for a property that the stream lacks, or an unknown function."""
-        for name, line in wanted_properties(rule):
-            if name not in properties:
-                raise rule.error(
-                    f"the stream {rule.stream!r} has no property {name!r}.",
-                    line,
-                    suggestion(name, sorted(properties), "The stream has"),
-                )
+        """Raises: MappingError for a path that the stream lacks, or an unknown function."""
+        for path, line in wanted_properties(rule):
+            try:
+                schema_at(rule.stream, properties, path)
+            except NoSuchPathError as error:
+                raise rule.error(error.message, line, error.hint) from None
         for field in rule.fields:
             if field.function is not None and field.function not in self.functions:
                 raise rule.error(
@@ -50,15 +65,7 @@ class RuleCompiler:
         wanted = []
         for field in rule.fields:
             source = self._kind(field, properties)
-            wanted.append(
-                FieldWanted(
-                    field.name,
-                    source.kind or "text",
-                    options=source.options if source.kind == "choice" else (),
-                    unique=field.name == rule.upsert_key,
-                    long_text=source.long_text,
-                )
-            )
+            wanted.append(wanted_field(field, source, unique=field.name == rule.upsert_key))
         return wanted
 
     def compile(
@@ -108,6 +115,10 @@ class RuleCompiler:
         """A field that the CRM's field can take. Raises: MappingError."""
         source = self._kind(field, properties)
         check_field_takes(rule, field, info, source)
+        if field.parse and read_kind(field, properties, self.functions).kind == "choices":
+            raise rule.error(f"{field.name}: a list cannot be parsed.", field.line)
+        if not self.adds_options:
+            check_options(rule, field, info, source)
         order = info.options or source.options
         if field.write == "forward_only" and not order:
             raise rule.error(
@@ -115,12 +126,18 @@ class RuleCompiler:
                 field.line,
                 "Use another `write`.",
             )
-        return CompiledField(field, info, self._compute(rule, field), order)
+        return CompiledField(field, info, self._compute(rule, field, info), order)
 
-    def _compute(self, rule: Rule, field: FieldRule) -> Compute:
+    def _compute(self, rule: Rule, field: FieldRule, info: FieldInfo | None = None) -> Compute:
         """How a field's value is computed. Raises: MappingError."""
         call = self._bound(rule, field, field.function) if field.function else None
-        return computation(field, call)
+        compute = computation(
+            field,
+            call,
+            is_key=field.name == rule.upsert_key,
+            lists=info is not None and info.kind == "choices",
+        )
+        return with_currency(rule, field, compute, self.currencies)
 
     def _bound(self, rule: Rule, field: FieldRule, name: str) -> Callable[..., Any]:
         """A function with the account's facts. Raises: MappingError if one is missing."""
@@ -146,59 +163,18 @@ class RuleCompiler:
 
 
 def wanted_properties(rule: Rule) -> list[tuple[str, int]]:
-    """The stream's properties that a rule reads, each with the line that names it."""
+    """The paths of the stream that a rule reads, each with the line that names it."""
     paths = [(path, field.line) for field in rule.fields for path in field.paths]
+    for field in rule.fields:
+        if field.currency is not None and field.currency.path:
+            paths.append((field.currency.path, field.line))
     paths += [(path, link.line) for link in rule.links for path in link.paths]
     if rule.owner is not None:
         paths += [(path, rule.owner.line) for path in rule.owner.paths]
     if rule.attach is not None:
         names = (rule.attach.url, *BRACES.findall(rule.attach.name))
         paths += [(path, rule.attach.line) for path in names]
-    return [(path.split(".")[0], line) for path, line in paths]
-
-
-def check_fields_exist(rule: Rule, crm_fields: Mapping[str, FieldInfo]) -> None:
-    """Raises: MappingError that names every field the CRM's object lacks."""
-    missing = [field for field in rule.fields if field.name not in crm_fields]
-    if not missing:
-        return
-    names = ", ".join(field.name for field in missing)
-    near = nearest(missing[0].name, crm_fields)
-    create = f"{near} Otherwise create" if near else "Create"
-    raise rule.error(
-        f"{rule.object} has no field {names}.",
-        missing[0].line,
-        f"{create} them in the CRM, grant the user access to them, or set `provision: true`.",
-    )
-
-
-def check_field_takes(rule: Rule, field: FieldRule, info: FieldInfo, source: SourceKind) -> None:
-    """Raises: MappingError if the CRM's field cannot take what the rule gives."""
-    if not info.writable:
-        raise rule.error(
-            f"{field.name} of {rule.object} cannot be written.",
-            field.line,
-            "Map onto a writable field, or grant the right to edit it.",
-        )
-    if source.kind is not None and source.kind not in ACCEPTS[info.kind]:
-        raise rule.error(
-            f"{field.name} takes a {info.kind}, the rule gives a {source.kind}.",
-            field.line,
-            "Use a function (`as`) that converts it.",
-        )
-    if source.kind == info.kind == "choice" and info.strict_options:
-        for option in source.options:
-            if option not in info.options and not is_alias(info, option):
-                raise rule.error(
-                    f"{field.name} has no option {option!r}.",
-                    field.line,
-                    "Add it in the CRM, or map the value onto an existing option.",
-                )
-
-
-def is_alias(info: FieldInfo, option: str) -> bool:
-    """Returns True if the CRM knows an option by this other name."""
-    return info.aliases.get(option.casefold()) in info.options
+    return paths
 
 
 def check_owner_field(

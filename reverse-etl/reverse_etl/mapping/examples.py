@@ -10,12 +10,13 @@ from typing import Any
 from reverse_etl.errors import MappingError, RowError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.compiler import RuleCompiler, wanted_properties
+from reverse_etl.mapping.computation import path_value
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.kinds import source_kind
 from reverse_etl.mapping.rules import Example, FieldRule, Rule
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import SourceRecord
-from reverse_etl.values import FieldInfo, plain_number
+from reverse_etl.values import FieldInfo, joined_text, plain_number
 
 EXAMPLE_FACTS: Mapping[str, object] = {"stage_ids": (1, 2, 3, 4, 5)}
 FILTERED = "filtered"
@@ -70,11 +71,12 @@ def compile_example(
     rule: Rule, example: Example, functions: Mapping[str, Function]
 ) -> CompiledRule:
     """The rule for a stream that has the properties of the rule and of the example."""
-    names = {name for name, _ in wanted_properties(rule)} | {*example.record}
+    names = {first_part(path, example.record) for path, _ in wanted_properties(rule)}
+    names |= {*example.record}
     properties: dict[str, Any] = {name: {} for name in names}
     compiler = RuleCompiler(functions, EXAMPLE_FACTS)
     compiler.check_properties(rule, properties)
-    infos = {field.name: example_info(field, functions) for field in rule.fields}
+    infos = {field.name: example_info(field, example.record, functions) for field in rule.fields}
     spec = ObjectSpec(
         rule.object,
         (),
@@ -83,20 +85,39 @@ def compile_example(
         find_rows_a_call=1,
     )
     forms = [LinkForm(link.to, "association", name=link.name) for link in rule.links]
-    # owners are the CRM's users, and no CRM is asked here
-    return compiler.compile(replace(rule, owner=None), spec, properties, infos, forms)
+    # owners and currencies are the CRM's, and no CRM is asked here
+    fields = tuple(replace(field, currency=None) for field in rule.fields)
+    rule = replace(rule, owner=None, fields=fields)
+    return compiler.compile(rule, spec, properties, infos, forms)
 
 
-def example_info(field: FieldRule, functions: Mapping[str, Function]) -> FieldInfo:
+def first_part(path: str, record: Mapping[str, Any]) -> str:
+    """The property that a path begins with."""
+    return path if path in record else path.split(".")[0]
+
+
+def example_info(
+    field: FieldRule, record: Mapping[str, Any], functions: Mapping[str, Function]
+) -> FieldInfo:
     """A field as loose as the rule needs: the CRM's own types are checked against the CRM."""
-    source = source_kind(field, {path: {} for path in field.paths}, functions)
+    properties = {path: example_schema(path_value(record, path)) for path in field.paths}
+    source = source_kind(field, properties, functions)
     if field.write == "forward_only":
         return FieldInfo(field.name, "choice", options=source.options or ("any",))
+    if source.kind == "choices" and source.options:
+        return FieldInfo(field.name, "choices", options=source.options)
     return FieldInfo(field.name, source.kind if source.kind in PLAIN_KINDS else "text")
+
+
+def example_schema(value: object) -> dict[str, Any]:
+    """What a value of an example says of its property: no more than whether it is a list."""
+    return {"type": "array"} if isinstance(value, list) else {}
 
 
 def comparable(value: object) -> object:
     """A value as text, so that 99 equals "99": which it is only the CRM's field says."""
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, (list, tuple)):
+        return joined_text(value)
     return plain_number(value) if isinstance(value, (int, float, Decimal)) else str(value)

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -31,6 +31,9 @@ KINDS: dict[type, Kind] = {
     datetime: "datetime",
     date: "date",
 }
+LISTS = (list, tuple, Sequence)
+LIST_ENTRIES: tuple[Kind, ...] = ("text", "choice", "integer", "number")
+"""The kinds of entries that a multi-select field can hold."""
 LONG_TEXT = "LongText"
 """The name of a type of str; a function that returns it may give more than a short field holds."""
 
@@ -111,9 +114,20 @@ def kind_of_return(hint: Any) -> tuple[Kind | None, tuple[str, ...]]:
         return kind_of_return(members[0]) if len(members) == 1 else (None, ())
     if get_origin(hint) is Literal:
         return "choice", tuple(str(option) for option in get_args(hint))
+    if get_origin(hint) in LISTS:
+        return kind_of_list(get_args(hint))
     if isinstance(hint, type) and issubclass(hint, str):
         return "text", ()
     return KINDS.get(hint), ()
+
+
+def kind_of_list(entries: Sequence[Any]) -> tuple[Kind | None, tuple[str, ...]]:
+    """The kind and options of a list by the annotation of its entries; no kind if they differ."""
+    entry_hints = {hint for hint in entries if hint is not Ellipsis}
+    if len(entry_hints) != 1:
+        return None, ()
+    kind, options = kind_of_return(entry_hints.pop())
+    return ("choices", options) if kind in LIST_ENTRIES else (None, ())
 
 
 def bind(function: Function, facts: Mapping[str, object]) -> Callable[..., Any]:

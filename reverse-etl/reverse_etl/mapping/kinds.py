@@ -8,12 +8,13 @@ from typing import Any
 
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import FieldRule
-from reverse_etl.values import Kind
+from reverse_etl.mapping.schemas import ANYTHING, NoSuchPathError, branches, schema_at, types_of
+from reverse_etl.values import Kind, plain_text
 
 ACCEPTS: dict[Kind, set[Kind]] = {
     "text": {"text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"},
     "choice": {"text", "choice", "integer", "boolean"},
-    "choices": {"choices", "choice", "text"},
+    "choices": {"choices", "choice", "text", "integer"},
     "integer": {"integer", "number"},
     "number": {"integer", "number"},
     "boolean": {"boolean"},
@@ -33,9 +34,10 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "integer": "integer",
     "number": "number",
     "boolean": "boolean",
-    "array": "choices",
 }
 """By JSON Schema type, in the order in which a property of several types is taken."""
+ENTRY_KINDS: tuple[Kind, ...] = ("text", "choice", "integer", "number")
+"""The kinds of a list's entries that can be options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class SourceKind:
     kind: Kind | None = None
     """None if neither rule nor schema say it."""
     options: tuple[str, ...] = ()
-    """The values it can have, if it is a choice."""
+    """The values it can have, if it is a choice or several of them."""
     long_text: bool = False
     """True if its text may be longer than a short text field holds."""
 
@@ -56,38 +58,81 @@ def source_kind(
     """The kind of value that a field's rule gives; what comes last in the rule decides."""
     if field.mask:
         return SourceKind("text")
+    source = read_kind(field, properties, functions)
+    if field.parse is not None:
+        source = SourceKind(field.parse.kind)
     if field.table is not None:
-        return table_kind(field)
+        source = table_kind(field, source)
+    if field.options:
+        return SourceKind("choices" if source.kind == "choices" else "choice", field.options)
+    return source
+
+
+def read_kind(
+    field: FieldRule, properties: Mapping[str, Any], functions: Mapping[str, Function]
+) -> SourceKind:
+    """The kind of what a field's source gives, before other words change it."""
     if field.function is not None:
         function = functions[field.function]
         return SourceKind(function.kind, function.options, function.long_text)
     if field.constant is not None:
         return SourceKind(CONSTANT_KINDS[type(field.constant)], (str(field.constant),))
-    if len(field.paths) == 1 and "." not in field.paths[0]:
-        return schema_kind(properties[field.paths[0]])
-    return SourceKind()
+    if field.join is not None:
+        return SourceKind("text")
+    return SourceKind() if field.whole_record else schema_kind(known_at(properties, field.paths[0]))
 
 
-def table_kind(field: FieldRule) -> SourceKind:
-    """A choice of the values in the field's `map`, if they are text."""
+def known_at(properties: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The schema at a path; anything if there is none (`check_properties` reports that)."""
+    try:
+        return schema_at("", properties, path)
+    except NoSuchPathError:
+        return ANYTHING
+
+
+def table_kind(field: FieldRule, source: SourceKind) -> SourceKind:
+    """A choice of the values in the field's `map`, if they are text; several, of a list."""
     values = list((field.table or {}).values())
     if field.default is not None:
         values.append(field.default)
     if all(isinstance(value, str) for value in values):
-        return SourceKind("choice", tuple(dict.fromkeys(values)))
-    return SourceKind()
+        kind: Kind = "choices" if source.kind == "choices" else "choice"
+        return SourceKind(kind, tuple(dict.fromkeys(values)))
+    return SourceKind("choices" if source.kind == "choices" else None)
 
 
 def schema_kind(schema: Mapping[str, Any]) -> SourceKind:
-    """The kind of a JSON Schema property; none for an object or a list of them."""
-    types = schema.get("type", [])
-    names = {types} if isinstance(types, str) else set(types)
+    """The kind of value that a JSON Schema describes; none for an object or a list of them."""
+    alternatives = [branch_kind(branch) for branch in branches(schema)]
+    kinds = {alternative.kind for alternative in alternatives}
+    if len(kinds) != 1:
+        return SourceKind()
+    options = [option for alternative in alternatives for option in alternative.options]
+    listed = all(alternative.options for alternative in alternatives)
+    long_text = any(alternative.long_text for alternative in alternatives)
+    return SourceKind(kinds.pop(), tuple(dict.fromkeys(options)) if listed else (), long_text)
+
+
+def branch_kind(schema: Mapping[str, Any]) -> SourceKind:
+    """The kind of value that a schema without alternatives describes."""
+    names = types_of(schema)
     long_text = schema.get("contentMediaType") == "text/plain"
     if schema.get("enum"):
-        options = tuple(str(option) for option in schema["enum"] if option is not None)
+        options = tuple(plain_text(option) for option in schema["enum"] if option is not None)
         return SourceKind("choice", options, long_text)
     if "string" in names:
         kind = STRING_KINDS.get(schema.get("format", ""), "text")
         return SourceKind(kind, long_text=long_text)
+    if "array" in names:
+        return list_kind(schema)
     kinds = [kind for name, kind in SCHEMA_KINDS.items() if name in names]
     return SourceKind(kinds[0] if kinds else None, long_text=long_text)
+
+
+def list_kind(schema: Mapping[str, Any]) -> SourceKind:
+    """Several choices, if the entries of a list can be such; no kind otherwise."""
+    items = schema.get("items")
+    if not isinstance(items, Mapping) or not items:
+        return SourceKind("choices")
+    entry = schema_kind(items)
+    return SourceKind("choices", entry.options) if entry.kind in ENTRY_KINDS else SourceKind()

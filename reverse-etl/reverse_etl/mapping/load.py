@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from reverse_etl.errors import MappingError
+from reverse_etl.mapping.fields import Place, build_field
 from reverse_etl.mapping.link_rules import build_links, build_owner
-from reverse_etl.mapping.rules import AttachRule, Example, FieldRule, Rule, WritePolicy
+from reverse_etl.mapping.rules import AttachRule, Example, Rule
 from reverse_etl.mapping.yaml_files import Lines, load_yaml
 
 SHIPPED = "shipped"
@@ -88,7 +89,7 @@ def build_rule(file: Path, content: Mapping[str, Any], lines: Lines) -> Rule:
         object=content["object"],
         upsert_key=content.get("upsert_key", ""),
         fields=tuple(
-            build_field(name, source, content, lines.get(f"fields/{name}", 1))
+            build_field(name, source, content, Place(file.name, lines, f"fields/{name}"))
             for name, source in content["fields"].items()
         ),
         mode=content.get("mode", "upsert"),
@@ -100,34 +101,6 @@ def build_rule(file: Path, content: Mapping[str, Any], lines: Lines) -> Rule:
         attach=build_attach(content, lines),
         examples=build_examples(content, lines),
         lines=dict(lines),
-    )
-
-
-def build_field(
-    name: str, source: str | Mapping[str, Any], rule: Mapping[str, Any], line: int
-) -> FieldRule:
-    """A field; values at the rule's level are its defaults."""
-    words: Mapping[str, Any] = {"from": source} if isinstance(source, str) else source
-    write: WritePolicy = words.get("write", rule.get("write", "always"))
-    if "value" in words:
-        return FieldRule(name, line, constant=words["value"], write=write)
-    path = words["from"]
-    # a path may be "." only in the long form; the short form takes it as a property's name
-    whole_record = path == "." and not isinstance(source, str)
-    when_null = words.get("when_null", rule.get("when_null", "keep"))
-    return FieldRule(
-        name,
-        line,
-        paths=() if whole_record else (path,) if isinstance(path, str) else tuple(path),
-        whole_record=whole_record,
-        function=words.get("as"),
-        table=words.get("map"),
-        default=words.get("default"),
-        max_length=words.get("max_length"),
-        write=write,
-        clear_on_null=when_null == "clear",
-        wait_on_null=when_null == "wait",
-        mask="mask" in words,
     )
 
 

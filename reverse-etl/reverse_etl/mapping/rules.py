@@ -20,6 +20,31 @@ SHORT_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
+class ParseRule:
+    """How text becomes a value of another kind."""
+
+    kind: Literal["number", "boolean", "date", "datetime"]
+    format: str = ""
+    """Of a date or date-time, as `strptime` takes it; empty for ISO 8601."""
+    zone: str = "UTC"
+    """The time zone of a date-time that names none."""
+    decimal: str = "."
+    group: str = ""
+    """The sign between groups of digits; empty if there is none."""
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+    """What means true and false; empty for the usual words."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyRule:
+    """The currency of an amount: what a property holds, or a fixed ISO 4217 code."""
+
+    path: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRule:
     """Where the value of one CRM field comes from, and when it may be written."""
 
@@ -29,6 +54,9 @@ class FieldRule:
     whole_record: bool = False
     constant: Constant | None = None
     function: str | None = None
+    join: str | None = None
+    """What is between the parts of several paths, if they are joined to text."""
+    parse: ParseRule | None = None
     table: Mapping[str, Any] | None = None
     """The word `map`: value to value."""
     default: Constant | None = None
@@ -38,6 +66,10 @@ class FieldRule:
     wait_on_null: bool = False
     """For an upsert key: another stream will bring the record that lacks it here."""
     mask: bool = False
+    options: tuple[str, ...] = ()
+    """The values that a choice or multi-select field has, where the schema does not say them."""
+    currency: CurrencyRule | None = None
+    """The currency that the value is an amount of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,21 @@ from reverse_etl.mapping.rules import nearest, suggestion
 
 Lines = Mapping[str, int]
 """Line numbers by path, such as `fields/email/from`."""
+BOOLEAN = "tag:yaml.org,2002:bool"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML whose booleans are `true` and `false`: `NO` is a country, and `yes` a word of `parse`.
+
+    So says YAML 1.2; PyYAML follows YAML 1.1.
+    """
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if resolver[0] != BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver(BOOLEAN, re.compile("true|True|TRUE|false|False|FALSE"), "tTfF")
 
 
 def load_yaml(file: Path, schema: Mapping[str, Any]) -> tuple[Any, Lines]:
@@ -22,8 +38,8 @@ def load_yaml(file: Path, schema: Mapping[str, Any]) -> tuple[Any, Lines]:
     text = file.read_text(encoding="utf-8")
     try:
         # composed for the line numbers, loaded for the values: the loader forgets the lines
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=Loader)
+        content = yaml.load(text, Loader=Loader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         raise yaml_error(file.name, error) from None
     lines = line_numbers(node) if node is not None else {}

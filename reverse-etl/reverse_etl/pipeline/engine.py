@@ -18,6 +18,7 @@ from reverse_etl.ledger import Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
+from reverse_etl.mapping.schemas import stream_properties
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
@@ -25,6 +26,7 @@ from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.jobs import Jobs
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.map import map_block
+from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
@@ -54,6 +56,8 @@ class EngineSettings:
     regress: bool = False
     """True if `forward_only` fields may go back."""
     allow_private_hosts: bool = False
+    add_options: bool = False
+    """True if values that come up are added to choice fields of the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
 
@@ -83,6 +87,7 @@ class Engine:
         """Take a block of a stream through the stages. Raises: CrmError, LedgerError."""
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
+            self.options.extend(rule, received)
             mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
             self.make_room(rule, mapped)
             changed = self.unchanged.settle(rule, mapped)
@@ -175,8 +180,10 @@ class Engine:
         Raises: MappingError, CrmError.
         """
         with self.control.within_budget():
-            properties = schema.get("properties", {})
-            preparation = Preparation(self.adapter, self.functions, self.settings.provision)
+            properties = stream_properties(schema)
+            preparation = Preparation(
+                self.adapter, self.functions, self.settings.provision, self.settings.add_options
+            )
             compiled, absent = preparation.compile(self.rules_of(stream), properties)
             receiver = Receiver.for_schema(stream, schema, key_properties)
             self.compiled[stream], self.absent[stream] = compiled, absent
@@ -189,17 +196,32 @@ class Engine:
         """The end of the input: send what is gathered, and retry what was put off."""
         self.drain_all()
         self.run_deferred()
-        self.parents.forget_missing()
+        self.retry_all_waiting()
         for rule in self._all_rules():
-            self.retry_waiting(rule)
-            self.run_deferred()
             with self.control.within_budget():
                 self.duplicates.settle(rule)
 
-    def retry_waiting(self, rule: CompiledRule) -> None:
-        """Try what waits for a link's other end; expire what waited too long. Raises: CrmError."""
+    def retry_all_waiting(self) -> None:
+        """Try what waits, again as long as some of it goes out: it may bring what others wait for.
+
+        Raises: CrmError.
+        """
+        for _ in self.rules:
+            went_out = False
+            self.parents.forget_missing()
+            for rule in self._all_rules():
+                went_out |= self.retry_waiting(rule)
+                self.run_deferred()
+            if not went_out:
+                return
+
+    def retry_waiting(self, rule: CompiledRule) -> bool:
+        """Try what waits for a link's other end; expire what waited too long.
+
+        Returns True if records went out. Raises: CrmError.
+        """
         if not self.control.may_call():
-            return
+            return False
         ready: list[Waiting] = []
         with self.control.within_budget():
             ready = self.waiting.ready_writes(rule)
@@ -214,6 +236,7 @@ class Engine:
             self.waiting.retry_links(rule)
         self.waiting.expire(rule)
         self.check()
+        return bool(ready)
 
     def run_deferred(self) -> None:
         """Retry keys held by another process, until it has released them. Raises: CrmError."""
@@ -237,8 +260,9 @@ class Engine:
         return [rule for rule in self.rules if rule.stream == stream]
 
     def parents_of(self, stream: str) -> set[str]:
-        """Streams that feed the other ends of this stream's links."""
-        ends = {link.to for rule in self.rules_of(stream) for link in rule.links}
+        """Streams that feed the other ends of this stream's links, but for links that wait alone."""
+        links = (link for rule in self.rules_of(stream) for link in rule.links)
+        ends = {link.to for link in links if link.wait == "record"}
         return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
 
     def unfinished(self, stream: str) -> bool:
@@ -251,6 +275,12 @@ class Engine:
             yield from rules
 
     # The stages
+
+    @cached_property
+    def options(self) -> Options:
+        """Adds options that are missing in the CRM, where the user wants it."""
+        choosing = self.adapter.choosing if self.settings.add_options else None
+        return Options(choosing, self.outcomes, self.control)
 
     @cached_property
     def unchanged(self) -> Unchanged:

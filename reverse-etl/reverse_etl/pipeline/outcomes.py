@@ -99,6 +99,7 @@ class ObjectCount(Count):
             "dead": self.of("rejected"),
             "not_attempted": self.of("not_attempted"),
             "fields_kept_back": self._work["kept_back"],
+            "options_added": self._work["options_added"],
         }
 
 

@@ -10,8 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import CrmError, MappingError, NoSuchLinkError, NoSuchObjectError
+from reverse_etl.crm.adapter import Adapter, Currencies
+from reverse_etl.errors import (
+    CrmError,
+    MappingError,
+    NoSuchLinkError,
+    NoSuchObjectError,
+    SettingError,
+)
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fields
 from reverse_etl.mapping.functions import Function
@@ -30,6 +36,7 @@ class Preparation:
     adapter: Adapter
     functions: Mapping[str, Function]
     provision: bool
+    adds_options: bool = False
 
     def compile(
         self, rules: Sequence[Rule], properties: Mapping[str, Any]
@@ -37,9 +44,14 @@ class Preparation:
         """Compiled rules, and those whose object the account does not have.
 
         All rules are checked against the stream before the CRM is changed for one of them.
-        Raises: MappingError, CrmError.
+        Raises: MappingError, SettingError, CrmError.
         """
-        compiler = RuleCompiler(self.functions, self.adapter.facts())
+        compiler = RuleCompiler(
+            self.functions,
+            self.adapter.facts(),
+            self._currencies(rules),
+            adds_options=self._adds_options(),
+        )
         for rule in rules:
             compiler.check_properties(rule, properties)
         compiled: list[CompiledRule] = []
@@ -102,15 +114,16 @@ class Preparation:
                 form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
                 if link.found_by:
                     self._check_found_by(rule, link)
-            except NoSuchLinkError as error:
-                raise rule.error(error.message, link.line, error.hint) from None
-            except NoSuchObjectError as error:
-                hint = nearest(link.to, self.adapter.object_names()) or error.hint
-                raise rule.error(
-                    f"links to {link.to!r}: {error.message}", link.line, hint
-                ) from None
+            except (NoSuchLinkError, NoSuchObjectError) as error:
+                raise self._no_such_link(rule, link, error) from None
             forms.append(link_form(link, form))
         return forms
+
+    def _no_such_link(self, rule: Rule, link: LinkRule, error: CrmError) -> MappingError:
+        """A link that the CRM does not have, or that leads to an object whose name is wrong."""
+        names = set(self.adapter.object_names())
+        hint = "" if link.to in names else nearest(link.to, names)
+        return rule.error(f"links to {link.to!r}: {error.message}", link.line, hint or error.hint)
 
     def _check_found_by(self, rule: Rule, link: LinkRule) -> None:
         """Raises: MappingError if the other object lacks the field by which it is found."""
@@ -128,6 +141,20 @@ class Preparation:
         known = [name for name in self.adapter.object_names() if name != rule.object]
         hint = nearest(rule.object, known) or (error.hint if error else "")
         return rule.error(message, "object", hint or suggestion(rule.object, known))
+
+    def _currencies(self, rules: Sequence[Rule]) -> Currencies | None:
+        """The account's currencies, if a rule asks for them and the CRM knows. Raises: CrmError."""
+        asked = any(field.currency is not None for rule in rules for field in rule.fields)
+        return self.adapter.money.currencies() if asked and self.adapter.money else None
+
+    def _adds_options(self) -> bool:
+        """Whether options are added. Raises: SettingError if the CRM cannot do it."""
+        if self.adds_options and self.adapter.choosing is None:
+            raise SettingError(
+                f"add_options: {self.adapter.crm} has no way to add options.",
+                "Add them in the CRM, and turn the setting off.",
+            )
+        return self.adds_options
 
     def _owners(self, rule: Rule) -> Mapping[str, str]:
         """Who may own records, if the rule asks for owners. Raises: CrmError."""

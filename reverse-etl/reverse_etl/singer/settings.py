@@ -72,6 +72,14 @@ COMMON: list[th.Property[Any]] = [
         "listed in one error.",
     ),
     th.Property(
+        "add_options",
+        th.BooleanType,
+        default=False,
+        title="Add options",
+        description="Add values that come up to choice and multi-select fields of the CRM. When "
+        "off, a record with a value that is not an option becomes a dead letter.",
+    ),
+    th.Property(
         "force",
         th.BooleanType,
         default=False,
@@ -190,6 +198,7 @@ def engine_settings(
     return EngineSettings(
         provision=bool(config.get("provision")),
         force=bool(config.get("force")),
+        add_options=bool(config.get("add_options")),
         max_concurrency=int(config.get("max_concurrency") or default_concurrency),
         link_wait_days=float(config.get("link_wait_days", 7)),
         attach=bool(config.get("attach_files")),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from sandbox.http import Call, Reply
-from sandbox.hubspot.fixtures import account_details, deal_pipelines, owners
+from sandbox.hubspot.fixtures import account_details, deal_pipelines, owners, ticket_pipelines
 from sandbox.hubspot.responses import list_reply
 from sandbox.hubspot.state import Portal
 
 
 def list_pipelines(call: Call, portal: Portal, kind: str) -> Reply:
     """Pipelines with their stages."""
-    return list_reply(deal_pipelines(portal.now()) if kind == "deals" else [])
+    pipelines = {"deals": deal_pipelines, "tickets": ticket_pipelines}
+    return list_reply(pipelines[kind](portal.now()) if kind in pipelines else [])
 
 
 def list_owners(call: Call, portal: Portal) -> Reply:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.batches import inputs_of
-from sandbox.hubspot.errors import RefusedError, row_error
-from sandbox.hubspot.responses import batch_reply, default_link, link_ends, typed_link
+from sandbox.hubspot.errors import RefusedError, invalid, invalid_json, row_error
+from sandbox.hubspot.responses import batch_reply, default_link, link_ends, list_reply, typed_link
 from sandbox.hubspot.state import Portal
 
 ASSOCIATION_LIMIT = 2000
@@ -16,6 +17,11 @@ ASSOCIATION_LIMIT = 2000
 Source: HubSpot, Associations v4 guide, 2026-11.
 """
 ASSOCIATION_READ_LIMIT = 1000
+LABEL_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+"""The internal name of a label: no hyphen, no digit at its start.
+
+Source: HubSpot, Associations schema guide, read 2026-11-29.
+"""
 
 
 def associate_default(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:
@@ -24,11 +30,11 @@ def associate_default(call: Call, portal: Portal, kind: str, to_kind: str) -> Re
     for pair in inputs_of(call, ASSOCIATION_LIMIT):
         from_id, to_id = ends_of(pair)
         try:
-            type_id = portal.associate(kind, from_id, to_kind, to_id)
+            known = portal.associate((kind, from_id), (to_kind, to_id))
         except RefusedError as error:
             errors.append(pair_error(error, from_id, to_id))
             continue
-        results.append(default_link(from_id, to_id, type_id))
+        results.append(default_link(from_id, to_id, known))
     return batch_reply(portal, results, errors)
 
 
@@ -38,12 +44,12 @@ def associate_typed(call: Call, portal: Portal, kind: str, to_kind: str) -> Repl
     for pair in inputs_of(call, ASSOCIATION_LIMIT):
         from_id, to_id = ends_of(pair)
         try:
-            for spec in pair["types"]:
-                portal.associate(kind, from_id, to_kind, to_id, spec["associationTypeId"])
+            start, end = (kind, from_id), (to_kind, to_id)
+            types = [portal.associate(start, end, spec) for spec in pair["types"]]
         except RefusedError as error:
             errors.append(pair_error(error, from_id, to_id))
             continue
-        results.append(typed_link(kind, from_id, to_kind, to_id))
+        results.append(typed_link(portal, start, end, types))
     return batch_reply(portal, results, errors, 201)
 
 
@@ -72,17 +78,17 @@ def put_default(
     call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str
 ) -> Reply:
     """Link two records by the default type."""
-    type_id = portal.associate(kind, record_id, to_kind, to_id)
-    return batch_reply(portal, [default_link(record_id, to_id, type_id)])
+    known = portal.associate((kind, record_id), (to_kind, to_id))
+    return batch_reply(portal, [default_link(record_id, to_id, known)])
 
 
 def put_typed(
     call: Call, portal: Portal, kind: str, record_id: str, to_kind: str, to_id: str
 ) -> Reply:
     """Link two records by given types."""
-    for spec in call.json() or []:
-        portal.associate(kind, record_id, to_kind, to_id, spec["associationTypeId"])
-    return Reply(201, typed_link(kind, record_id, to_kind, to_id))
+    start, end = (kind, record_id), (to_kind, to_id)
+    types = [portal.associate(start, end, spec) for spec in call.json() or []]
+    return Reply(201, typed_link(portal, start, end, types))
 
 
 def list_associations(call: Call, portal: Portal, kind: str, record_id: str, to_kind: str) -> Reply:
@@ -92,3 +98,23 @@ def list_associations(call: Call, portal: Portal, kind: str, record_id: str, to_
         # The single call gives ids as numbers, the batch call as text.
         end["toObjectId"] = int(end["toObjectId"])
     return Reply(200, {"results": ends}, rows=len(ends))
+
+
+def list_labels(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:
+    """The association types of two objects, in this direction."""
+    types = portal.association_types.between(kind, to_kind)
+    return list_reply([known.body for known in types])
+
+
+def create_label(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:
+    """A label of the portal's own, in both directions."""
+    body = call.json() or {}
+    missing = [name for name in ("label", "name") if not body.get(name)]
+    if missing:
+        raise invalid_json(missing)
+    if not LABEL_NAME.match(body["name"]):
+        raise invalid(f"{body['name']} is not a valid name of an association type")
+
+    pair, inverse = (kind, to_kind), body.get("inverseLabel")
+    types = portal.association_types.define(pair, body["label"], inverse)
+    return list_reply([known.body for known in types])

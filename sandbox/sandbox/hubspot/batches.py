@@ -7,7 +7,6 @@ from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.errors import RefusedError, invalid, not_found, row_error
-from sandbox.hubspot.fixtures import ASSOCIATIONS
 from sandbox.hubspot.responses import batch_reply, record_body
 from sandbox.hubspot.state import Portal, Record
 
@@ -191,16 +190,5 @@ def associate_new(
     """
     for link in associations:
         for spec in link["types"]:
-            type_id = spec["associationTypeId"]
-            to_kind = other_end(kind, type_id)
-            if to_kind is None:
-                raise invalid(f"unknown association type {type_id}")
-            portal.associate(kind, record["id"], to_kind, str(link["to"]["id"]), type_id)
-
-
-def other_end(kind: str, type_id: int) -> str | None:
-    """The object that an association type leads to from this one."""
-    for (from_kind, to_kind), number in ASSOCIATIONS.items():
-        if from_kind == kind and number == type_id:
-            return to_kind
-    return None
+            to_kind = portal.association_types.other_end(kind, spec)
+            portal.associate((kind, record["id"]), (to_kind, str(link["to"]["id"])), spec)

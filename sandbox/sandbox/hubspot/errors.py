@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.http import Reply
@@ -32,20 +33,43 @@ FAULTS = {
 class RefusedError(Exception):
     """A row, or a whole call, that HubSpot does not accept.
 
-    `code` and `prop` name the error and the property where the value of a property is at fault.
+    `code` and `prop` name the error and the property where the value of a property is at fault;
+    `context` is what the body says besides.
     """
 
     def __init__(
-        self, category: str, message: str, *, code: str = "", prop: str = "", status: int = 400
+        self,
+        category: str,
+        message: str,
+        *,
+        code: str = "",
+        prop: str = "",
+        status: int = 400,
+        context: Mapping[str, list[str]] | None = None,
     ) -> None:
         super().__init__(message)
         self.category, self.message, self.status = category, message, status
-        self.code, self.prop = code, prop
+        self.code, self.prop, self.context = code, prop, dict(context or {})
+
+
+class NotEmulatedError(Exception):
+    """A part of a call that the sandbox does not act on."""
 
 
 def invalid(message: str, *, code: str = "", prop: str = "") -> RefusedError:
     """A VALIDATION_ERROR."""
     return RefusedError("VALIDATION_ERROR", message, code=code, prop=prop)
+
+
+def invalid_json(missing: list[str]) -> RefusedError:
+    """A body without fields that it needs.
+
+    Source: recorded answers in public repositories, read 2026-11-29.
+    """
+    fields = ", ".join(missing)
+    return invalid(
+        f"Invalid input JSON on line 1, column 2. Some required fields were not set: [{fields}]"
+    )
 
 
 def not_found(message: str) -> RefusedError:
@@ -56,6 +80,43 @@ def not_found(message: str) -> RefusedError:
 def already_exists(message: str) -> RefusedError:
     """An OBJECT_ALREADY_EXISTS."""
     return RefusedError("OBJECT_ALREADY_EXISTS", message, status=409)
+
+
+def required(noun: str, missing: list[str]) -> RefusedError:
+    """A create without properties that HubSpot requires.
+
+    Source: recorded answers in public repositories, read 2026-11-29.
+    """
+    message = f"Error creating {noun}. Some required properties were not set."
+    return RefusedError("VALIDATION_ERROR", message, context={"properties": missing})
+
+
+def invalid_association(category: str, type_id: int) -> RefusedError:
+    """An association of a type that the pair of objects does not have.
+
+    Source: recorded answers in public repositories, read 2026-11-29.
+    """
+    name = f"{category}={type_id}"
+    context = {
+        "associationSpec": [name],
+        "INVALID_ASSOCIATION_TYPE_ID": [f"{name} is not a valid association definition id"],
+    }
+    message = "One or more associations are invalid"
+    return RefusedError("VALIDATION_ERROR", message, context=context)
+
+
+def unknown_object(name: str) -> RefusedError:
+    """A path that names no object; the body has no category.
+
+    Source: recorded answers in public repositories, read 2026-11-29.
+    """
+    return RefusedError("", f"Unable to infer object type from: {name}")
+
+
+def not_emulated(what: str) -> Reply:
+    """501 for what the sandbox does not act on."""
+    message = f"the sandbox does not emulate {what} of HubSpot"
+    return Reply(501, {"status": "error", "message": message})
 
 
 def error_reply(status: int, category: str, message: str) -> Reply:
@@ -72,6 +133,10 @@ def error_reply(status: int, category: str, message: str) -> Reply:
 def refusal_reply(error: RefusedError) -> Reply:
     """The response to a call that was refused."""
     reply = error_reply(error.status, error.category, error.message)
+    if not error.category:
+        del reply.body["category"]
+    if error.context:
+        reply.body["context"] = error.context
     if error.code:
         shown = (
             f'{{"isValid":false,"message":"{error.message}",'
@@ -91,7 +156,7 @@ def row_error(error: RefusedError, context: dict[str, list[str]]) -> dict[str, A
         "status": "error",
         "category": error.category,
         "message": error.message,
-        "context": context,
+        "context": {**error.context, **context},
         "links": {},
         "errors": [],
     }

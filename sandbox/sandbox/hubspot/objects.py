@@ -6,27 +6,41 @@ from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.batches import associate_new
-from sandbox.hubspot.errors import invalid, not_found
+from sandbox.hubspot.errors import NotEmulatedError, invalid, not_found
 from sandbox.hubspot.responses import record_body
 from sandbox.hubspot.state import Portal, Record
 
 PAGE = 10
 LIST_LIMIT = 100
 SEARCH_LIMIT = 200
+SEARCH_RESULTS = 10_000
+IN_VALUES = 100
+GROUPS, FILTERS = 5, 25
+"""Limits of a search: a page, all pages, values of a filter, filter groups, filters.
+
+Source: HubSpot, Search the CRM, and changelog of 2024-08-26, read 2026-11-29.
+"""
+SEARCH_KEYS = ("filterGroups", "properties", "limit", "after")
 
 
 def search(call: Call, portal: Portal, kind: str) -> Reply:
-    """Filter groups with EQ, IN and HAS_PROPERTY."""
+    """Filter groups with EQ, IN and HAS_PROPERTY, on records as searches see them."""
     body = call.json() or {}
+    for key in body:
+        if key not in SEARCH_KEYS:
+            raise NotEmulatedError(f"{key} in a search")
     groups = body.get("filterGroups") or [{"filters": []}]
+    check_search(portal, kind, body, groups)
 
     matching = []
-    for record in portal.live(kind):
-        if any(all(passes(record, test) for test in group["filters"]) for group in groups):
+    for record in portal.searched(kind):
+        if any(
+            all(passes(portal, kind, record, test) for test in group["filters"]) for group in groups
+        ):
             matching.append(record)
 
     start = int(body.get("after") or 0)
-    end = start + min(int(body.get("limit") or PAGE), SEARCH_LIMIT)
+    end = start + int(body.get("limit") or PAGE)
     page = [record_body(record, body.get("properties") or []) for record in matching[start:end]]
     answer: dict[str, Any] = {"total": len(matching), "results": page}
     if end < len(matching):
@@ -34,20 +48,44 @@ def search(call: Call, portal: Portal, kind: str) -> Reply:
     return Reply(200, answer, rows=len(page))
 
 
-def passes(record: Record, test: dict[str, Any]) -> bool:
+def check_search(
+    portal: Portal, kind: str, body: dict[str, Any], groups: list[dict[str, Any]]
+) -> None:
+    """Check a search against its limits. Raises: RefusedError."""
+    limit, after = int(body.get("limit") or PAGE), int(body.get("after") or 0)
+    if limit > SEARCH_LIMIT:
+        raise invalid(f"limit must be at most {SEARCH_LIMIT}")
+    if after + limit > SEARCH_RESULTS:
+        raise invalid(f"a search returns at most {SEARCH_RESULTS} results")
+    filters = [test for group in groups for test in group["filters"]]
+    if len(groups) > GROUPS or len(filters) > FILTERS:
+        raise invalid(f"a search takes at most {GROUPS} filter groups and {FILTERS} filters")
+    for test in filters:
+        if len(test.get("values", [])) > IN_VALUES:
+            raise invalid(f"a filter takes at most {IN_VALUES} values")
+        if test["propertyName"] not in portal.properties[kind]:
+            raise invalid(f"There was a problem with the request: {test['propertyName']}")
+
+
+def passes(portal: Portal, kind: str, record: Record, test: dict[str, Any]) -> bool:
     """Returns True if a record passes a filter.
 
-    Raises: RefusedError.
+    Text is found in any case, but the values of IN have to be in lower case.
+    Source: HubSpot, Search the CRM, read 2026-11-29.
+
+    Raises: NotEmulatedError.
     """
     value = record["properties"].get(test["propertyName"], "")
+    if portal.properties[kind][test["propertyName"]]["type"] == "string":
+        value = value.lower()
     results = {
-        "EQ": value == test.get("value"),
-        "IN": value in test.get("values", []),
+        "EQ": value == str(test.get("value", "")).lower(),
+        "IN": bool(value) and value in test.get("values", []),
         "HAS_PROPERTY": bool(value),
     }
     operator = test.get("operator")
     if operator not in results:
-        raise invalid(f"operator {operator} is not emulated")
+        raise NotEmulatedError(f"the operator {operator} of a search")
     return bool(results[operator])
 
 

@@ -6,13 +6,21 @@ from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.batches import inputs_of
-from sandbox.hubspot.errors import already_exists, invalid, not_found
-from sandbox.hubspot.fixtures import property_group
+from sandbox.hubspot.definitions import property_group
+from sandbox.hubspot.errors import (
+    NotEmulatedError,
+    already_exists,
+    invalid,
+    invalid_json,
+    not_found,
+)
 from sandbox.hubspot.responses import batch_reply, list_reply
 from sandbox.hubspot.state import Portal
 
 REQUIRED = ("name", "label", "type", "fieldType", "groupName")
 TYPES = ("string", "number", "date", "datetime", "enumeration", "bool")
+OPTION = ("displayOrder", "hidden", "label", "value")
+"""What an option needs. Source: HubSpot's crm-properties specification, read 2026-11-29."""
 CHANGEABLE = ("label", "groupName", "description", "options", "hidden")
 
 
@@ -66,6 +74,8 @@ def define(portal: Portal, kind: str, wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted["type"] not in TYPES:
         raise invalid(f"{wanted['type']} is not a property type")
 
+    check_options(wanted.get("options") or [])
+
     rights = {"archivable": True, "readOnlyDefinition": False, "readOnlyValue": False}
     made = {
         "description": "",
@@ -96,8 +106,23 @@ def get_property(call: Call, portal: Portal, kind: str, name: str) -> Reply:
 
 
 def patch_property(call: Call, portal: Portal, kind: str, name: str) -> Reply:
-    """Change label, group or options; uniqueness is for ever."""
+    """Change label, group or options, which are replaced as a whole; uniqueness is for ever."""
     known = property_of(portal, kind, name)
     changes = call.json() or {}
-    known |= {key: changes[key] for key in CHANGEABLE if key in changes}
+    for key in changes:
+        if key not in CHANGEABLE:
+            raise NotEmulatedError(f"a change of the {key} of a property")
+    check_options(changes.get("options") or [])
+    known |= changes
     return Reply(200, known)
+
+
+def check_options(options: list[dict[str, Any]]) -> None:
+    """Check the options of a property. Raises: RefusedError."""
+    for option in options:
+        missing = [name for name in OPTION if name not in option]
+        if missing:
+            raise invalid_json(missing)
+    values = [option["value"] for option in options]
+    if len(set(values)) < len(values):
+        raise invalid("Property options must have unique values")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sandbox.http import Reply
-from sandbox.hubspot.fixtures import OBJECT_TYPES
-from sandbox.hubspot.state import Portal, Record
+from sandbox.hubspot.association_types import AssociationType
+from sandbox.hubspot.state import End, Portal, Record
 
 ALWAYS_SHOWN = ("hs_object_id", "createdate", "lastmodifieddate")
 
@@ -49,33 +49,33 @@ def list_reply(results: list[dict[str, Any]]) -> Reply:
     return Reply(200, {"results": results}, rows=len(results))
 
 
-def default_link(from_id: str, to_id: str, type_id: int) -> dict[str, Any]:
+def default_link(from_id: str, to_id: str, known: AssociationType) -> dict[str, Any]:
     """A new link of the default type."""
-    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}
+    spec = {"associationCategory": known.category, "associationTypeId": known.id}
     return {"from": {"id": from_id}, "to": {"id": to_id}, "associationSpec": spec}
 
 
-def typed_link(kind: str, from_id: str, to_kind: str, to_id: str) -> dict[str, Any]:
+def typed_link(
+    portal: Portal, start: End, end: End, types: Iterable[AssociationType]
+) -> dict[str, Any]:
     """A new link whose types were given."""
     return {
-        "fromObjectTypeId": OBJECT_TYPES[kind],
-        "fromObjectId": from_id,
-        "toObjectTypeId": OBJECT_TYPES[to_kind],
-        "toObjectId": to_id,
-        "labels": [],
+        "fromObjectTypeId": portal.type_id(start[0]),
+        "fromObjectId": start[1],
+        "toObjectTypeId": portal.type_id(end[0]),
+        "toObjectId": end[1],
+        "labels": [known.label for known in types if known.label is not None],
     }
 
 
 def link_ends(portal: Portal, kind: str, record_id: str, to_kind: str) -> list[dict[str, Any]]:
     """The records of an object that a record is linked with, as v4 shows them."""
-    return [
-        {
-            "toObjectId": link["id"],
-            "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": link["type"]}],
-        }
-        for link in portal.links(kind, record_id)
-        if link["object"] == to_kind
-    ]
+    types: dict[str, list[dict[str, Any]]] = {}
+    for link in portal.links(kind, record_id):
+        if link["object"] == to_kind:
+            body = {"category": link["category"], "typeId": link["type"], "label": link["label"]}
+            types.setdefault(link["id"], []).append(body)
+    return [{"toObjectId": to_id, "associationTypes": known} for to_id, known in types.items()]
 
 
 def schema_body(portal: Portal, name: str) -> dict[str, Any]:
@@ -83,8 +83,25 @@ def schema_body(portal: Portal, name: str) -> dict[str, Any]:
     return {
         **portal.schemas[name],
         "properties": list(portal.properties[name].values()),
-        "associations": [],
+        "associations": [
+            association_definition(portal, (kind, to_kind), known)
+            for (kind, to_kind), types in portal.association_types.pairs.items()
+            for known in types.values()
+            if kind == name and known.label is None
+        ],
         "archived": False,
+    }
+
+
+def association_definition(
+    portal: Portal, pair: tuple[str, str], known: AssociationType
+) -> dict[str, Any]:
+    """An association type, as the schemas API shows it."""
+    return {
+        "id": str(known.id),
+        "fromObjectTypeId": portal.type_id(pair[0]),
+        "toObjectTypeId": portal.type_id(pair[1]),
+        "name": f"{pair[0]}_to_{pair[1]}",
     }
 
 

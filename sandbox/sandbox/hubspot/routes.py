@@ -25,7 +25,7 @@ from sandbox.hubspot import (
     responses,
     schemas,
 )
-from sandbox.hubspot.errors import RefusedError
+from sandbox.hubspot.errors import NotEmulatedError, RefusedError
 from sandbox.hubspot.fixtures import BURST
 from sandbox.hubspot.state import Portal
 from sandbox.pace import Pace
@@ -33,6 +33,7 @@ from sandbox.pace import Pace
 ASSOCIATION_BATCH = "/crm/v4/associations/{kind}/{to_kind}/batch"
 ASSOCIATION = "/crm/v4/objects/{kind}/{record_id}/associations"
 FILES = "/files/v3/files"
+LABELS = "/crm/v4/associations/{kind}/{to_kind}/labels"
 OBJECTS = "/crm/v3/objects/{kind}"
 PROPERTIES = "/crm/v3/properties/{kind}"
 SCHEMAS = "/crm-object-schemas/v3/schemas"
@@ -41,6 +42,8 @@ ROUTES = (
     Route("POST", f"{ASSOCIATION_BATCH}/associate/default", associations.associate_default),
     Route("POST", f"{ASSOCIATION_BATCH}/create", associations.associate_typed),
     Route("POST", f"{ASSOCIATION_BATCH}/read", associations.read_associations),
+    Route("GET", LABELS, associations.list_labels),
+    Route("POST", LABELS, associations.create_label),
     Route("PUT", f"{ASSOCIATION}/default/{{to_kind}}/{{to_id}}", associations.put_default),
     Route("PUT", f"{ASSOCIATION}/{{to_kind}}/{{to_id}}", associations.put_typed),
     Route("GET", f"{ASSOCIATION}/{{to_kind}}", associations.list_associations),
@@ -70,6 +73,8 @@ ROUTES = (
     Route("GET", "/account-info/v3/details", account.get_details),
     Route("GET", SCHEMAS, schemas.list_schemas),
     Route("POST", SCHEMAS, schemas.create_schema),
+    Route("GET", f"{SCHEMAS}/{{kind}}", schemas.get_schema),
+    Route("POST", f"{SCHEMAS}/{{kind}}/associations", schemas.associate_objects),
 )
 
 TWINS = (
@@ -82,13 +87,14 @@ TWINS = (
     (re.compile(r"^/crm/properties/\d{4}-\d{2}/"), "/crm/v3/properties/"),
     (re.compile(r"^/crm/pipelines/\d{4}-\d{2}/"), "/crm/v3/pipelines/"),
     (re.compile(r"^/crm/owners/\d{4}-\d{2}"), "/crm/v3/owners"),
+    (re.compile(r"^/crm-object-schemas/\d{4}-\d{2}/"), "/crm-object-schemas/v3/"),
     (re.compile(r"^/files/\d{4}-\d{2}/files"), "/files/v3/files"),
 )
 """Date-based paths and the v3 or v4 paths that mean the same."""
 
 SIGN_IN = re.compile(r"/oauth/v1/token$|^/oauth/\d{4}-\d{2}/token")
 READS = re.compile(r"/batch/read/?$|/search/?$")
-WITHOUT_ROWS = ("tasks", "leads")
+WITHOUT_ROWS = ("leads",)
 """Standard objects that the control plane knows, but that no emulated call writes to."""
 
 
@@ -129,7 +135,7 @@ class HubSpot(Emulator):
         if name == "files":
             return responses.control_files(portal)
 
-        kind = portal.kind_of(name)
+        kind = name if name in portal.schemas else portal.kind_of(name)
         if kind is None:
             return [] if name in WITHOUT_ROWS else None
         return responses.control_rows(portal, kind)
@@ -154,11 +160,12 @@ class HubSpot(Emulator):
         path = v3_path(call.path)
         match = self.router.find(call.method, path)
         if match is None:
-            message = f"the sandbox does not emulate {call.method} {call.path} of HubSpot"
-            return Reply(501, {"status": "error", "message": message})
+            return errors.not_emulated(f"{call.method} {call.path}")
 
         try:
             reply = run(match[0], call, self.account(account_name), match[1])
+        except NotEmulatedError as error:
+            return errors.not_emulated(str(error))
         except BadJsonError:
             reply = errors.error_reply(400, "VALIDATION_ERROR", "Invalid input JSON")
         except RefusedError as error:
@@ -216,6 +223,6 @@ def run(handler: Handler, call: Call, portal: Portal, params: dict[str, str]) ->
             continue
         kind = portal.kind_of(params[param])
         if kind is None:
-            raise errors.not_found(f"Unable to infer object type from: {params[param]}")
+            raise errors.unknown_object(params[param])
         params[param] = kind
     return handler(call, portal, **params)

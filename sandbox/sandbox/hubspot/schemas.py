@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.http import Call, Reply
-from sandbox.hubspot.errors import RefusedError, already_exists, invalid
-from sandbox.hubspot.fixtures import common_properties, property_group
+from sandbox.hubspot.definitions import common_properties, property_group
+from sandbox.hubspot.errors import RefusedError, already_exists, invalid_json, unknown_object
 from sandbox.hubspot.properties import define
-from sandbox.hubspot.responses import list_reply, schema_body
+from sandbox.hubspot.responses import association_definition, list_reply, schema_body
 from sandbox.hubspot.state import Portal
 
 REQUIRED = ("name", "labels", "properties", "requiredProperties", "associatedObjects")
@@ -26,9 +26,9 @@ def create_schema(call: Call, portal: Portal) -> Reply:
         raise RefusedError("MISSING_SCOPES", message, status=403)
 
     body = call.json() or {}
-    for name in REQUIRED:
-        if name not in body:
-            raise invalid(f"{name} is required")
+    missing = [name for name in REQUIRED if name not in body]
+    if missing:
+        raise invalid_json(missing)
     if body["name"] in portal.properties:
         raise already_exists(f"The object {body['name']} already exists.")
 
@@ -37,6 +37,45 @@ def create_schema(call: Call, portal: Portal) -> Reply:
 
 
 def add_object(portal: Portal, wanted: dict[str, Any]) -> None:
+    """Add a custom object.
+
+    Raises: RefusedError.
+    """
+    others = [object_named(portal, other) for other in wanted["associatedObjects"]]
+    add_records(portal, wanted)
+    portal.association_types.add_object(wanted["name"], others)
+
+
+def object_named(portal: Portal, name: str) -> str:
+    """An object by type id or by name in any case, such as `CONTACT`. Raises: RefusedError."""
+    kind = portal.kind_of(name.lower())
+    if kind is None:
+        raise unknown_object(name)
+    return kind
+
+
+def associate_objects(call: Call, portal: Portal, kind: str) -> Reply:
+    """A new association type without a label, between a custom object and another."""
+    body = call.json() or {}
+    missing = [name for name in ("fromObjectTypeId", "toObjectTypeId") if not body.get(name)]
+    if missing:
+        raise invalid_json(missing)
+    pair = (
+        object_named(portal, body["fromObjectTypeId"]),
+        object_named(portal, body["toObjectTypeId"]),
+    )
+    known = portal.association_types.define(pair, None, None)[0]
+    return Reply(201, association_definition(portal, pair, known))
+
+
+def get_schema(call: Call, portal: Portal, kind: str) -> Reply:
+    """One custom object."""
+    if kind not in portal.schemas:
+        raise unknown_object(kind)
+    return Reply(200, schema_body(portal, kind), rows=1)
+
+
+def add_records(portal: Portal, wanted: dict[str, Any]) -> None:
     """Make room for the records of a custom object, and define its properties.
 
     Raises: RefusedError.

@@ -6,19 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.clock import Clock, iso
-from sandbox.hubspot.errors import RefusedError, invalid, not_found
-from sandbox.hubspot.fixtures import (
-    ASSOCIATIONS,
+from sandbox.hubspot.association_types import AssociationType, AssociationTypes
+from sandbox.hubspot.definitions import (
     DEFAULT_GROUP,
     LIFECYCLE,
-    OBJECT_TYPES,
-    TYPE_NAMES,
     default_properties,
     property_group,
 )
+from sandbox.hubspot.errors import RefusedError, invalid, invalid_association, not_found, required
+from sandbox.hubspot.object_types import OBJECT_TYPES, TYPE_NAMES, shown_name
 from sandbox.hubspot.values import stored, text_of, value_error
 
 Record = dict[str, Any]
+End = tuple[str, str]
+"""An object and the id of a record."""
+PIPELINES = {"deals": ("pipeline", "default"), "tickets": ("hs_pipeline", "0")}
+"""The property and the pipeline of a record that is created without one."""
+REQUIRED = {
+    "deals": ("dealname", "dealstage"),
+    "tickets": ("subject", "hs_pipeline_stage"),
+    "products": ("name",),
+    "notes": ("hs_timestamp",),
+    "tasks": ("hs_timestamp",),
+    "calls": ("hs_timestamp",),
+    "meetings": ("hs_timestamp",),
+}
+"""Properties that a new record needs. Source: HubSpot's guide to each object, read 2026-11-29."""
+EITHER = {"contacts": ("email", "firstname", "lastname"), "companies": ("name", "domain")}
+"""Properties of which a new record needs one. Source: as above."""
+SEARCH_LAG_S = 10.0
+"""Seconds until a write shows in searches. HubSpot speaks of a few moments, and gives no number.
+
+Source: HubSpot, Search the CRM, read 2026-11-29.
+"""
 
 
 class Portal:
@@ -34,8 +54,9 @@ class Portal:
         }
         self.unique: dict[tuple[str, str], dict[str, str]] = {}
         """Record ids by value, for each object and unique property."""
-        self.associations: dict[tuple[str, str], dict[tuple[str, str], set[int]]] = {}
-        """Association types by the two ends, each an object and a record id."""
+        self.association_types = AssociationTypes()
+        self.associations: dict[End, dict[End, set[AssociationType]]] = {}
+        """Association types by the two ends."""
         self.schemas: dict[str, dict[str, Any]] = {}
         """Custom objects by name."""
         self.further_emails: dict[str, str] = {}
@@ -48,14 +69,22 @@ class Portal:
         return iso(self.clock.now(), 3)
 
     def kind_of(self, name: str) -> str | None:
-        """The object that a path names: by name, type id or fully qualified name."""
+        """The object that a path names: by name or type id, a custom one by its full name.
+
+        Source: recorded answers in public repositories (the bare name of a custom object is
+        refused), read 2026-11-29.
+        """
         if name in TYPE_NAMES:
             return TYPE_NAMES[name]
 
         for kind, schema in self.schemas.items():
-            if name in (kind, schema["objectTypeId"], schema["fullyQualifiedName"]):
+            if name in (schema["objectTypeId"], schema["fullyQualifiedName"]):
                 return kind
         return None
+
+    def type_id(self, kind: str) -> str:
+        """The type id of an object."""
+        return OBJECT_TYPES.get(kind) or str(self.schemas[kind]["objectTypeId"])
 
     def live(self, kind: str) -> list[Record]:
         """Records that are not in the recycle bin."""
@@ -85,7 +114,7 @@ class Portal:
         """
         known = self.properties[kind].get(name)
         if known is None or not known["hasUniqueValue"]:
-            number = OBJECT_TYPES[kind]
+            number = self.type_id(kind)
             raise invalid(f"Unable to perform update/upsert by non-unique {number} property {name}")
 
     def check(self, kind: str, values: dict[str, Any], record: Record | None) -> dict[str, str]:
@@ -98,7 +127,7 @@ class Portal:
             kept[name] = self._check_value(kind, name, text_of(value), record)
 
         if record is None:
-            check_required(kind, kept)
+            self._check_required(kind, kept)
         self._check_attachments(kept.get("hs_attachment_ids", ""))
         return kept
 
@@ -130,10 +159,30 @@ class Portal:
         now = self.now()
         if record is None:
             record = self._new_record(kind, now)
+            name, first = PIPELINES.get(kind, ("", ""))
+            kept = {name: first, **kept} if name else kept
+        elif self.has_settled(record):
+            record["searched"] = dict(record["properties"])
+        record["writtenAt"] = self.clock.now()
         for name, value in kept.items():
             self._set(kind, record, name, value)
         record["updatedAt"] = record["properties"]["lastmodifieddate"] = now
         return record
+
+    def has_settled(self, record: Record) -> bool:
+        """Returns True if searches show a record as it is now."""
+        age = self.clock.now() - record["writtenAt"]
+        return bool(age.total_seconds() >= SEARCH_LAG_S)
+
+    def searched(self, kind: str) -> list[Record]:
+        """Live records as searches see them: what was just written is missing, or is as before."""
+        seen = []
+        for record in self.live(kind):
+            if self.has_settled(record):
+                seen.append(record)
+            elif "searched" in record:
+                seen.append({**record, "properties": record["searched"]})
+        return seen
 
     def _new_record(self, kind: str, now: str) -> Record:
         self._next_id += 1
@@ -181,27 +230,33 @@ class Portal:
                 index.pop(record["properties"].get(name, ""), None)
 
     def associate(
-        self, kind: str, from_id: str, to_kind: str, to_id: str, type_id: int | None = None
-    ) -> int:
-        """Link two records both ways; returns the type id, the default one if none is given.
+        self, start: End, end: End, spec: dict[str, Any] | None = None
+    ) -> AssociationType:
+        """Link two records both ways; returns the type, the one without a label if none is given.
+
+        A link with a label is one without, too.
+        Source: recorded answers in public repositories, read 2026-11-29.
 
         Raises: RefusedError.
         """
-        default = ASSOCIATIONS.get((kind, to_kind))
-        if default is None or (type_id is not None and type_id != default):
-            wanted = type_id or "default"
-            raise invalid(f"{wanted} is not an association type from {kind} to {to_kind}")
+        (kind, _), (to_kind, _) = start, end
+        plain = self.association_types.plain(kind, to_kind)
+        wanted = self.association_types.of(kind, to_kind, spec) if spec else plain
+        if wanted is None:
+            raise invalid_association("HUBSPOT_DEFINED", 0)
 
-        for end in ((kind, from_id), (to_kind, to_id)):
-            if self.find(*end) is None:
-                raise not_found(f"{OBJECT_TYPES[end[0]]} {end[1]} does not exist")
+        for kind, record_id in (start, end):
+            if self.find(kind, record_id) is None:
+                raise not_found(f"{self.type_id(kind)} {record_id} does not exist")
+        self._add_link(start, end, wanted)
+        if plain is not None:
+            self._add_link(start, end, plain)
+        return wanted
 
-        self._add_link((kind, from_id), (to_kind, to_id), default)
-        self._add_link((to_kind, to_id), (kind, from_id), ASSOCIATIONS[(to_kind, kind)])
-        return default
-
-    def _add_link(self, start: tuple[str, str], end: tuple[str, str], type_id: int) -> None:
-        self.associations.setdefault(start, {}).setdefault(end, set()).add(type_id)
+    def _add_link(self, start: End, end: End, there: AssociationType) -> None:
+        back = self.association_types.back(start[0], end[0], there)
+        self.associations.setdefault(start, {}).setdefault(end, set()).add(there)
+        self.associations.setdefault(end, {}).setdefault(start, set()).add(back)
 
     def links(self, kind: str, record_id: str) -> list[dict[str, Any]]:
         """Associations of a record with live records."""
@@ -209,24 +264,22 @@ class Portal:
         for (to_kind, to_id), types in self.associations.get((kind, record_id), {}).items():
             if self.find(to_kind, to_id) is None:
                 continue
-            for type_id in sorted(types):
-                links.append({"object": to_kind, "id": to_id, "type": type_id})
+            for known in sorted(types, key=lambda known: known.key):
+                link = {"object": to_kind, "id": to_id, "type": known.id, "label": known.label}
+                links.append({**link, "category": known.category})
         return links
 
-
-def check_required(kind: str, kept: dict[str, str]) -> None:
-    """Check that a new record has the properties HubSpot requires.
-
-    Raises: RefusedError.
-    """
-    code = "MISSING_REQUIRED_PROPERTY"
-    match kind:
-        case "contacts" if not any(kept.get(name) for name in ("email", "firstname", "lastname")):
-            raise invalid("A contact needs email, firstname or lastname", code=code)
-        case "deals" if not (kept.get("dealname") and kept.get("dealstage")):
-            raise invalid("A deal needs dealname and dealstage", code=code)
-        case "notes" if not kept.get("hs_timestamp"):
-            raise invalid("hs_timestamp is required", code=code, prop="hs_timestamp")
+    def _check_required(self, kind: str, kept: dict[str, str]) -> None:
+        """Check that a new record has the properties HubSpot requires. Raises: RefusedError."""
+        names = REQUIRED.get(kind, ())
+        if kind in self.schemas:
+            names = tuple(self.schemas[kind]["requiredProperties"])
+        missing = [name for name in names if not kept.get(name)]
+        either = EITHER.get(kind, ())
+        if either and not any(kept.get(name) for name in either):
+            missing = list(either)
+        if missing:
+            raise required(shown_name(kind), missing)
 
 
 def goes_back(present: str, wanted: str) -> bool:

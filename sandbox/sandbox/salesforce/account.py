@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.http import Call, Reply
-from sandbox.salesforce.fixtures import DAILY_CALLS
+from sandbox.salesforce import soap
+from sandbox.salesforce.fixtures import CURRENCIES, DAILY_CALLS
 from sandbox.salesforce.state import Org
+
+PARTNER = "urn:partner.soap.sforce.com"
 
 
 def userinfo(call: Call, org: Org) -> Reply:
@@ -27,3 +32,38 @@ def limits(call: Call, org: Org) -> Reply:
     """The daily limit."""
     daily = {"Max": DAILY_CALLS, "Remaining": DAILY_CALLS - org.calls}
     return Reply(200, {"DailyApiRequests": daily}, rows=1)
+
+
+def call_partner(call: Call, org: Org, version: str) -> Reply:
+    """The SOAP API with the partner WSDL: getUserInfo."""
+    wanted = soap.requested(call)
+    if wanted is None:
+        return soap.invalid()
+    if wanted.tag != f"{{{PARTNER}}}getUserInfo":
+        name = soap.name_of(wanted)
+        return soap.fault("sf:NOT_EMULATED", f"the sandbox does not emulate {name}")
+    response = soap.elements({"getUserInfoResponse": {"result": user_info(org)}})
+    start = "<getUserInfoResponse"
+    return soap.envelope(200, response.replace(start, f'{start} xmlns="{PARTNER}"', 1))
+
+
+def user_info(org: Org) -> dict[str, Any]:
+    """The running user and the currency that new records get, in the order of the partner WSDL.
+
+    Source: SOAP API developer guide, getUserInfoResult, read 2026-11-29; recorded answers of
+    getUserInfo in public repositories.
+    """
+    several = org.switches["multi_currency"]
+    user = org.rows["User"][org.user_id]
+    default = CURRENCIES[0][0]
+    return {
+        "currencySymbol": None if several else "$",
+        "orgDefaultCurrencyIsoCode": None if several else default,
+        "organizationId": org.org_id,
+        "organizationMultiCurrency": several,
+        "organizationName": f"Sandbox {org.name}",
+        "userDefaultCurrencyIsoCode": default if several else None,
+        "userEmail": user["Email"],
+        "userId": org.user_id,
+        "userName": user["Username"],
+    }

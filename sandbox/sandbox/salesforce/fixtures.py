@@ -1,8 +1,4 @@
-"""What a new org has: standard objects and their fields, users, limits.
-
-Source: describe responses of Contact, Opportunity and OpportunityContactRole recorded from a real
-org (API 52.0).
-"""
+"""What a new org has: objects and their fields, users, currencies, limits."""
 
 from __future__ import annotations
 
@@ -10,27 +6,21 @@ from typing import Any
 
 from sandbox.salesforce.fields import Field, read_only, reference
 from sandbox.salesforce.ids import long_id
+from sandbox.salesforce.standard import BUSINESS_OBJECTS, OWNER, SYSTEM
 
 DAILY_CALLS = 100_000
 VERSIONS = range(52, 68)
-STAGES = (
-    "Prospecting",
-    "Qualification",
-    "Needs Analysis",
-    "Value Proposition",
-    "Id. Decision Makers",
-    "Perception Analysis",
-    "Proposal/Price Quote",
-    "Negotiation/Review",
-    "Closed Won",
-    "Closed Lost",
-)
 OBJECT_RIGHTS = ("Create", "Read", "Edit", "Delete", "ViewAllRecords", "ModifyAllRecords")
 PREFIXES = {
     "Contact": "003",
     "Opportunity": "006",
     "Account": "001",
     "OpportunityContactRole": "00K",
+    "Campaign": "701",
+    "Case": "500",
+    "Lead": "00Q",
+    "Product2": "01t",
+    "CurrencyType": "01L",
     "PermissionSet": "0PS",
     "PermissionSetAssignment": "0Pa",
     "FieldPermissions": "01k",
@@ -43,62 +33,13 @@ PREFIXES = {
 }
 """The first three characters of the ids of each object."""
 
-SYSTEM = (
-    Field("Id", "id", 18, createable=False, updateable=False, required=True, lookup=True),
-    read_only("IsDeleted", "boolean"),
-    read_only("CreatedDate", "datetime"),
-    read_only("LastModifiedDate", "datetime"),
-    read_only("SystemModstamp", "datetime"),
-)
-"""Fields that every object has."""
+NUMBERED = read_only("Name", "string", 80, defaulted=True, lookup=True)
+"""The name of a custom object's records, where it is an automatic number."""
+NAMED = Field("Name", "string", 80, defaulted=True, lookup=True)
+"""The name of a custom object's records, where it is text."""
 
-OWNER = reference("OwnerId", "User")
-CUSTOM_OBJECT = (read_only("Name", "string", 80), OWNER)
-"""Fields of a new custom object whose names are automatic numbers."""
-
-CONTACT = (
-    Field("LastName", length=80, required=True),
-    Field("FirstName", length=40),
-    read_only("Name", length=121),
-    Field("Salutation", "picklist", 40),
-    Field("Email", "email", 80, lookup=True),
-    Field("Phone", "phone", 40),
-    Field("MobilePhone", "phone", 40),
-    Field("Title", length=128),
-    Field("Department", length=80),
-    Field("Description", "textarea", 32000),
-    reference("AccountId", "Account"),
-    Field("MailingCity", length=40),
-    Field("MailingCountry", length=80),
-    Field("LeadSource", "picklist", 255),
-    OWNER,
-)
-OPPORTUNITY = (
-    Field("Name", length=120, required=True),
-    Field("StageName", "picklist", 255, required=True, values=STAGES),
-    Field("CloseDate", "date", required=True),
-    Field("Amount", "currency", scale=2),
-    reference("ContactId", "Contact", updateable=False),
-    reference("AccountId", "Account"),
-    Field("Description", "textarea", 32000),
-    Field("Probability", "percent"),
-    Field("NextStep", length=255),
-    Field("Type", "picklist", 255),
-    Field("LeadSource", "picklist", 255),
-    read_only("IsClosed", "boolean"),
-    read_only("IsWon", "boolean"),
-    OWNER,
-)
 OBJECTS = {
-    "Contact": CONTACT,
-    "Opportunity": OPPORTUNITY,
-    "OpportunityContactRole": (
-        reference("OpportunityId", "Opportunity", updateable=False, required=True),
-        reference("ContactId", "Contact", required=True),
-        Field("Role", "picklist", 255),
-        Field("IsPrimary", "boolean"),
-    ),
-    "Account": (Field("Name", length=255, required=True), OWNER),
+    **BUSINESS_OBJECTS,
     "PermissionSet": (
         Field("Name", length=80, required=True),
         Field("Label", length=80, required=True),
@@ -125,7 +66,7 @@ OBJECTS = {
         Field("PathOnClient", length=500, required=True),
         Field("VersionData", "base64"),
         reference("FirstPublishLocationId", "*", updateable=False),
-        read_only("ContentDocumentId", "reference", 18, "ContentDocument"),
+        read_only("ContentDocumentId", "reference", 18, refers_to=("ContentDocument",)),
         read_only("ContentSize", "int"),
         OWNER,
     ),
@@ -141,8 +82,30 @@ OBJECTS = {
     ),
     "User": (Field("Username"), Field("Email", "email"), Field("IsActive", "boolean")),
     "Organization": (Field("Name"),),
+    "CurrencyType": (
+        Field("IsoCode", "picklist", 3, required=True),
+        Field("ConversionRate", "double", scale=6, required=True),
+        Field("DecimalPlaces", "int", required=True),
+        Field("IsActive", "boolean"),
+        read_only("IsCorporate", "boolean"),
+    ),
 }
 """The objects of a new org, and the fields they have beside those of SYSTEM."""
+
+
+CURRENCIES = (("USD", True), ("EUR", True), ("GBP", False))
+"""Currencies of an org with several, and whether they are active; the corporate one first."""
+CURRENCY = Field(
+    "CurrencyIsoCode",
+    "picklist",
+    3,
+    values=tuple(code for code, active in CURRENCIES if active),
+    restricted=True,
+    label="Currency ISO Code",
+)
+"""The currency of a record, in an org with several.
+Source: a describe of an org with several currencies, recorded in public; Object Reference, fields
+of Product2, read 2026-11-29."""
 
 
 def described(fields: tuple[Field, ...]) -> dict[str, dict[str, Any]]:
@@ -153,6 +116,22 @@ def described(fields: tuple[Field, ...]) -> dict[str, dict[str, Any]]:
 def standard_objects() -> dict[str, dict[str, dict[str, Any]]]:
     """The objects of a new org, each name to its fields."""
     return {name: described(fields) for name, fields in OBJECTS.items()}
+
+
+def currencies() -> dict[str, dict[str, Any]]:
+    """The currencies of an org with several, by id."""
+    rows = {}
+    for place, (code, active) in enumerate(CURRENCIES):
+        row_id = long_id(PREFIXES["CurrencyType"], place + 1)
+        rows[row_id] = {
+            "Id": row_id,
+            "IsoCode": code,
+            "ConversionRate": 1.0,
+            "DecimalPlaces": 2.0,
+            "IsActive": active,
+            "IsCorporate": place == 0,
+        }
+    return rows
 
 
 def users(number: int, org_name: str) -> list[dict[str, Any]]:

@@ -11,6 +11,17 @@ from sandbox.salesforce.responses import query_page, row_body
 from sandbox.salesforce.soql import Query, parse
 from sandbox.salesforce.state import Org
 
+UNQUOTED = {
+    "double": "double",
+    "currency": "double",
+    "percent": "double",
+    "int": "int",
+    "boolean": "boolean",
+    "date": "date",
+    "datetime": "dateTime",
+}
+"""Types whose literals have no quotes, and what an error calls them."""
+
 
 def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
     """The rows of a query, as answered.
@@ -27,11 +38,36 @@ def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
             message = f"No such column '{name}' on entity '{sobject}'."
             raise CallError(400, "INVALID_FIELD", message)
 
+    for name, quoted in query.quoted.items():
+        check_literal(visible[name], quoted=quoted)
+
     rows = [row for row in org.rows[sobject].values() if query.test(row)]
     if query.order_by:
         key = query.order_by
         rows.sort(key=lambda row: (row.get(key) is None, str(row.get(key))))
     return [row_body(sobject, row, query.fields) for row in rows[: query.limit]]
+
+
+def check_literal(field: dict[str, Any], *, quoted: bool) -> None:
+    """Check that a literal is in quotes if the field holds text, and only then.
+
+    Source: errors of queries, as public repositories quote them.
+
+    Raises: CallError.
+    """
+    name, kind = field["name"], field["type"]
+    if not field["filterable"]:
+        message = f"field '{name}' can not be filtered in a query call"
+        raise CallError(400, "INVALID_FIELD", message)
+    is_text = kind not in UNQUOTED
+    if quoted != is_text:
+        wanted = UNQUOTED.get(kind, "string")
+        negation = "" if is_text else "not "
+        message = (
+            f"value of filter criterion for field '{name}' must be of type {wanted} "
+            f"and should {negation}be enclosed in quotes"
+        )
+        raise CallError(400, "INVALID_FIELD", message)
 
 
 def query(call: Call, org: Org) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,10 @@ from sandbox.http import Reply
 from sandbox.salesforce.state import Org, Row
 
 QUERY_PAGE = 2000
+CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where a new word begins in the name of an object."""
+SET_UP_ELSEWHERE = ("Organization", "CurrencyType")
+"""Objects whose rows come with the org."""
 
 
 def attributes(sobject: str, row_id: str) -> dict[str, str]:
@@ -32,30 +37,37 @@ def result(row_id: str, *, created: bool | None = None) -> dict[str, Any]:
 
 
 def object_names(org: Org) -> list[dict[str, Any]]:
-    """The objects of an org, as the global describe lists them."""
-    return [
-        {
-            "name": name,
-            "label": name,
-            "custom": name.endswith("__c"),
-            "queryable": True,
-            "createable": True,
-        }
-        for name in org.objects
-    ]
+    """The objects that the running user sees, as the global describe lists them."""
+    return [summary(org, name) for name in org.objects if org.may_use(name)]
 
 
-def description(sobject: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
-    """An object with its fields, as describe shows it."""
+def summary(org: Org, sobject: str) -> dict[str, Any]:
+    """What both describes say of an object."""
+    label, plural = org.labels.get(sobject) or standard_labels(sobject)
     return {
         "name": sobject,
-        "label": sobject,
+        "label": label,
+        "labelPlural": plural,
+        "keyPrefix": org.prefixes[sobject],
         "custom": sobject.endswith("__c"),
-        "createable": True,
-        "updateable": True,
+        "createable": sobject not in SET_UP_ELSEWHERE,
+        "updateable": sobject not in SET_UP_ELSEWHERE,
         "queryable": True,
-        "fields": fields,
+        "urls": {"describe": f"/services/data/v67.0/sobjects/{sobject}/describe"},
     }
+
+
+def standard_labels(sobject: str) -> tuple[str, str]:
+    """Singular and plural of a standard object."""
+    if sobject == "Product2":
+        return "Product", "Products"
+    label = CAPITALS.sub(" ", sobject)
+    return label, f"{label[:-1]}ies" if label.endswith("y") else f"{label}s"
+
+
+def description(org: Org, sobject: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
+    """An object with its fields, as describe shows it."""
+    return {**summary(org, sobject), "fields": fields}
 
 
 def query_page(text: str, rows: list[dict[str, Any]], start: int) -> Reply:

@@ -73,19 +73,27 @@ ROUTES = (
     Route("DELETE", f"{QUERY_JOBS}/{{job_id}}", query_jobs.delete),
     Route("GET", f"{QUERY_JOBS}/{{job_id}}/results", query_jobs.get_results),
     Route("POST", "/tooling/sobjects/CustomField", metadata.create_custom_field),
-    Route("POST", "/services/Soap/m/{version}", metadata.soap),
+    Route("POST", "/services/Soap/m/{version}", metadata.call_metadata),
+    Route("POST", "/services/Soap/u/{version}", account.call_partner),
 )
 ROUTER = Router(ROUTES)
 
 
 class Salesforce(Emulator):
-    """Orgs by session. The switch `duplicate_rules` turns on the duplicate rule for contacts."""
+    """Orgs by session.
+
+    The switch `duplicate_rules` turns on the duplicate rule for contacts, `multi_currency` several
+    currencies in every org.
+    """
 
     name = "salesforce"
     router = ROUTER
     main_token = "sandbox"
     default_pace = (None, 1.0)
-    default_switches: ClassVar[Mapping[str, bool]] = {"duplicate_rules": False}
+    default_switches: ClassVar[Mapping[str, bool]] = {
+        "duplicate_rules": False,
+        "multi_currency": False,
+    }
 
     def __init__(self, clock: Clock) -> None:
         self.row_faults = RowFaults()
@@ -105,7 +113,8 @@ class Salesforce(Emulator):
         if "/oauth2/" in call.path:
             return "auth", 0
         if call.path.startswith("/services/Soap/"):
-            return "write", call.body.count(b"<metadata ")
+            components = call.body.count(b"<metadata ")
+            return ("write", components) if components else ("read", 0)
         if call.method == "GET" or call.path.endswith(QUERY_JOBS):
             return "read", 0
         if call.method == "PUT":

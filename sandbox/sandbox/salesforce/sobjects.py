@@ -65,7 +65,7 @@ def global_describe(call: Call, org: Org) -> Reply:
 def describe(call: Call, org: Org, sobject: str) -> Reply:
     """Fields that the running user sees."""
     fields = list(org.visible(known_object(org, sobject)).values())
-    return Reply(200, description(sobject, fields), rows=len(fields))
+    return Reply(200, description(org, sobject, fields), rows=len(fields))
 
 
 def create(call: Call, org: Org, sobject: str) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class Query:
     test: Test
     names: set[str]
     """Fields that the conditions name."""
+    quoted: Mapping[str, bool]
+    """Those that a literal is compared with, and whether it is in quotes."""
     limit: int | None = None
     order_by: str | None = None
 
@@ -102,6 +104,7 @@ class Parser:
 
     def __init__(self, text: str) -> None:
         self.words, self.place, self.names = tokens(text), 0, set[str]()
+        self.quoted: dict[str, bool] = {}
 
     def peek(self) -> str:
         """The next word in upper case, empty at the end."""
@@ -133,7 +136,7 @@ class Parser:
         test = self.either() if self.skip("WHERE") else always
 
         counts = fields[0].upper() == "COUNT()"
-        query = Query([] if counts else fields, sobject, test, self.names)
+        query = Query([] if counts else fields, sobject, test, self.names, self.quoted)
         if self.skip("ORDER"):
             self.take("BY")
             query.order_by = self.take()
@@ -174,7 +177,7 @@ class Parser:
         operator = self.take().upper()
         if operator in ("IN", "NOT"):
             return self.membership(name, wanted=operator == "IN")
-        value = folded(literal(self.take()))
+        value = self.value(name)
         if operator == "LIKE":
             return like(name, str(value))
         return comparison(name, operator, value)
@@ -184,11 +187,18 @@ class Parser:
         if not wanted:
             self.take("IN")
         self.take("(")
-        values = {folded(literal(self.take()))}
+        values = {self.value(name)}
         while self.skip(","):
-            values.add(folded(literal(self.take())))
+            values.add(self.value(name))
         self.take(")")
         return lambda row: (folded(row.get(name)) in values) == wanted
+
+    def value(self, name: str) -> Any:
+        """A literal that a field is compared with, folded."""
+        token = self.take()
+        if token.lower() != "null":
+            self.quoted[name] = self.quoted.get(name, False) or token.startswith("'")
+        return folded(literal(token))
 
 
 def parse(text: str) -> Query:

@@ -10,8 +10,19 @@ from typing import Any
 from sandbox.clock import Clock, iso
 from sandbox.salesforce.errors import RowError
 from sandbox.salesforce.fields import Field
-from sandbox.salesforce.fixtures import CUSTOM_OBJECT, PREFIXES, described, standard_objects, users
+from sandbox.salesforce.fixtures import (
+    CURRENCIES,
+    CURRENCY,
+    NAMED,
+    NUMBERED,
+    PREFIXES,
+    currencies,
+    described,
+    standard_objects,
+    users,
+)
 from sandbox.salesforce.ids import long_id
+from sandbox.salesforce.standard import BUSINESS_OBJECTS, DEFAULTS, OWNER
 from sandbox.salesforce.values import kept_value, missing
 
 Row = dict[str, Any]
@@ -52,10 +63,15 @@ class Org:
         """Bulk jobs by id, as `bulk.jobs` keeps them."""
         self.calls = 0
         self._next = 0
-        self._visible: dict[str, Fields] = {}
+        self.labels: dict[str, tuple[str, str]] = {}
+        """Singular and plural of custom objects."""
+        self.metadata: dict[str, dict[str, Any]] = {}
+        """The metadata of custom fields, by `Object.Field`."""
+        self._visible: dict[tuple[str, bool], Fields] = {}
         """What `visible` returned, until fields or permissions change."""
 
         self.rows["Organization"][self.org_id] = {"Id": self.org_id, "Name": f"Sandbox {name}"}
+        self.rows["CurrencyType"] = currencies()
         self.rows["User"] = {user["Id"]: user for user in users(number, name)}
         self.user_id = next(iter(self.rows["User"]))
 
@@ -65,23 +81,36 @@ class Org:
 
     def visible(self, sobject: str) -> Fields:
         """Fields the running user sees: standard ones, and custom ones that were granted."""
-        if sobject not in self._visible:
+        seen = (sobject, self.has_currencies(sobject))
+        if seen not in self._visible:
             granted = {
                 row["Field"]
                 for row in self._granted("FieldPermissions")
                 if row.get("PermissionsRead")
             }
-            self._visible[sobject] = {
+            self._visible[seen] = {
                 name: field
-                for name, field in self.objects[sobject].items()
+                for name, field in self.fields_of(sobject).items()
                 if not field["custom"] or f"{sobject}.{name}" in granted
             }
-        return self._visible[sobject]
+        return self._visible[seen]
+
+    def fields_of(self, sobject: str) -> Fields:
+        """All fields of an object, hidden ones too."""
+        fields = self.objects[sobject]
+        return fields | described((CURRENCY,)) if self.has_currencies(sobject) else fields
+
+    def has_currencies(self, sobject: str) -> bool:
+        """Returns True if the object's records have a currency, as in an org with several."""
+        of_people = sobject in BUSINESS_OBJECTS or sobject.endswith("__c")
+        return self.switches["multi_currency"] and of_people
 
     def may_use(self, sobject: str) -> bool:
         """Returns True if the running user sees an object: a standard one, or one granted."""
         if sobject not in self.objects:
             return False
+        if sobject == "CurrencyType":
+            return self.switches["multi_currency"]
         granted = {row["SobjectType"] for row in self._granted("ObjectPermissions")}
         return not sobject.endswith("__c") or sobject in granted
 
@@ -101,15 +130,16 @@ class Org:
         self._next += 1
         return long_id("00N", self._next)
 
-    def add_object(self, name: str) -> None:
+    def add_object(self, name: str, labels: tuple[str, str], *, numbered: bool) -> None:
         """Add a custom object, which nobody may use until it is granted."""
-        self.objects[name] = described(CUSTOM_OBJECT)
+        self.objects[name] = described((NUMBERED if numbered else NAMED, OWNER))
+        self.labels[name] = labels
         self.rows[name] = {}
         self.prefixes[name] = f"a{len(self.prefixes) - len(PREFIXES):02d}"
 
     def find(self, sobject: str, name: str, value: str) -> list[Row]:
         """Rows by an indexed field; case does not matter."""
-        ids = self.index.get((sobject, name), {}).get(str(value).lower(), set())
+        ids = self.index.get((sobject, name), {}).get(indexed(value), set())
         return [self.rows[sobject][row_id] for row_id in sorted(ids)]
 
     def check(self, sobject: str, values: dict[str, Any], row: Row | None) -> dict[str, Any]:
@@ -128,7 +158,7 @@ class Org:
             without = [
                 name
                 for name, field in fields.items()
-                if not field["nillable"] and field["createable"] and kept.get(name) is None
+                if is_required(field) and kept.get(name) is None
             ]
             if without:
                 raise missing(without)
@@ -156,7 +186,7 @@ class Org:
     def _check_reference(self, field: dict[str, Any], row_id: str) -> None:
         anywhere = field["referenceTo"] == ["*"]
         targets = list(self.rows) if anywhere else field["referenceTo"]
-        if not any(row_id in self.rows[target] for target in targets):
+        if not any(row_id in self.rows.get(target, ()) for target in targets):
             message = "invalid cross reference id"
             raise RowError("INVALID_CROSS_REFERENCE_KEY", message, [field["name"]])
 
@@ -180,7 +210,10 @@ class Org:
 
         pairs = ((name, text) for name, text in value.items() if name != "attributes")
         key, wanted = next(pairs, ("", ""))
-        target = field["referenceTo"][0]
+        target, *others = field["referenceTo"]
+        if others:
+            message = f"the sandbox does not emulate external ids of {path}, which is polymorphic"
+            raise RowError("NOT_EMULATED", message, [path], status=501)
         if not self.visible(target).get(key, {}).get("idLookup"):
             message = f"{key} is not an External ID or indexed field for {target}"
             raise RowError("INVALID_FIELD", message, [path])
@@ -211,27 +244,30 @@ class Org:
     def _new_row(self, sobject: str, now: str) -> Row:
         self._next += 1
         row_id = long_id(self.prefixes[sobject], self._next)
-        row: Row = dict.fromkeys(self.objects[sobject])
-        row |= {"Id": row_id, "IsDeleted": False, "CreatedDate": now}
+        fields = self.fields_of(sobject)
+        row: Row = {name: initial(field) for name, field in fields.items()}
+        row |= {"Id": row_id, "CreatedDate": now, **DEFAULTS.get(sobject, {})}
         if "OwnerId" in row:
             row["OwnerId"] = self.user_id
+        if "CurrencyIsoCode" in row:
+            row["CurrencyIsoCode"] = CURRENCIES[0][0]
         self.rows[sobject][row_id] = row
         return row
 
     def _set(self, sobject: str, row: Row, name: str, value: Any) -> None:
-        field = self.objects[sobject][name]
+        field = self.fields_of(sobject)[name]
         if field["externalId"] or field["idLookup"] or field["unique"]:
             index = self.index.setdefault((sobject, name), {})
             if row.get(name) is not None:
-                index.get(str(row[name]).lower(), set()).discard(row["Id"])
+                index.get(indexed(row[name]), set()).discard(row["Id"])
             if value is not None:
-                index.setdefault(str(value).lower(), set()).add(row["Id"])
+                index.setdefault(indexed(value), set()).add(row["Id"])
         row[name] = value
 
     def _follow(self, sobject: str, row: Row, *, created: bool) -> None:
         """Set what Salesforce derives from a row, and create the rows that come with it."""
         match sobject:
-            case "Contact":
+            case "Contact" | "Lead":
                 parts = (row.get("FirstName"), row.get("LastName"))
                 row["Name"] = " ".join(part for part in parts if part)
             case "Opportunity":
@@ -260,8 +296,18 @@ class Org:
         self._visible.clear()
         for name in list(row):
             if row[name] is not None and (sobject, name) in self.index:
-                self.index[(sobject, name)].get(str(row[name]).lower(), set()).discard(row["Id"])
+                self.index[(sobject, name)].get(indexed(row[name]), set()).discard(row["Id"])
         del self.rows[sobject][row["Id"]]
+
+
+def is_required(field: dict[str, Any]) -> bool:
+    """Returns True if no row can be created without a value for the field."""
+    return field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]
+
+
+def initial(field: dict[str, Any]) -> bool | None:
+    """What a field of a new row holds before it is written; a checkbox is never empty."""
+    return False if field["type"] == "boolean" else None
 
 
 def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
@@ -270,3 +316,10 @@ def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
         if field["relationshipName"] == name:
             return field
     return None
+
+
+def indexed(value: Any) -> str:
+    """A value as an index holds it: without case, and a number without what adds nothing to it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).lower()

@@ -30,12 +30,16 @@ def kept_value(field: dict[str, Any], value: Any) -> Any:
 
     Raises: RowError.
     """
+    kind = field["type"]
     if value is None or value == "":
+        if kind == "boolean":
+            raise wrong_type(field, "")
         if not field["nillable"]:
             raise missing([field["name"]])
         return None
 
-    kind = field["type"]
+    if kind == "multipicklist":
+        return kept_choices(field, str(value))
     if kind in TEXT_TYPES:
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise wrong_type(field, value)
@@ -101,14 +105,34 @@ def kept_text(field: dict[str, Any], value: str) -> str:
     if length and len(value) > length:
         message = f"{label}: data value too large: {value} (max length={length})"
         raise RowError("STRING_TOO_LONG", message, names)
-    if not fits_picklist(field, value):
-        message = f"{label}: bad value for restricted picklist field: {value}"
-        raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, names)
+    if field["type"] == "picklist":
+        check_picklist(field, value)
     return value.strip()
 
 
-def fits_picklist(field: dict[str, Any], value: str) -> bool:
-    """Returns False if a restricted picklist does not have the value."""
-    if field["type"] != "picklist" or not field["restrictedPicklist"]:
-        return True
-    return value in {entry["value"] for entry in field["picklistValues"]}
+def kept_choices(field: dict[str, Any], value: str) -> str | None:
+    """Values of a multi-select picklist, each once, in the order in which they were created.
+
+    Source: Salesforce Help, Multi-Select Picklist Value Ordering Behavior, read 2026-11-29.
+
+    Raises: RowError.
+    """
+    chosen = [part.strip() for part in value.split(";") if part.strip()]
+    for part in chosen:
+        check_picklist(field, part)
+    known = [entry["value"] for entry in field["picklistValues"]]
+    places = {part: place for place, part in enumerate(known)}
+    ordered = sorted(dict.fromkeys(chosen), key=lambda part: places.get(part, len(places)))
+    return ";".join(ordered) or None
+
+
+def check_picklist(field: dict[str, Any], value: str) -> None:
+    """Check that a restricted picklist has an active value.
+
+    Raises: RowError.
+    """
+    if not field["restrictedPicklist"]:
+        return
+    if value not in {entry["value"] for entry in field["picklistValues"] if entry["active"]}:
+        message = f"{field['label']}: bad value for restricted picklist field: {value}"
+        raise RowError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, [field["name"]])
