@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -95,7 +96,7 @@ class Fields:
     api: PipedriveApi
     spec: Callable[[str], ObjectSpec]
     infos: dict[str, Described] = field(default_factory=dict)
-    places: dict[str, dict[str, Place]] = field(default_factory=dict)
+    places: dict[str, dict[str, Place]] = field(default_factory=lambda: defaultdict(dict))
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom fields by name. Raises: NoSuchObjectError, CrmError."""
