@@ -9,7 +9,7 @@ import pytest
 from reverse_etl.crm.adapter import Adapter, Lookup
 from reverse_etl.errors import CrmError, NoSuchLinkError, NoSuchObjectError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted
-from reverse_etl.values import Value
+from reverse_etl.values import FieldInfo, Value
 
 from box import Box
 from contract.foreign_shop import RECORDS, RULES, only, run
@@ -146,7 +146,7 @@ def test_a_link_named_by_a_field_creates_the_field(box: Box, tmp_path: Path) -> 
     assert field["field_type"] == "org"
 
 
-def test_a_wrong_object_is_told_before_the_first_record(
+def test_a_wrong_object_fails_before_the_first_record(
     box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rule = RULES["companies.organization.yml"].replace(
@@ -160,6 +160,22 @@ def test_a_wrong_object_is_told_before_the_first_record(
 
 
 # The adapter alone
+
+
+def test_standard_fields_are_described_by_the_field_lists(adapter: Adapter) -> None:
+    persons, deals = adapter.describe("persons"), adapter.describe("deals")
+    assert persons["name"] == FieldInfo("name", "text", max_length=255, required=True)
+    assert persons["emails"] == FieldInfo("emails", "text", folds_case=True)
+    assert persons["phones"] == FieldInfo("phones", "text")
+    assert deals["value"] == FieldInfo("value", "number", scale=2)
+    assert deals["currency"] == FieldInfo("currency", "text")
+    assert deals["expected_close_date"] == FieldInfo("expected_close_date", "date")
+    assert deals["person_id"] == FieldInfo("person_id", "integer", refers=("persons",))
+    for name in ("stage_id", "pipeline_id", "owner_id"):
+        assert deals[name] == FieldInfo(name, "integer")
+    assert deals["status"].options == ("open", "won", "lost")
+    assert deals["status"].strict_options
+    assert not adapter.describe("organizations")["people_count"].writable
 
 
 def test_leads_share_the_custom_fields_of_deals(adapter: Adapter) -> None:

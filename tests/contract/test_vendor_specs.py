@@ -21,6 +21,7 @@ from defusedxml import ElementTree
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
+from target_pipedrive.api import tokens
 
 from box import Box
 from contract import foreign_shop
@@ -276,6 +277,22 @@ def test_any_object_of_pipedrive_is_written_as_pipedrive_specifies(
         for problem in problems(pipedrive_specs, exchange, "/pipedrive", twin=False)
     ]
     assert "\n".join(sorted(set(wrong))) == ""
+
+
+def test_calls_to_pipedrive_cost_the_tokens_that_pipedrive_specifies(
+    box: Box, tmp_path: Path, exchanges: list[Exchange], pipedrive_specs: list[Spec]
+) -> None:
+    assert foreign_shop.run(box, tmp_path).code == 0
+    lose_ledger(tmp_path, PIPEDRIVE)
+    assert foreign_shop.run(box, tmp_path).code == 0
+    by_version = dict(zip(("/api/v2", "/api/v1"), pipedrive_specs, strict=True))
+    costs = {}
+    for method, path, _, _, _ in exchanges:
+        path = path.removeprefix("/pipedrive")
+        operation = by_version[path[:7]].operation(method, path[7:])
+        assert operation is not None
+        costs[(method, path)] = operation["x-token-cost"]
+    assert {call: tokens(*call) for call in costs} == costs
 
 
 NAMESPACE = "{http://www.w3.org/2001/XMLSchema}"
