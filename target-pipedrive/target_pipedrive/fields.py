@@ -19,6 +19,7 @@ from target_pipedrive.objects import (
     CURRENCY,
     ENDPOINTS,
     LEAD_FIELDS,
+    LEAD_NAMES,
     LISTS,
     MARKER_FIELD,
     NOTE_FIELDS,
@@ -129,7 +130,7 @@ class Fields:
         if object_name == "leads" and not place.custom:
             if name not in LEAD_FIELDS:
                 return
-            name = LEAD_FIELDS[name]
+            name = LEAD_NAMES.get(name, name)
             info, place = replace(info, name=name), replace(place, code=name)
         if info.name == ENDPOINTS[object_name].required:
             info = replace(info, required=True)
