@@ -22,7 +22,7 @@ Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choi
 Value = str | int | bool | Decimal | tuple[str, ...] | None
 HASH_BYTES = 8
 SEPARATOR = ";"
-"""Between the values of a list that is sent as text, as HubSpot and Salesforce write them."""
+"""Between the values of a list that is sent as text, as CRMs write them."""
 DATE_LENGTH = len("2026-01-31")
 LARGEST_EXPONENT = 308
 """Of a double. Text such as 1e999999 would become an integer that Python refuses to print."""

@@ -92,8 +92,25 @@ def test_the_core_names_no_crm_and_no_source() -> None:
         if words.search(line)
     ]
     found += [
-        line
-        for line in (core / "mapping/rule.schema.json").read_text().splitlines()
+        f"{file.name}: {line}"
+        for file in core.rglob("*.json")
+        for line in file.read_text().splitlines()
+        if words.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "package", ["reverse-etl", "target-hubspot", "target-pipedrive", "target-salesforce"]
+)
+def test_what_is_canais_is_data_of_the_mapping(package: str) -> None:
+    """Its objects, groups, folders and functions are in `mappings/`, never in the code."""
+    words = re.compile(r"canai|deliverable", re.IGNORECASE)
+    found = [
+        f"{file.relative_to(ROOT)}:{number}: {line}"
+        for file in sorted((ROOT / package / package.replace("-", "_")).rglob("*"))
+        if file.suffix in {".py", ".json", ".mako"} and "mappings" not in file.parts
+        for number, line in enumerate(file.read_text().splitlines(), 1)
         if words.search(line)
     ]
     assert found == []

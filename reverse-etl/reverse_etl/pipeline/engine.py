@@ -260,7 +260,7 @@ class Engine:
         return [rule for rule in self.rules if rule.stream == stream]
 
     def parents_of(self, stream: str) -> set[str]:
-        """Streams that feed the other ends of this stream's links, but for links that wait alone."""
+        """Streams that feed the other ends of this stream's links that do not wait alone."""
         links = (link for rule in self.rules_of(stream) for link in rule.links)
         ends = {link.to for link in links if link.wait == "record"}
         return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
