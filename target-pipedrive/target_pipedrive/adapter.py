@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
-from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, Namespace, ObjectSpec
+from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
@@ -18,7 +18,7 @@ from target_pipedrive.find import Finder, Search
 from target_pipedrive.links import link_form
 from target_pipedrive.merge import Merger
 from target_pipedrive.money import Money
-from target_pipedrive.objects import DEFAULT, OBJECTS
+from target_pipedrive.objects import OBJECTS
 from target_pipedrive.owners import Owners
 from target_pipedrive.pipelines import Pipelines
 from target_pipedrive.provision import Provisioner
@@ -31,15 +31,7 @@ class PipedriveAdapter(Adapter):
     crm = "pipedrive"
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
-    default_object: ObjectSpec | None = DEFAULT
-
-    def __init__(
-        self,
-        http: CrmHttp,
-        stage_ids: Sequence[int] = (),
-        pipeline: str = "",
-        namespace: Namespace = Namespace(),  # noqa: B008  # frozen
-    ) -> None:
+    def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:
         self.calls: CallCount = http.calls
         self.api = PipedriveApi(http)
 
@@ -55,8 +47,8 @@ class PipedriveAdapter(Adapter):
         self.merging = Merger(self.api)
 
     def _spec(self, object_name: str) -> ObjectSpec:
-        """What is known of an object now: the mapping may have said more of it."""
-        return self.objects.get(object_name, DEFAULT)
+        """What is known of an object by now: the mapping may have said more of it."""
+        return self.objects[object_name]
 
     def account(self) -> Account:
         """The company of the token."""

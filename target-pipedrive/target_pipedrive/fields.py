@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,6 +19,7 @@ from target_pipedrive.objects import (
     CURRENCY,
     ENDPOINTS,
     LEAD_FIELDS,
+    LEAD_NAMES,
     LISTS,
     MARKER_FIELD,
     NOTE_FIELDS,
@@ -95,7 +97,7 @@ class Fields:
     api: PipedriveApi
     spec: Callable[[str], ObjectSpec]
     infos: dict[str, Described] = field(default_factory=dict)
-    places: dict[str, dict[str, Place]] = field(default_factory=dict)
+    places: dict[str, dict[str, Place]] = field(default_factory=lambda: defaultdict(dict))
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Standard fields by code, custom fields by name. Raises: NoSuchObjectError, CrmError."""
@@ -128,7 +130,7 @@ class Fields:
         if object_name == "leads" and not place.custom:
             if name not in LEAD_FIELDS:
                 return
-            name = LEAD_FIELDS[name]
+            name = LEAD_NAMES.get(name, name)
             info, place = replace(info, name=name), replace(place, code=name)
         if info.name == ENDPOINTS[object_name].required:
             info = replace(info, required=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Attachment, FileAdapter
@@ -48,14 +47,15 @@ class Files(FileAdapter):
 
     def _owner_of(self, note_id: str) -> tuple[str, str]:
         """The field that names what a note belongs to, and its id. Raises: RowError, CrmError."""
-        note: Mapping[str, object] = (
-            self.api.row(f"{ENDPOINTS[NOTES].path}/{note_id}", PURPOSE) or {}
-        )
+        note = self.api.row(f"{ENDPOINTS[NOTES].path}/{note_id}", PURPOSE)
+        if note is None:
+            hint = "sync it again with a full refresh"
+            raise RowError("note_gone", "the note no longer exists", hint)
         for field in OWNERS:
             if note.get(field):
                 return field, str(note[field])
-        hint = "sync it again with a full refresh"
-        raise RowError("note_gone", "the note no longer exists", hint)
+        hint = f"link the note to one of {', '.join(OWNERS.values())}"
+        raise RowError("no_files", "what the note belongs to lists no files", hint)
 
     def _upload(self, field: str, owner: str, file: Attachment) -> None:
         """Raises: AmbiguousAnswerError, BatchRejectedError, RowError, CrmError."""

@@ -14,7 +14,15 @@ from reverse_etl.crm.http import Purpose
 from target_pipedrive.api import PipedriveApi, Record, tokens
 from target_pipedrive.fields import Fields
 from target_pipedrive.lists import values_of
-from target_pipedrive.objects import ENDPOINTS, IDS_LIMIT, LISTS, MARKER, PAGE_LIMIT, Endpoint
+from target_pipedrive.objects import (
+    ENDPOINTS,
+    IDS_LIMIT,
+    LISTS,
+    MARKER,
+    PAGE_LIMIT,
+    SEARCH_NAMES,
+    Endpoint,
+)
 from target_pipedrive.shapes import common_form
 
 RECENT_S = 600.0
@@ -165,7 +173,7 @@ class Finder:
 
     def _can_search(self, search: Search) -> bool:
         """Returns True if search looks into every field of the lookups."""
-        if not search.endpoint.entity:
+        if not search.endpoint.searched:
             return False
         places = self.fields.places[search.object_name]
         return all(
@@ -185,7 +193,8 @@ class Finder:
     def _searched(self, search: Search, name: str, term: str) -> Sequence[Any]:
         """What search finds for a term in one field. Raises: CrmError."""
         if name in search.endpoint.searched:
-            params = {"term": term, "fields": search.endpoint.searched[name], "exact_match": "true"}
+            fields = SEARCH_NAMES.get(name, name)
+            params = {"term": term, "fields": fields, "exact_match": "true"}
             path = f"/api/v2/{search.object_name}/search"
             data = self.api.get(path, search.purpose, params).get("data") or {}
             return list(data.get("items", ()))

@@ -1,14 +1,15 @@
-"""Pipedrive's objects: where each is kept, and what its fields API does not say.
+"""Pipedrive's objects: where each is kept, and what its field lists do not say.
+
+A company cannot have objects of its own, so this is all of them.
 
 `marker` is a field of this package, not Pipedrive's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from reverse_etl.objects import Lane, LinkForm, ObjectSpec
+from reverse_etl.objects import Lane, ObjectSpec
 from reverse_etl.values import FieldInfo
 
 PAGE_LIMIT = 500
@@ -25,34 +26,42 @@ LISTING_FINDS = 1_000_000
 MARKER = "marker"
 NOTES = "notes"
 V1 = "/api/v1/"
+MARKED = {NOTES: "content", "activities": "note"}
+"""Objects without a key field, and the text whose last line is the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """The calls of one object, and the names that Pipedrive uses for it in them."""
 
-    path: str
+    name: str
+    entity: str
+    """Its singular."""
+    required: str = ""
+    """The field that every new record needs."""
+    searched: tuple[str, ...] = ()
+    """Standard fields that search looks into; none if search does not know the object."""
     fields: str = ""
     """The list that describes its fields; empty if there is none."""
-    entity: str = ""
-    """Its name in itemSearch; empty if search does not know it."""
-    searched: Mapping[str, str] = field(default_factory=dict)
-    """Standard fields that its own search compares, by what the search calls them."""
-    apart: tuple[str, ...] = ()
-    """Listings of records that its main listing leaves out."""
+    version: str = "v2"
+    verb: str = "PATCH"
+    """The method of an update."""
+    archived: bool = False
+    """True if archived records have a listing of their own."""
     since: bool = True
     """True if its listing can be narrowed to what changed since a moment."""
     creates_fields: bool = True
     """True if custom fields can be created for it."""
-    required: str = ""
-    """The field that every new record needs."""
-    verb: str = "PATCH"
-    """The method of an update."""
+
+    @property
+    def path(self) -> str:
+        """The path of its listing and of creates."""
+        return f"/api/{self.version}/{self.name}"
 
     @property
     def listings(self) -> tuple[str, ...]:
         """Listings that together hold every record."""
-        return (self.path, *self.apart)
+        return (self.path, f"{self.path}/archived") if self.archived else (self.path,)
 
     @property
     def is_v1(self) -> bool:
@@ -61,46 +70,16 @@ class Endpoint:
 
 
 ENDPOINTS = {
-    "persons": Endpoint(
-        "/api/v2/persons",
-        "personFields",
-        "person",
-        {"emails": "email", "name": "name"},
-        required="name",
-    ),
-    "deals": Endpoint(
-        "/api/v2/deals",
-        "dealFields",
-        "deal",
-        {"title": "title"},
-        apart=("/api/v2/deals/archived",),
-        required="title",
-    ),
-    "organizations": Endpoint(
-        "/api/v2/organizations",
-        "organizationFields",
-        "organization",
-        {"name": "name", "address": "address"},
-        required="name",
-    ),
-    "products": Endpoint(
-        "/api/v2/products",
-        "productFields",
-        "product",
-        {"name": "name", "code": "code"},
-        since=False,
-        required="name",
-    ),
-    "leads": Endpoint(
-        "/api/v1/leads",
-        "dealFields",
-        "lead",
-        {"title": "title"},
-        apart=("/api/v1/leads/archived",),
-        required="title",
-    ),
-    "activities": Endpoint("/api/v2/activities", "activityFields", creates_fields=False),
-    NOTES: Endpoint("/api/v1/notes", creates_fields=False, verb="PUT"),
+    endpoint.name: endpoint
+    for endpoint in (
+        Endpoint("persons", "person", "name", ("emails", "name"), "personFields"),
+        Endpoint("deals", "deal", "title", ("title",), "dealFields", archived=True),
+        Endpoint("organizations", "organization", "name", ("name",), "organizationFields"),
+        Endpoint("products", "product", "name", ("name", "code"), "productFields", since=False),
+        Endpoint("leads", "lead", "title", ("title",), "dealFields", "v1", archived=True),
+        Endpoint("activities", "activity", fields="activityFields", creates_fields=False),
+        Endpoint(NOTES, "note", version="v1", verb="PUT", creates_fields=False),
+    )
 }
 """Source: Pipedrive openapi-v1 and openapi-v2 (2026-08): leads have the custom fields of deals,
 and archived deals and leads have listings of their own."""
@@ -119,18 +98,16 @@ RENAMED = {
 Source: Pipedrive openapi-v2 (2026-08), the example of GET /personFields; v2 migration guide,
 read 2026-11-29.
 """
+SEARCH_NAMES = {"emails": "email"}
+"""What search calls a field, if not by its name. Source: Pipedrive openapi-v2 (2026-08)."""
 READ_ONLY = frozenset({"id", "creator_user_id", "stage_change_time", "weighted_value"})
 """Standard fields that no write takes. Source: Pipedrive openapi-v2 (2026-08)."""
-LEAD_FIELDS = {
-    "title": "title",
-    "owner_id": "owner_id",
-    "person_id": "person_id",
-    "org_id": "organization_id",
-    "value": "value",
-    "currency": "currency",
-    "expected_close_date": "expected_close_date",
-}
-"""Standard fields that leads share with deals, by the deal's name.
+LEAD_NAMES = {"org_id": "organization_id"}
+"""What leads call a field of deals, if not by its name."""
+LEAD_FIELDS = frozenset(
+    {"title", "owner_id", "person_id", "org_id", "value", "currency", "expected_close_date"}
+)
+"""Standard fields that leads share with deals.
 
 Source: Pipedrive openapi-v1 (2026-08), POST /leads.
 """
@@ -148,35 +125,23 @@ NOTE_FIELDS = (
     FieldInfo("lead_id", "text", refers=("leads",), create_only=True),
 )
 """Source: Pipedrive openapi-v1 (2026-08), POST /notes."""
-PARENTS = {
-    "person_id": "persons",
-    "org_id": "organizations",
-    "deal_id": "deals",
-    "lead_id": "leads",
-}
-"""What a note or an activity can belong to, by the field that names it."""
-
-DEFAULT = ObjectSpec(
-    "",
-    (Lane("single", 1, 1),),
-    upserts=False,
-    unique_keys=False,
-    find_rows_a_call=LISTING_FINDS,
-    owner_field="owner_id",
-)
-"""What holds for every object."""
 
 
-def spec_of(name: str, endpoint: Endpoint) -> ObjectSpec:
+def spec_of(endpoint: Endpoint) -> ObjectSpec:
     """What is known of an object before its fields are described."""
-    required = {endpoint.required: "Pipedrive requires it"} if endpoint.required else {}
-    return replace(DEFAULT, name=name, find_calls=len(endpoint.listings), required=required)
+    is_note = endpoint.name == NOTES
+    return ObjectSpec(
+        endpoint.name,
+        (Lane("single", 1, 1),),
+        upserts=False,
+        unique_keys=False,
+        find_rows_a_call=LISTING_FINDS,
+        find_calls=len(endpoint.listings),
+        owner_field="" if is_note else "owner_id",
+        required={endpoint.required: "Pipedrive requires it"} if endpoint.required else {},
+        file_rows=(1,) if is_note else (),
+        marker_in=MARKED.get(endpoint.name, ""),
+    )
 
 
-OBJECTS = {name: spec_of(name, endpoint) for name, endpoint in ENDPOINTS.items()}
-OBJECTS[NOTES] = replace(OBJECTS[NOTES], marker_in="content", owner_field="", file_rows=(1,))
-OBJECTS["activities"] = replace(OBJECTS["activities"], marker_in="note")
-
-TO_PERSON = LinkForm("persons", "reference", field="person_id")
-OBJECTS["deals"] = replace(OBJECTS["deals"], links={"persons": TO_PERSON})
-OBJECTS[NOTES] = replace(OBJECTS[NOTES], links={"persons": replace(TO_PERSON, on_create=True)})
+OBJECTS = {name: spec_of(endpoint) for name, endpoint in ENDPOINTS.items()}

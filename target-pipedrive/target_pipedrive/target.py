@@ -26,7 +26,7 @@ HINT = (
 
 
 class TargetPipedrive(CrmTarget):
-    """Persons and deals in Pipedrive."""
+    """Any object of Pipedrive."""
 
     name = "target-pipedrive"
     package_name = "target-pipedrive"
@@ -88,8 +88,8 @@ class TargetPipedrive(CrmTarget):
             th.BooleanType,
             default=False,
             title="Merge duplicates",
-            description="Merge persons and deals that were created twice because a response was "
-            "lost. Otherwise they become dead letters.",
+            description="Merge persons, deals and organizations that were created twice because a "
+            "response was lost. Otherwise they become dead letters.",
         ),
         *other_names(Path(__file__).with_name("mappings")),
         *COMMON,

@@ -20,8 +20,10 @@ import yaml
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
+from target_pipedrive.api import tokens
 
 from box import Box
+from contract import foreign_shop
 from crms import HUBSPOT, PIPEDRIVE
 from support import Message, deliver, extract, lose_ledger, messages_of
 
@@ -242,3 +244,51 @@ def test_pipedrive_exchanges_are_as_pipedrive_specifies(
         for problem in problems(pipedrive_specs, exchange, "/pipedrive", twin=False)
     ]
     assert "\n".join(sorted(set(wrong))) == ""
+
+
+def test_any_object_of_pipedrive_is_written_as_pipedrive_specifies(
+    box: Box, tmp_path: Path, exchanges: list[Exchange], pipedrive_specs: list[Spec]
+) -> None:
+    organizations = pipedrive_specs[0].operation("POST", "/organizations")
+    assert organizations is not None
+    # The specification requires `title`, which organizations do not have; its text says `name`.
+    schema = organizations["requestBody"]["content"]["application/json"]["schema"]
+    wrong_word = json.dumps(schema).replace('"required": ["title"]', '"required": ["name"]')
+    organizations["requestBody"]["content"]["application/json"]["schema"] = json.loads(wrong_word)
+
+    assert foreign_shop.run(box, tmp_path).code == 0
+    lose_ledger(tmp_path, PIPEDRIVE)
+    changed = {
+        "companies": [{**foreign_shop.RECORDS["companies"][0], "street": "Side St 2"}],
+        "requests": [{**foreign_shop.RECORDS["requests"][0], "amount": 15}],
+        "goods": [{**foreign_shop.RECORDS["goods"][0], "price": 90}],
+        "visits": [{**foreign_shop.RECORDS["visits"][0], "about": "Visit"}],
+    }
+    result = foreign_shop.run(box, tmp_path, records={**foreign_shop.RECORDS, **changed})
+    assert result.code == 0
+    for kind in ("organizations", "leads", "products", "activities"):
+        assert result.counts(kind)["updated"] == 1
+        version = "v1" if kind == "leads" else "v2"
+        assert any(exchange[1] == f"/pipedrive/api/{version}/{kind}" for exchange in exchanges)
+    wrong = [
+        problem
+        for exchange in exchanges
+        for problem in problems(pipedrive_specs, exchange, "/pipedrive", twin=False)
+    ]
+    assert "\n".join(sorted(set(wrong))) == ""
+
+
+def test_calls_to_pipedrive_cost_the_tokens_that_pipedrive_specifies(
+    box: Box, tmp_path: Path, exchanges: list[Exchange], pipedrive_specs: list[Spec]
+) -> None:
+    assert foreign_shop.run(box, tmp_path).code == 0
+    lose_ledger(tmp_path, PIPEDRIVE)
+    assert foreign_shop.run(box, tmp_path).code == 0
+    by_version = dict(zip(("/api/v2", "/api/v1"), pipedrive_specs, strict=True))
+    costs = {}
+    for method, path, _, _, _ in exchanges:
+        path = path.removeprefix("/pipedrive")
+        operation = by_version[path[:7]].operation(method, path[7:])
+        assert operation is not None
+        costs[(method, path)] = operation["x-token-cost"]
+    assert {call: tokens(*call) for call in costs} == costs

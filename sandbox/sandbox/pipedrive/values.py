@@ -88,7 +88,7 @@ BODY_VALUES: Mapping[str, Fits] = {
         value is None or (is_number(value.get("amount")) and value.get("currency") in CURRENCIES)
     ),
 }
-"""Whether the body of a write may hold a value, by the kinds of values in the catalog."""
+"""Checks of values in the body of a write, by the kinds of values in the catalog."""
 
 CUSTOM_VALUES: Mapping[str, Fits] = {
     "varchar": is_text,
@@ -105,7 +105,7 @@ CUSTOM_VALUES: Mapping[str, Fits] = {
     "address": holds_value,
     "user": is_id,
 }
-"""Whether a custom field accepts a value, by its type."""
+"""Checks of values of custom fields, by type."""
 CUSTOM_TYPES = {*CUSTOM_VALUES, *REFERENCES, "enum", "set"}
 """Types of custom fields; `daterange`, `time` and `timerange` are not emulated."""
 
