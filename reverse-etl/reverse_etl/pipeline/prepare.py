@@ -125,7 +125,7 @@ class Preparation:
     def _no_such_object(self, rule: Rule, error: NoSuchObjectError | None = None) -> MappingError:
         """The object's name is wrong, or the account lacks it."""
         message = f"unknown object {rule.object!r}." if error is None else error.message
-        known = list(self.adapter.object_names())
+        known = [name for name in self.adapter.object_names() if name != rule.object]
         hint = nearest(rule.object, known) or (error.hint if error else "")
         return rule.error(message, "object", hint or suggestion(rule.object, known))
 
