@@ -154,7 +154,7 @@ class Finder:
 def values_of(record: Record, info: FieldInfo, extra: Sequence[str]) -> list[str]:
     """The values by which a record is found; for a contact, all its addresses.
 
-    That of the field itself is there as HubSpot shows it, and in canonical form.
+    The value of the field itself is included as HubSpot shows it and in canonical form.
     """
     properties = record.get("properties") or {}
     value = properties.get(info.name) or ""

@@ -145,13 +145,13 @@ def messages(*streams: str) -> list[Message]:
 
 
 def by_hand(box: Box, kind: str, **properties: str) -> str:
-    """The id of a record that somebody created."""
+    """The id of a record created by hand."""
     path = f"/hubspot/crm/v3/objects/{kind}"
     return str(box.call("POST", path, {"properties": properties}, HUBSPOT.headers())["id"])
 
 
 def run(box: Box, folder: Path, *streams: str, **more: Any) -> Result:
-    """A run of the rules, ten seconds later than what was there before it."""
+    """A run of the rules, at a time when searches show everything before it."""
     box.advance(11)
     rules = more.pop("rules", None) or mapping(folder / "rules")
     return deliver(box, HUBSPOT, messages(*streams), folder, mapping=str(rules), **more)
