@@ -80,7 +80,8 @@ class Finder:
         keys: dict[str, list[str]] = {}
         for value, of_value in wanted.items():
             keys.setdefault(value.casefold() if folds else value, []).extend(of_value)
-        for record in records:
+        # a page of a search may repeat a record of the page before
+        for record in {str(record["id"]): record for record in records}.values():
             values = values_of(record, info, extra)
             folded = {value.casefold() if folds else value for value in values}
             for key in sorted(key for value in folded for key in keys.get(value, ())):
