@@ -52,7 +52,7 @@ class Associations:
         ]
 
     def of(self, parent: str, object_name: str, parent_ids: Sequence[str]) -> Iterator[Pair]:
-        """Ids of records that belong to others, each with the other's id. Raises: CrmError."""
+        """Ids of records that belong to others, each with that record's id. Raises: CrmError."""
         path = self.api.paths.associations(parent, object_name, "batch/read")
         for start in range(0, len(parent_ids), ASSOCIATION_READ_LIMIT):
             batch = parent_ids[start : start + ASSOCIATION_READ_LIMIT]

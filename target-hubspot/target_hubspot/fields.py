@@ -85,7 +85,7 @@ class Fields:
         pipelines = (body_of(answer).get("results") or ()) if answer.ok else ()
         if not pipelines:
             return {}
-        wanted = self.pipeline if object_name == DEALS else ""
+        wanted = self.pipeline if object_name == DEALS else None
         return pipeline_fields(pipeline, stage, pipelines, wanted)
 
     def reference(self, object_name: str, wanted: LinkWanted, *, provision: bool) -> LinkForm:

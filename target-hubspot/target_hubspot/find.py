@@ -80,7 +80,8 @@ class Finder:
         keys: dict[str, list[str]] = {}
         for value, of_value in wanted.items():
             keys.setdefault(value.casefold() if folds else value, []).extend(of_value)
-        for record in records:
+        # a page of a search may repeat a record of the page before
+        for record in {str(record["id"]): record for record in records}.values():
             values = values_of(record, info, extra)
             folded = {value.casefold() if folds else value for value in values}
             for key in sorted(key for value in folded for key in keys.get(value, ())):
@@ -154,7 +155,7 @@ class Finder:
 def values_of(record: Record, info: FieldInfo, extra: Sequence[str]) -> list[str]:
     """The values by which a record is found; for a contact, all its addresses.
 
-    That of the field itself is there as HubSpot shows it, and in canonical form.
+    The value of the field itself is included as HubSpot shows it and in canonical form.
     """
     properties = record.get("properties") or {}
     value = properties.get(info.name) or ""

@@ -90,8 +90,9 @@ class Keyless:
         Associations and batch reads see what was just written.
         """
         owned: dict[str, dict[str, str]] = {}
-        for field, parent in self._parents({key for one in lookups for key in one.near}).items():
-            ids = dict.fromkeys(one.near[field] for one in lookups if field in one.near)
+        near = {field for lookup in lookups for field in lookup.near}
+        for field, parent in self._parents(near).items():
+            ids = dict.fromkeys(lookup.near[field] for lookup in lookups if field in lookup.near)
             for record_id, parent_id in self.associations.of(parent, object_name, list(ids)):
                 owned.setdefault(record_id, {})[field] = parent_id
 

@@ -32,7 +32,7 @@ class ObjectTypes:
         return not answer.ok and str(body_of(answer).get("message", "")).startswith(UNKNOWN)
 
     def resolve(self, name: str) -> None:
-        """From here on paths name a custom object by its type.
+        """Make paths name a custom object by the id of its type.
 
         Raises: NoSuchObjectError if the account has no such object, or hides it.
         """

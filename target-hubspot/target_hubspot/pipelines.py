@@ -18,16 +18,26 @@ Stage = Mapping[str, Any]
 
 
 def pipeline_fields(
-    pipeline: FieldInfo, stage: FieldInfo, pipelines: Sequence[Pipeline], wanted: str
+    pipeline: FieldInfo, stage: FieldInfo, pipelines: Sequence[Pipeline], wanted: str | None
 ) -> dict[str, FieldInfo]:
-    """The two as fields that take names as well as ids. Raises: CrmError."""
-    chosen = chosen_pipeline(pipelines, wanted)
-    stages = sorted(chosen["stages"], key=lambda stage: stage.get("displayOrder", 0))
+    """The two as fields that take names as well as ids. Raises: CrmError.
+
+    `wanted` is the pipeline of the settings; None for an object that the settings say nothing of,
+    whose stages may be those of any pipeline.
+    """
+    chosen = chosen_pipeline(pipelines, wanted or "")
+    others = [other for other in pipelines if wanted is None and other is not chosen]
+    stages = [stage for shown in (chosen, *others) for stage in stages_of(shown)]
     ids = tuple(str(stage["id"]) for stage in stages)
     return {
         pipeline.name: pipeline_field(pipeline, pipelines, chosen if wanted else None),
         stage.name: choice(stage, ids, stage_names(stages)),
     }
+
+
+def stages_of(pipeline: Pipeline) -> list[Stage]:
+    """The stages of a pipeline, in order."""
+    return sorted(pipeline["stages"], key=lambda stage: stage.get("displayOrder", 0))
 
 
 def chosen_pipeline(pipelines: Sequence[Pipeline], wanted: str) -> Pipeline:
@@ -69,24 +79,26 @@ def choice(info: FieldInfo, ids: tuple[str, ...], names: Mapping[str, str]) -> F
 
 
 def stage_names(stages: Sequence[Stage]) -> dict[str, str]:
-    """Ids of stages by name, with and without spaces.
+    """Ids of stages by name, with and without spaces; the first stage of a name counts.
 
     The first won and the first lost stage also go by the names they have in the default pipeline.
     """
     names: dict[str, str] = {}
     for stage in stages:
-        stage_id, label = str(stage["id"]), str(stage["label"]).casefold()
+        label = str(stage["label"]).casefold()
+        for name in (label, label.replace(" ", "")):
+            names.setdefault(name, str(stage["id"]))
+    for stage in stages:
         closed = closed_name(stage)
         if closed:
-            names.setdefault(closed, stage_id)
-        names[label.replace(" ", "")] = names[label] = stage_id
+            names.setdefault(closed, str(stage["id"]))
     return names
 
 
 def closed_name(stage: Stage) -> str:
-    """`closedwon` or `closedlost`; empty for an open stage."""
+    """`closedwon` or `closedlost`; empty for an open stage, and for one of no deal."""
     metadata = stage.get("metadata") or {}
-    if str(metadata.get("isClosed", "")).lower() != "true":
+    if str(metadata.get("isClosed", "")).lower() != "true" or "probability" not in metadata:
         return ""
-    won = str(metadata.get("probability", "")) in WON_PROBABILITIES
+    won = str(metadata["probability"]) in WON_PROBABILITIES
     return "closedwon" if won else "closedlost"

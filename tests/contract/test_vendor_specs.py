@@ -23,7 +23,7 @@ from referencing.jsonschema import DRAFT4
 from target_pipedrive.api import tokens
 
 from box import Box
-from contract import foreign_shop
+from contract import foreign_shop, hubspot_rules
 from crms import HUBSPOT, PIPEDRIVE
 from support import Message, deliver, extract, lose_ledger, messages_of
 
@@ -212,6 +212,31 @@ def test_hubspot_exchanges_are_as_hubspot_specifies(
     assert first_run.code == second_run.code == 0
     assert second_run.counts(HUBSPOT.people)["updated"]
     assert {exchange[3] for exchange in exchanges} >= {200, 207}
+    wrong = [
+        problem
+        for exchange in exchanges
+        for problem in problems(hubspot_specs, exchange, "/hubspot", twin=True)
+    ]
+    assert "\n".join(sorted(set(wrong))) == ""
+
+
+@pytest.mark.parametrize("version", ["2026-09", "v3"])
+def test_calls_for_any_object_are_as_hubspot_specifies(
+    box: Box, version: str, tmp_path: Path, exchanges: list[Exchange], hubspot_specs: list[Spec]
+) -> None:
+    hubspot_rules.by_hand(box, "contacts", email="a@ann.example")
+    hubspot_rules.by_hand(box, "deals", dealname="Big deal", dealstage="qualifiedtobuy")
+    for folder in ("first", "lost ledger"):
+        result = hubspot_rules.run(box, tmp_path / folder, api_version=version)
+        assert (result.code, result.letters) == (0, [])
+    config = {**HUBSPOT.credentials(box.url), "api_version": version}
+    adapter = HUBSPOT.target(config=config).build_adapter()
+    adapter.describe("tickets")
+    assert adapter.choosing is not None
+    adapter.choosing.add_options("tickets", "hs_ticket_priority", ["NOW"])
+    paths = " ".join(f"{exchange[0]} {exchange[1]}" for exchange in exchanges)
+    for call in ("/search", "/labels", "/schemas", "/associations", "PATCH", "/batch/create"):
+        assert call in paths
     wrong = [
         problem
         for exchange in exchanges

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter, Currencies
@@ -61,6 +61,7 @@ class Preparation:
             try:
                 fields = self._fields(rule, spec, compiler.wanted_fields(rule, properties))
                 forms = self._link_forms(rule)
+                self._remember(spec, forms)
                 fields = self._provisioned(rule, fields, reference_fields(forms, fields))
             except NoSuchObjectError as error:
                 if not spec.optional:
@@ -124,6 +125,12 @@ class Preparation:
         names = set(self.adapter.object_names())
         hint = "" if link.to in names else nearest(link.to, names)
         return rule.error(f"links to {link.to!r}: {error.message}", link.line, hint or error.hint)
+
+    def _remember(self, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None:
+        """Keep the forms with the object's spec: the least number of calls depends on them."""
+        links = {**spec.links, **{form.to: form for form in forms}}
+        known = replace(spec, links=links)
+        self.adapter.objects = {**self.adapter.objects, spec.name: known}
 
     def _check_found_by(self, rule: Rule, link: LinkRule) -> None:
         """Raises: MappingError if the other object lacks the field by which it is found."""

@@ -40,4 +40,4 @@ ACTIVITIES = ("calls", "meetings", "notes", "tasks")
 
 def shown_name(kind: str) -> str:
     """An object as HubSpot's messages call it, such as `TICKET`."""
-    return next((one for one, many in SINGULARS.items() if many == kind), kind).upper()
+    return next((noun for noun, name in SINGULARS.items() if name == kind), kind).upper()
