@@ -37,6 +37,7 @@ from reverse_etl.errors import (
     SettingError,
     StoppedError,
 )
+from reverse_etl.mapping.rules import Rule, nearest
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write
@@ -87,6 +88,7 @@ __all__ = [
     "Purpose",
     "RowError",
     "RowResult",
+    "Rule",
     "SettingError",
     "StoppedError",
     "Upload",
@@ -96,6 +98,7 @@ __all__ = [
     "canonical",
     "checked_url",
     "main",
+    "nearest",
     "note_html",
     "note_parts",
     "other_names",
