@@ -4,6 +4,8 @@ A target subclasses `CrmTarget`, describes its objects with `ObjectSpec`, and im
 on `CrmHttp`; docs/adding-a-crm.md shows a whole one. Everything else in the package is internal.
 """
 
+from singer_kit.words import nearest
+
 from reverse_etl.crm.adapter import (
     Account,
     Adapter,
@@ -37,7 +39,7 @@ from reverse_etl.errors import (
     SettingError,
     StoppedError,
 )
-from reverse_etl.mapping.rules import Rule, nearest
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write

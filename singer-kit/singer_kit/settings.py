@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from singer_kit.errors import SettingError
+from singer_kit.known_settings import check_environment, check_settings
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
@@ -49,19 +50,28 @@ def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
 def with_environment(plugin: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings, and over them those that environment variables of the plugin's name hold.
 
-    `plugin` is the tap's or target's class.
+    `plugin` is the tap's or target's class. Raises: SettingError if a name is unknown.
     """
+    check_settings(plugin, settings)
     # the SDK offers no public way to read a plugin's environment variables
-    return coerced({**settings, **plugin._env_var_config}, plugin.config_jsonschema)
+    from_environment = plugin._env_var_config
+    check_environment(plugin)  # only now: the SDK has read a .env file into the environment
+    return coerced({**settings, **from_environment}, plugin.config_jsonschema)
 
 
 def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:
-    """The settings of the SDK's `--config` options; `config` is what its command gives `invoke`."""
+    """The settings of the SDK's `--config` options; `config` is what its command gives `invoke`.
+
+    Raises: SettingError if a name is unknown.
+    """
     if not config:
         return {}
     settings = config.config or {}
     if config.parse_env:
         return with_environment(plugin, settings)
+    check_settings(plugin, settings)
+    if in_meltano():  # it turns variables into the settings that it knows, and ignores others
+        check_environment(plugin)
     return coerced(settings, plugin.config_jsonschema)
 
 
@@ -120,6 +130,11 @@ def checked_url(value: str, name: str) -> str:
             f"{name} uses plain http to a host that is not this machine.", "Use https://."
         )
     return url
+
+
+def in_meltano() -> bool:
+    """Returns True if Meltano started this process."""
+    return bool(os.environ.get("MELTANO_PROJECT_ROOT"))
 
 
 def run_folder(plugin: str) -> Path | None:

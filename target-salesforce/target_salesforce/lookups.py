@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reverse_etl.errors import NoSuchLinkError
-from reverse_etl.mapping.rules import nearest
 from reverse_etl.objects import LinkForm, LinkWanted
 from reverse_etl.values import FieldInfo
+from singer_kit.words import nearest
 
 
 def lookup_form(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from singer_kit.words import nearest, suggestion
+
 from reverse_etl.mapping.link_rules import LinkRule
-from reverse_etl.mapping.rules import Rule, nearest, suggestion
+from reverse_etl.mapping.rules import Rule
 
 LONGEST_LINK_NAME = 80
 """Characters of a link's name in the ledger."""

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
+from singer_kit.words import nearest, suggestion
+
 from reverse_etl.crm.adapter import Currencies
 from reverse_etl.errors import NotRepresentableError
 from reverse_etl.mapping.compiled import BRACES, CompiledField, CompiledLink, CompiledRule
@@ -24,7 +26,7 @@ from reverse_etl.mapping.functions import Function, bind
 from reverse_etl.mapping.kinds import SourceKind, read_kind, source_kind
 from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 from reverse_etl.mapping.money import with_currency
-from reverse_etl.mapping.rules import FieldRule, Rule, nearest, suggestion
+from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.mapping.schemas import NoSuchPathError, schema_at
 from reverse_etl.mapping.where import compile_where
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from singer_kit.words import nearest
+
 from reverse_etl.mapping.kinds import ACCEPTS, SourceKind
-from reverse_etl.mapping.rules import FieldRule, Rule, nearest
+from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import FieldWanted
 from reverse_etl.values import FieldInfo, Kind
 

@@ -14,8 +14,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from singer_kit.words import nearest
+
 from reverse_etl.errors import RowError
-from reverse_etl.mapping.rules import ParseRule, nearest
+from reverse_etl.mapping.rules import ParseRule
 from reverse_etl.values import plain_text
 
 NOT_PARSEABLE = "not_parseable"

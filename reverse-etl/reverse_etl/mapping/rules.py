@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 WritePolicy = Literal["always", "on_create", "if_empty", "forward_only"]
 Mode = Literal["upsert", "update_only", "create_only"]
 Constant = str | int | float | bool
-SHORT_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +128,3 @@ class Rule:
         """An error in this rule, at a path such as `fields/email/from`, or a line."""
         line = self.lines.get(at) if isinstance(at, str) else at
         return MappingError(message, file=self.file, line=line, hint=hint)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`Did you mean …?`, or nothing if no known word is close."""
-    # in a word of three letters a single typo already costs a third of the similarity
-    cutoff = 0.5 if len(word) <= SHORT_WORD else 0.6
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
-    return f"Did you mean {matches[0]!r}?" if matches else ""
-
-
-def suggestion(word: str, known: Iterable[str], introduction: str = "Known") -> str:
-    """`Did you mean …?`, or all known words after the introduction if none is close."""
-    words = list(known)
-    return nearest(word, words) or f"{introduction}: {', '.join(words)}."

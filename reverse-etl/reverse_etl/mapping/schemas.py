@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from singer_kit.words import suggestion
+
 from reverse_etl.mapping.paths import INDEX
-from reverse_etl.mapping.rules import suggestion
 
 Schema = Mapping[str, Any]
 ANYTHING: Schema = {}

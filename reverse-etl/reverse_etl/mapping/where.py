@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import simpleeval
+from singer_kit.words import nearest
 
 from reverse_etl.mapping.computation import Filter
 from reverse_etl.mapping.functions import Function, bind
-from reverse_etl.mapping.rules import Rule, nearest
+from reverse_etl.mapping.rules import Rule
 
 
 def compile_where(

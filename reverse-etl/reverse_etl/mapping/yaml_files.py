@@ -10,9 +10,9 @@ from typing import Any, cast
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from singer_kit.words import nearest, suggestion
 
 from reverse_etl.errors import MappingError
-from reverse_etl.mapping.rules import nearest, suggestion
 
 Lines = Mapping[str, int]
 """Line numbers by path, such as `fields/email/from`."""

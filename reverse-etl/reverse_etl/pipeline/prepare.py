@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from singer_kit.words import nearest, suggestion
+
 from reverse_etl.crm.adapter import Adapter, Currencies
 from reverse_etl.errors import (
     CrmError,
@@ -22,7 +24,7 @@ from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fields
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.link_rules import LinkRule
-from reverse_etl.mapping.rules import Rule, nearest, suggestion
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.values import FieldInfo
 

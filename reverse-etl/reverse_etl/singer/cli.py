@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 from singer_kit.command_line import config_option, run_command
-from singer_kit.settings import settings_from_files
+from singer_kit.settings import settings_from_files, with_environment
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
 from sqlalchemy import Engine, func, select
 
@@ -93,8 +93,8 @@ def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarge
 
     They are not validated, since these commands need few of them. Raises: SettingError.
     """
-    config = settings_from_files(config_files)
-    return target(config=config, parse_env_config=True, validate_config=False)
+    config = with_environment(target, settings_from_files(config_files))
+    return target(config=config, validate_config=False)
 
 
 def commands(target: type[CrmTarget]) -> click.Group:

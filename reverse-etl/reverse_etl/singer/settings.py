@@ -92,7 +92,15 @@ COMMON: list[th.Property[Any]] = [
         default="skip",
         allowed_values=["skip", "fail"],
         title="On unmapped stream",
-        description="What to do with a stream that no rule maps: log it once and skip it, or fail.",
+        description="What to do with a stream that no rule maps: log it once, skip it and keep its "
+        "bookmark out of the STATE, or fail.",
+    ),
+    th.Property(
+        "ignore_streams",
+        th.ArrayType(th.StringType),
+        title="Ignore streams",
+        description="Streams that no rule maps on purpose, by name or by a pattern with `*`. Their "
+        "bookmarks stay in the STATE, so a rule written later does not see earlier records.",
     ),
     th.Property(
         "max_concurrency",

@@ -30,7 +30,6 @@ from reverse_etl.errors import (
     BudgetSpentError,
     FatalError,
     ReverseEtlError,
-    SettingError,
     StoppedError,
 )
 from reverse_etl.ledger import Ledger, Scope
@@ -51,6 +50,7 @@ from reverse_etl.singer.settings import (
 )
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
+from reverse_etl.singer.unmapped import StreamChoice
 
 STOP_GRACE_S = 20.0
 """Default of the setting `stop_grace_s`."""
@@ -80,7 +80,6 @@ class CrmTarget(Target):
         self.states = StateQueue()
         self._account = Account("")
         self._draining: set[str] = set()
-        self._reported_unmapped: set[str] = set()
 
     @abstractmethod
     def build_adapter(self) -> Adapter:
@@ -117,6 +116,15 @@ class CrmTarget(Target):
     def rules(self) -> list[Rule]:
         """The mapping in use. Raises: MappingError."""
         return self.mapping.rules()
+
+    @cached_property
+    def streams(self) -> StreamChoice:
+        """Which streams are mapped, ignored, or neither. Raises: MappingError."""
+        return StreamChoice(
+            frozenset(rule.stream for rule in self.rules),
+            self.config.get("ignore_streams") or (),
+            fail=self.config.get("on_unmapped_stream") == "fail",
+        )
 
     @property
     def namespace(self) -> Namespace:
@@ -192,19 +200,7 @@ class CrmTarget(Target):
 
         Raises: SettingError if unmapped streams must not come.
         """
-        if any(rule.stream == stream_name for rule in self.rules):
-            return CrmSink
-        if self.config.get("on_unmapped_stream") == "fail":
-            raise SettingError(
-                f"No rule maps the stream {stream_name!r}.",
-                "Add a rule, deselect the stream, or set on_unmapped_stream: skip.",
-            )
-        if stream_name not in self._reported_unmapped:
-            self._reported_unmapped.add(stream_name)
-            self.logger.info(
-                "no rule maps the stream %s: its records are counted and skipped", stream_name
-            )
-        return UnmappedSink
+        return CrmSink if self.streams.is_mapped(stream_name) else UnmappedSink
 
     @property
     def position(self) -> int:
@@ -241,6 +237,8 @@ class CrmTarget(Target):
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_schema_message(message_dict)
+        stream = message_dict["stream"]
+        self.streams.comes_as(stream, (new.stream_alias for new in self.mapper.stream_maps[stream]))
         for sink in list(self._sinks_active.values()):
             if isinstance(sink, CrmSink):
                 sink.open()
@@ -254,12 +252,12 @@ class CrmTarget(Target):
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         # The SDK would keep only the newest STATE and write it when it drains by itself.
         self._assert_line_requires(message_dict, requires={"value"})
-        self.states.add(message_dict["value"])
+        self.states.add(self.streams.without_unmapped(message_dict["value"]))
         self._release_states()
 
     def _release_states(self) -> None:
         """Write the newest queued STATE before which every record is settled."""
-        if self.control.spent:
+        if self.control.spent or not self.streams.may_acknowledge:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
         pending = [self._first_pending(sink) for sink in sinks]
@@ -297,6 +295,7 @@ class CrmTarget(Target):
 
     def process_endofpipe(self) -> None:
         """The end of the input: drain, retry what waits, and release the last STATE."""
+        self.streams.check()
         super().process_endofpipe()
         if self.engine is not None:
             with self.control.working():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from singer_kit.known_settings import check_settings
 from singer_kit.settings import coerced
 
 from tap_canai.airbyte.catalog import input_state, selection
@@ -100,6 +101,7 @@ def configured(config: Mapping[str, Any], **more: Any) -> TapCanAI:
     Raises: SettingError.
     """
     filled = {name: value for name, value in config.items() if value not in (None, "", [])}
+    check_settings(TapCanAI, filled)
     return TapCanAI.from_config(coerced(filled, CONFIG_SCHEMA), **more)
 
 
