@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 MICROSECOND_DIGITS = 6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far another machine's clock may be ahead. A time beyond that is wrong, not early."""
 
 
 def parse_utc(value: object) -> datetime:
@@ -39,3 +41,8 @@ def microseconds(moment: datetime) -> int:
     """Microseconds since 1970."""
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def not_ahead(moment: datetime, now: datetime) -> datetime:
+    """The moment, or now if it is further in the future than clocks differ."""
+    return now if moment > now + CLOCK_SKEW else moment

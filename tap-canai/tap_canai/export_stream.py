@@ -197,7 +197,7 @@ class ExportStream(CanAIStream):
 
         If the files are gone, the export is requested again, and its records repeat those before.
         """
-        self._observed = export.created_at
+        self._observed = self.not_ahead(export.created_at, self._source.client.now())
         try:
             yield from self._reader.records(export)
         except ExportGoneError:

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from singer_kit.times import not_ahead
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import RecordMessage
@@ -29,10 +30,24 @@ class CanAIStream(Stream):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap, schema=load_schema(self.name), name=self.name)
         self._unknown_logged: set[str] = set()
+        self._future_logged = False
 
     @abstractmethod
     def observed_at(self, record: Mapping[str, Any]) -> datetime | None:
         """When the source was seen to hold a record's values."""
+
+    def not_ahead(self, moment: datetime, now: datetime) -> datetime:
+        """An observed time; now instead of the future, which the log reports once."""
+        observed = not_ahead(moment, now)
+        if observed != moment and not self._future_logged:
+            self._future_logged = True
+            self.logger.warning(
+                "%s: records were observed in the future, at %s: they count as observed at %s",
+                self.name,
+                moment.isoformat(),
+                now.isoformat(),
+            )
+        return observed
 
     def normal_record(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         """These properties of a row in their normal form; missing ones are null.

@@ -136,6 +136,7 @@ def test_a_wrong_key_fails_the_run_with_a_clear_line_and_no_secret(project: Proj
         ("TARGET_HUBSPOT_MAX_CONCURRENCY", "four", "'max_concurrency' is not valid"),
         ("TARGET_HUBSPOT_PROVISION", "perhaps", "'provision' is not valid"),
         ("TARGET_HUBSPOT_MAPPING", "nowhere", "does not exist"),
+        ("TARGET_HUBSPOT_MAPING", "mine", "Did you mean 'TARGET_HUBSPOT_MAPPING'?"),
         ("TAP_CANAI_WINDOW_DAYS", "soon", "window_days"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -56,6 +56,21 @@ class Entry:
         columns = msgspec.msgpack.decode(fields)
         marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
         return cls(key, state, crm_id, columns["r"], marks)
+
+    def is_ahead(self, latest_us: int) -> bool:
+        """Returns True if a field was observed after this time, which is the latest possible."""
+        return any(mark.observed_us > latest_us for mark in self.marks.values())
+
+    def healed(self, latest_us: int) -> Entry:
+        """The entry with unknown times instead of those after this one: the next observation wins.
+
+        Fingerprints go as well, or a record known by its own would keep the field as it is.
+        """
+        marks = {
+            name: mark if mark.observed_us <= latest_us else FieldMark(mark.hash, 0)
+            for name, mark in self.marks.items()
+        }
+        return replace(self, marks=marks, fingerprints={})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.claims import Claims
 from reverse_etl.ledger.database import open_database, write_errors
 from reverse_etl.ledger.entries import TRANSITIONS, Changes, Entry, Scope, State
+from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
@@ -41,6 +42,7 @@ class Ledger:
         self.waiting = WaitingRows(self.rows)
         self.jobs = JobRows(self.rows)
         self.doubts = DoubtRows(self.rows)
+        self.future = FutureTimes(self.rows)
 
     @staticmethod
     def open(url: str) -> Engine:
@@ -64,6 +66,7 @@ class Ledger:
         columns = self.rows.owned(id=self.scope.run_id, began_at=self.rows.now())
         with self.engine.begin() as connection:
             connection.execute(insert(RunRow).values(**columns))
+            self.future.heal_rows(connection)
 
     def end_run(
         self, exit_code: int, report: Mapping[str, Any], outcomes: Mapping[tuple[str, str], int]
@@ -87,11 +90,13 @@ class Ledger:
         """Entries by key; unknown keys are left out."""
         columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields)
         entries: dict[str, Entry] = {}
+        latest_us = self.future.latest_us()
         with self.engine.connect() as connection:
             for part in parts(keys):
                 query = select(*columns).where(*self._of(object_name), EntryRow.key.in_(part))
                 for row in connection.execute(query):
-                    entries[row.key] = Entry.unpacked(*row)
+                    entry = Entry.unpacked(*row)
+                    entries[row.key] = self.future.healed(entry, latest_us)
         return entries
 
     def crm_ids(self, object_name: str, keys: Iterable[str]) -> dict[str, str]:

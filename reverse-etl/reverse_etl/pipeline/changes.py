@@ -62,7 +62,8 @@ class Draft:
                 continue
             if mark is not None and mark.hash == hash_value(value) and not force:
                 continue
-            if mark is not None and mark.observed_us > self.record.seen_us(name):
+            is_older = mark is not None and mark.observed_us > self.record.seen_us(name)
+            if is_older and not force:
                 self.superseded += 1
             elif self.rule.policy(name) in JUDGED:
                 self.to_judge[name] = value

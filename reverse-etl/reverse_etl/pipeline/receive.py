@@ -8,21 +8,50 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import fastjsonschema
-from singer_kit.times import microseconds, parse_utc
+from singer_kit.times import microseconds, not_ahead, parse_utc
 
 from reverse_etl.errors import FatalError, RowError
 from reverse_etl.records import Outcome, Received, SourceRecord
+
+logger = logging.getLogger(__name__)
 
 LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps the `time_extracted` of a RECORD."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Observed times, none of them in the future, which would outlive every later observation."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    reported: bool = False
+
+    def observed(self, time_extracted: object, stream: str) -> int:
+        """The observed time in microseconds; now, if the message has none, or a future one."""
+        now = self.now()
+        try:
+            moment = parse_utc(time_extracted)
+        except (ValueError, TypeError):
+            return microseconds(now)
+        observed = not_ahead(moment, now)
+        if observed != moment and not self.reported:
+            self.reported = True
+            logger.warning(
+                "a record of %s was observed in the future, at %s: such records count as observed "
+                "now. Check the clock of the source",
+                stream,
+                moment.isoformat(),
+            )
+        return microseconds(observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +61,7 @@ class Receiver:
     stream: str
     key_properties: tuple[str, ...]
     validate: Callable[[Any], Any]
+    clock: Clock = field(default_factory=Clock)
 
     @classmethod
     def for_schema(
@@ -54,7 +84,7 @@ class Receiver:
         received = Received([], [])
         for record in raw:
             values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
-            observed_us = observed(record.get(EXTRACTED_AT))
+            observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
             source = SourceRecord(self.stream, self.key(values), values, observed_us)
             error = self.error_of(values)
             if error is None:
@@ -108,11 +138,3 @@ def without_enums(schema: Any) -> Any:
             if name != "enum" or not isinstance(value, list)
         }
     return [without_enums(item) for item in schema] if isinstance(schema, list) else schema
-
-
-def observed(time_extracted: object) -> int:
-    """The observed time in microseconds; now, if the message has none."""
-    try:
-        return microseconds(parse_utc(time_extracted))
-    except (ValueError, TypeError):
-        return microseconds(datetime.now(UTC))

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import fastjsonschema
 import msgspec
 import rfc8785
-from singer_kit.times import parse_utc, utc_text
+from singer_kit.times import not_ahead, parse_utc, utc_text
 
 from tap_canai.schema_files import load_schema
 
@@ -50,6 +51,12 @@ class Event:
     at: str
     """When it happened, as the envelope says: UTC with microseconds."""
     data: Mapping[str, Any]
+
+
+def at_latest(event: Event, now: datetime) -> Event:
+    """The event, which happened now if its envelope names a time in the future."""
+    latest = not_ahead(parse_utc(event.at), now)
+    return replace(event, at=utc_text(latest))
 
 
 def event_schema(kind: str) -> dict[str, Any]:

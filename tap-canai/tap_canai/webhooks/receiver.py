@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tap_canai.webhooks.deliverer import Deliverer
-from tap_canai.webhooks.events import Event, NotAnEventError, parse
+from tap_canai.webhooks.events import Event, NotAnEventError, at_latest, parse
 from tap_canai.webhooks.inbox import Inbox, InboxError
 from tap_canai.webhooks.limits import Allowance, Limits
 from tap_canai.webhooks.metrics import Metrics
@@ -59,6 +60,7 @@ class Receiver:
     metrics: Metrics = field(default_factory=Metrics)
     writer: Writer | None = None
     stopping: bool = False
+    future_logged: bool = False
 
     def __post_init__(self) -> None:
         self.senders = Allowance(self.limits.sender_per_second)
@@ -122,7 +124,7 @@ class Receiver:
         body = await self._checked_body(request)
         assert self.writer is not None
         try:
-            event = parse(body)
+            event = self._not_ahead(parse(body))
             await self.writer.write(event, len(body))
         except NotAnEventError as error:
             raise RefusedError(422, str(error)) from None
@@ -131,6 +133,18 @@ class Receiver:
         except InboxError:
             raise RefusedError(503, "the inbox cannot be written", 1) from None
         return event
+
+    def _not_ahead(self, event: Event) -> Event:
+        """The event, not in the future; the log reports the first that was."""
+        checked = at_latest(event, datetime.now(UTC))
+        if checked.at != event.at and not self.future_logged:
+            self.future_logged = True
+            logger.warning(
+                "an event of the future was received: such events count as happened now. "
+                "Check the clocks of the platform and of this machine",
+                extra={"timestamp": event.at},
+            )
+        return checked
 
     def _refusal(self, refused: RefusedError) -> Response:
         self.metrics.refused.labels(str(refused.status)).inc()

@@ -95,5 +95,5 @@ class Events(CanAIStream):
         return self.normal_record(row, self.schema["properties"])
 
     def observed_at(self, record: Mapping[str, Any]) -> datetime | None:
-        """When the event happened."""
-        return parse_utc(record["timestamp"])
+        """When the event happened; not after it was received."""
+        return self.not_ahead(parse_utc(record["timestamp"]), parse_utc(record["received_at"]))
