@@ -9,6 +9,7 @@ from reverse_etl.ledger.entries import (
     FieldMark,
     Scope,
     Waiting,
+    forgotten,
 )
 from reverse_etl.ledger.store import Ledger
 
@@ -22,4 +23,5 @@ __all__ = [
     "Ledger",
     "Scope",
     "Waiting",
+    "forgotten",
 ]

@@ -11,6 +11,8 @@ import msgspec
 
 FILE_MARK = "-> file"
 """The name under which an entry marks its attachment, beside the fields."""
+FINGERPRINT_BYTES = 8
+"""Of a fingerprint, before the version of the rule that made it. Earlier ledgers have no more."""
 State = Literal["pending", "settled", "dead"]
 TRANSITIONS: dict[State | None, set[State]] = {
     None: {"pending", "settled", "dead"},
@@ -57,6 +59,10 @@ class Entry:
         marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
         return cls(key, state, crm_id, columns["r"], marks)
 
+    def forgotten(self) -> dict[str, bytes]:
+        """Fingerprints that no record has, of the same versions: every rule compares again."""
+        return {rule: forgotten(known) for rule, known in self.fingerprints.items()}
+
     def is_ahead(self, latest_us: int) -> bool:
         """Returns True if a field was observed after this time, which is the latest possible."""
         return any(mark.observed_us > latest_us for mark in self.marks.values())
@@ -64,13 +70,14 @@ class Entry:
     def healed(self, latest_us: int) -> Entry:
         """The entry with unknown times instead of those after this one: the next observation wins.
 
-        Fingerprints go as well, or a record known by its own would keep the field as it is.
+        Fingerprints go as well, but for the version of their rule: a record known by its own would
+        keep the field as it is.
         """
         marks = {
             name: mark if mark.observed_us <= latest_us else FieldMark(mark.hash, 0)
             for name, mark in self.marks.items()
         }
-        return replace(self, marks=marks, fingerprints={})
+        return replace(self, marks=marks, fingerprints=self.forgotten())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +149,13 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.dead or self.closed or self.waiting or self.done_waiting)
+
+
+def version_of(fingerprint: bytes) -> bytes:
+    """The version under which a fingerprint was made; empty if an earlier ledger made it."""
+    return fingerprint[FINGERPRINT_BYTES:]
+
+
+def forgotten(fingerprint: bytes) -> bytes:
+    """A fingerprint that no record has any more, of the same version."""
+    return bytes(FINGERPRINT_BYTES) + version_of(fingerprint)

@@ -21,6 +21,7 @@ from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
+from reverse_etl.ledger.versions import RuleVersions
 from reverse_etl.ledger.waiting import WaitingRows
 
 ENTRY_KEY = ["crm", "account", "object", "key"]
@@ -43,6 +44,7 @@ class Ledger:
         self.jobs = JobRows(self.rows)
         self.doubts = DoubtRows(self.rows)
         self.future = FutureTimes(self.rows)
+        self.versions = RuleVersions(self.rows)
 
     @staticmethod
     def open(url: str) -> Engine:

@@ -49,7 +49,7 @@ class EntryRow(Base):
     crm_id: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(8))
     fields: Mapped[bytes] = mapped_column(LargeBinary)
-    """msgpack: {"r": {rule: fingerprint}, "f": {field: [hash, observed_us]}}"""
+    """msgpack: {"r": {rule: fingerprint + version}, "f": {field: [hash, observed_us]}}"""
     run_id: Mapped[str] = mapped_column(String(36))
     __table_args__ = (Index("ix_entry_crm_id", "crm", "account", "object", "crm_id"),)
 
@@ -121,6 +121,22 @@ class DoubtRow(Base):
     near: Mapped[dict[str, Any]] = mapped_column(JSON)
     """CRM ids of what the record refers to, by field: some records are found by these alone."""
     run_id: Mapped[str] = mapped_column(String(36))
+
+
+class RuleVersionRow(Base):
+    """What a rule said when a run first saw it so."""
+
+    __tablename__ = "rule_version"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    version: Mapped[str] = mapped_column(String(8), primary_key=True)
+    """The hash of the whole rule, in hex; fingerprints end in it."""
+    stream: Mapped[str] = mapped_column(String(120))
+    object: Mapped[str] = mapped_column(String(80))
+    parts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A hash by field, link, and other part."""
+    seen_at: Mapped[str] = mapped_column(String(27))
 
 
 class TombstoneRow(Base):

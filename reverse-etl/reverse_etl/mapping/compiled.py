@@ -61,6 +61,8 @@ class CompiledRule:
     """The links to other records, without the owner."""
     reference_infos: Mapping[str, FieldInfo]
     """The fields that hold the CRM ids of links."""
+    version: bytes = b""
+    """The hash of what the rule says, in which its fingerprints end."""
 
     @property
     def name(self) -> str:
@@ -140,7 +142,7 @@ class CompiledRule:
             fields=values,
             links=links,
             source=source,
-            fingerprint=fingerprint(values, links),
+            fingerprint=fingerprint(values, links) + self.version,
             leaving=leaving,
             file=None if leaving else self._file(source),
         )

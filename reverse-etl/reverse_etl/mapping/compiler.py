@@ -28,6 +28,7 @@ from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 from reverse_etl.mapping.money import with_currency
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.mapping.schemas import NoSuchPathError, schema_at
+from reverse_etl.mapping.versions import rule_version
 from reverse_etl.mapping.where import compile_where
 from reverse_etl.objects import FieldWanted, LinkForm, ObjectSpec
 from reverse_etl.values import FieldInfo, Value, canonical
@@ -106,6 +107,7 @@ class RuleCompiler:
                 compiled_link(link, form) for link, form in zip(rule.links, forms, strict=True)
             ),
             reference_infos=reference_infos(rule, forms, crm_fields),
+            version=rule_version(rule),
         )
 
     def _kind(self, field: FieldRule, properties: Mapping[str, Any]) -> SourceKind:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reverse_etl.errors import RowError
-from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, forgotten
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.letters import letter, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -156,10 +156,10 @@ def held_entry(
         before = marks.get(name)
         if before is not None and before.hash != mark.hash:
             # The field is no longer as other rules last sent it: they must compare it again.
-            fingerprints = {}
+            fingerprints = entry.forgotten()
         marks[name] = mark
-    if outcome.whole:
-        fingerprints[rule.name] = record.fingerprint
+    known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
+    fingerprints[rule.name] = known
     return replace(
         entry,
         state="settled",

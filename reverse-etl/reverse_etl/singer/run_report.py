@@ -14,6 +14,7 @@ from reverse_etl.crm.adapter import Account, CallCount
 from reverse_etl.ledger import DeadLetter
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.least_calls import least_calls
+from reverse_etl.pipeline.mapping_changes import Lack
 from reverse_etl.pipeline.outcomes import Outcomes
 
 SUMMARY = ("created", "updated", "unchanged", "waiting", "rejected", "not_attempted")
@@ -29,6 +30,8 @@ class RunReport:
     message: str
     account: Account
     outcomes: Outcomes
+    lacks: Sequence[Lack] = ()
+    """What known records do not have of a changed mapping."""
 
     def build(
         self,
@@ -48,6 +51,7 @@ class RunReport:
             "objects": {name: count.report() for name, count in self.outcomes.objects.items()},
             "links": self.outcomes.link_report(),
             "attachments": self.outcomes.attachment_report(),
+            "mapping_changes": [lack.report() for lack in self.lacks],
             "calls": self._calls(objects, calls or CallCount()),
             "dead_letters": [
                 {

@@ -103,6 +103,15 @@ COMMON: list[th.Property[Any]] = [
         "bookmarks stay in the STATE, so a rule written later does not see earlier records.",
     ),
     th.Property(
+        "on_mapping_change",
+        th.StringType,
+        default="warn",
+        allowed_values=["warn", "fail"],
+        title="On mapping change",
+        description="What to do if known records lack what a changed rule adds, until a full "
+        "refresh brings it: warn, or fail before the first record.",
+    ),
+    th.Property(
         "max_concurrency",
         th.IntegerType(minimum=1, maximum=32),
         title="Max concurrency",

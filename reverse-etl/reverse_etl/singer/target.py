@@ -38,6 +38,7 @@ from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
+from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
@@ -78,6 +79,8 @@ class CrmTarget(Target):
         self.control = RunControl()
         self.outcomes = Outcomes()
         self.states = StateQueue()
+        self.changes: MappingChanges | None = None
+        self.lacks: list[Lack] = []
         self._account = Account("")
         self._draining: set[str] = set()
 
@@ -214,9 +217,12 @@ class CrmTarget(Target):
         with self.control.within_budget():
             if self.engine is None and not self.control.spent:
                 self.engine = self._open_account()
+                fail = self.config.get("on_mapping_change") == "fail"
+                self.changes = MappingChanges(self.engine.ledger, self.name, fail)
                 # Nothing of this run is in flight yet: a signal need not wait for a job's end.
                 self.engine.jobs.adopt()
-        if self.engine is not None:
+        if self.engine is not None and self.changes is not None:
+            self.changes.open_stream(self.engine.rules_of(stream))
             with self.control.working():
                 self.engine.open_stream(stream, schema, key_properties)
 
@@ -300,6 +306,7 @@ class CrmTarget(Target):
         if self.engine is not None:
             with self.control.working():
                 self.engine.close()
+                self.lacks = self.changes.close() if self.changes is not None else []
         self._release_states()
 
     # The end
@@ -317,7 +324,7 @@ class CrmTarget(Target):
 
     def _end(self, exit_code: int, message: str) -> None:
         """Write the report, log it in a line, and close the run in the ledger."""
-        report = RunReport(self.name, exit_code, message, self._account, self.outcomes)
+        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
         if self.engine is None:
             built = report.build(self.objects)
             report.save(built, report_dir(self.config, self.name))
