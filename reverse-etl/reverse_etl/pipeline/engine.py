@@ -31,6 +31,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.prepare import Preparation
+from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settlement, Settler
@@ -103,9 +104,7 @@ class Engine:
 
     def receive(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> Received:
         """Stage 2, and the planned writes: one per record and rule."""
-        if (
-            stream not in self.receivers
-        ):  # the budget was spent before its rules could be made ready
+        if stream not in self.receivers:  # the budget was spent before its rules were ready
             for rule in self.rules_of(stream):
                 self.outcomes.never(rule.object, "not_attempted", len(raw))
             return Received([], [])
@@ -181,8 +180,11 @@ class Engine:
         """
         with self.control.within_budget():
             properties = stream_properties(schema)
+            provisioning = Provisioning(
+                self.adapter, self.ledger, self.control, self.outcomes, self.settings.provision
+            )
             preparation = Preparation(
-                self.adapter, self.functions, self.settings.provision, self.settings.add_options
+                self.adapter, self.functions, provisioning, self.settings.add_options
             )
             compiled, absent = preparation.compile(self.rules_of(stream), properties)
             receiver = Receiver.for_schema(stream, schema, key_properties)

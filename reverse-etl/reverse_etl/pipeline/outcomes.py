@@ -110,6 +110,8 @@ class Outcomes:
     objects: dict[str, ObjectCount] = field(default_factory=dict)
     links: Count = field(default_factory=Count)
     attachments: Count = field(default_factory=Count)
+    created_fields: dict[str, list[str]] = field(default_factory=dict)
+    """Names of fields that were created in the CRM, by object."""
     _received: Counter[str] = field(default_factory=Counter)
 
     def received(self, stream: str) -> None:

@@ -26,6 +26,7 @@ from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
+from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.values import FieldInfo
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Preparation:
 
     adapter: Adapter
     functions: Mapping[str, Function]
-    provision: bool
+    provisioning: Provisioning
     adds_options: bool = False
 
     def compile(
@@ -64,7 +65,7 @@ class Preparation:
                 fields = self._fields(rule, spec, compiler.wanted_fields(rule, properties))
                 forms = self._link_forms(rule)
                 self._remember(spec, forms)
-                fields = self._provisioned(rule, fields, reference_fields(forms, fields))
+                fields = self.provisioning.create(rule, fields, reference_fields(forms, fields))
             except NoSuchObjectError as error:
                 if not spec.optional:
                     raise self._no_such_object(rule, error) from None
@@ -93,20 +94,11 @@ class Preparation:
             fields = self.adapter.describe(rule.object)
         except NoSuchObjectError:
             # A mistyped name must not become an object in a customer's CRM.
-            if not self.provision or not spec.listed:
+            if not self.provisioning.is_on or not spec.listed:
                 raise
             fields = {}
         missing = [field for field in wanted if field.name not in fields]
-        return self._provisioned(rule, fields, missing)
-
-    def _provisioned(
-        self, rule: Rule, fields: Mapping[str, FieldInfo], missing: Sequence[FieldWanted]
-    ) -> Mapping[str, FieldInfo]:
-        """The fields once those that are missing have been created, where `provision` is on."""
-        if not missing or not self.provision:
-            return fields
-        self.adapter.provision(rule.object, missing)
-        return self.adapter.describe(rule.object)
+        return self.provisioning.create(rule, fields, missing)
 
     def _link_forms(self, rule: Rule) -> list[LinkForm]:
         """The forms of a rule's links, in order. Raises: MappingError, CrmError."""
@@ -114,7 +106,9 @@ class Preparation:
         for link in rule.links:
             wanted = LinkWanted(link.to, link.field, link.label)
             try:
-                form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
+                form = self.adapter.link_form(
+                    rule.object, wanted, provision=self.provisioning.is_on
+                )
                 if link.found_by:
                     self._check_found_by(rule, link)
             except (NoSuchLinkError, NoSuchObjectError) as error:

@@ -51,6 +51,7 @@ class RunReport:
             "objects": {name: count.report() for name, count in self.outcomes.objects.items()},
             "links": self.outcomes.link_report(),
             "attachments": self.outcomes.attachment_report(),
+            "created_fields": self.outcomes.created_fields,
             "mapping_changes": [lack.report() for lack in self.lacks],
             "calls": self._calls(objects, calls or CallCount()),
             "dead_letters": [
