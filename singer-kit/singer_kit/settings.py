@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from singer_kit.errors import SettingError
-from singer_kit.known_settings import check_environment, check_settings
+from singer_kit.known_settings import check_environment, check_settings, known_settings
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
@@ -54,9 +54,19 @@ def with_environment(plugin: Any, settings: Mapping[str, Any]) -> dict[str, Any]
     """
     check_settings(plugin, settings)
     # the SDK offers no public way to read a plugin's environment variables
-    from_environment = plugin._env_var_config
+    try:
+        from_environment = plugin._env_var_config
+    except ValueError:  # text instead of a number: the validation that follows names the setting
+        from_environment = environment_texts(plugin)
     check_environment(plugin)  # only now: the SDK has read a .env file into the environment
     return coerced({**settings, **from_environment}, plugin.config_jsonschema)
+
+
+def environment_texts(plugin: Any) -> dict[str, str]:
+    """The environment variables of a plugin's settings, as they are."""
+    prefix = str(plugin._env_var_prefix)
+    texts = {name: os.environ.get(f"{prefix}{name.upper()}") for name in known_settings(plugin)}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:

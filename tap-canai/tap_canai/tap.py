@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import IO, Any, Self, cast
 
-from singer_kit.settings import bad_setting, command_line_settings
+import click
+from singer_kit.settings import bad_setting, command_line_settings, settings_from_files
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 
@@ -132,6 +133,12 @@ class TapCanAI(Tap):
             raise StreamsFailedError(
                 f"Streams failed: {', '.join(failures)}.", "Look at the messages above."
             )
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """The settings of `--config`. Raises: SettingError if a file cannot be read."""
+        settings_from_files(value)  # the SDK would end with a traceback
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     def invoke(  # type: ignore[override]

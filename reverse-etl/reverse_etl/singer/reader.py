@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
@@ -20,11 +21,19 @@ class MessageReader(GenericSingerReader[str]):
 
     default_input: IO[str] = sys.stdin
 
+    def process_lines(
+        self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Process all messages; a blank line is not one. Raises: FatalError."""
+        lines = (line for line in file_input or self.default_input if not line.isspace())
+        # the SDK only iterates over its input
+        return super().process_lines(cast(IO[str], lines), callbacks)
+
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """One message. Raises: FatalError, which quotes nothing of the line."""
         try:
             message = DECODER.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
             cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
             raise FatalError(
                 f"A line of {len(line)} characters is not valid JSON.{cut}",

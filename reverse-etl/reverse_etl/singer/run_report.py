@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reverse_etl.crm.adapter import Account, CallCount
+from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.least_calls import least_calls
@@ -26,7 +27,8 @@ class RunReport:
     """What a run did. The shape of the report is fixed: scripts read it."""
 
     target: str
-    exit_code: int
+    exit_code: int | None
+    """None while the run goes on."""
     message: str
     account: Account
     outcomes: Outcomes
@@ -83,14 +85,23 @@ class RunReport:
 
     @staticmethod
     def save(report: Mapping[str, Any], folder: Path) -> Path:
-        """Write `latest.json` that only its owner can read, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=2)
-            file.write("\n")
+        """Write `latest.json` that only its owner can read, whole or not at all.
+
+        Raises: SettingError.
+        """
         path = folder / "latest.json"
-        os.replace(name, path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(report, file, indent=2)
+                file.write("\n")
+            os.replace(name, path)
+        except OSError as error:
+            raise SettingError(
+                f"The report cannot be written to report_dir ({error.strerror}).",
+                "Name a folder that can be written.",
+            ) from None
         return path
 
     @staticmethod

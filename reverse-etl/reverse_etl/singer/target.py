@@ -21,7 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
 
-from singer_kit.settings import bad_setting, command_line_settings
+import click
+from singer_kit.settings import bad_setting, command_line_settings, settings_from_files
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
@@ -135,6 +136,12 @@ class CrmTarget(Target):
         return self.mapping.namespace
 
     @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """The settings of `--config`. Raises: SettingError if a file cannot be read."""
+        settings_from_files(value)  # the SDK would end with a traceback
+        return super().cb_config(ctx, param, value)
+
+    @classmethod
     def invoke(  # type: ignore[override]
         cls,
         *,
@@ -159,6 +166,8 @@ class CrmTarget(Target):
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
+        running = RunReport(self.name, None, "running", self._account, self.outcomes)
+        running.save(running.build(self.objects), report_dir(self.config, self.name))
         exit_code, message = 1, "ended by an unexpected error"
         try:
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
