@@ -127,7 +127,7 @@ def is_one_letter_off(new: str, known: str) -> bool:
 
 
 def is_custom(name: str) -> bool:
-    """Returns True if a name ends as those of Salesforce's custom fields do."""
+    """Returns True if a name has the ending that marks custom fields in some CRMs."""
     return name.casefold().endswith("__c")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import IO, Any, cast
@@ -23,7 +22,7 @@ class MessageReader(GenericSingerReader[str]):
 
     def process_lines(
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
-    ) -> Counter[str]:
+    ) -> Any:
         """Process all messages; a blank line is not one. Raises: FatalError."""
         lines = (line for line in file_input or self.default_input if not line.isspace())
         # the SDK only iterates over its input
