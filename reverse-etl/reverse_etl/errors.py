@@ -104,9 +104,7 @@ class ReverseEtlError(Exception):
 class RowError(ReverseEtlError):
     """Why a rule or a CRM does not take one row; `fields` are the CRM fields at fault, if known."""
 
-    def __init__(
-        self, code: str, message: str, hint: str = "", fields: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, code: str, message: str, hint: str = "", fields: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.code, self.message, self.hint = code, message, hint
         self.fields = tuple(fields)

@@ -11,7 +11,6 @@ from sandbox.clock import Clock
 from sandbox.http import Call, Reply, Router
 from sandbox.pace import Pace
 
-
 NEWLY_REQUIRED = "cost_center"
 """The field that an administrator makes required where a `refuse_all` names no other."""
 

@@ -21,8 +21,8 @@ about a value: a bulk row answers `Failed to deserialize field at col 0. Due to,
 a valid value for the type xsd:dateTime`. Source: simple-salesforce issue 372 and Snowfakery issue
 793, read 2026-11-29."""
 MISSING_PARENT = "Foreign key external ID"
-"""How the message begins when the record that an INVALID_FIELD's row links to is missing. Observed in answers of orgs;
-no specification lists messages."""
+"""How the message of an INVALID_FIELD begins if the record that the row links to is missing.
+Observed in answers of orgs; no specification lists messages."""
 RUN_CODES = {
     "INVALID_FIELD": "The field is missing or hidden by field-level security: "
     "grant the user access to it, or set `provision: true`.",

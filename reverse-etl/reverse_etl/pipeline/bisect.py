@@ -5,8 +5,8 @@ in the second half, which then needs no test; if not, nothing is known of the se
 tested together with other rows later. How many rows are tested together depends on how many were
 bad so far: groups that are mostly refused win nothing.
 
-A call that is refused settles no row. Only `EXTRA_CALLS_A_BATCH` more such calls than rows that were
-settled in company are made, so that the worst batch costs hardly more than one call for every row.
+A refused call settles no row. Only `EXTRA_CALLS_A_BATCH` more of them are made than other calls
+saved, so that the worst batch costs hardly more than one call for every row.
 """
 
 from __future__ import annotations
