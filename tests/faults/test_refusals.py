@@ -168,3 +168,14 @@ def test_a_limit_that_is_not_valid_is_one_clear_line(
 ) -> None:
     assert deliver(box, crm, users(1), tmp_path, max_rejected="some").code == 1
     assert "max_rejected is not a valid limit: 'some'." in caplog.text
+
+
+def test_a_number_too_large_for_its_field_is_not_sent(box: Box, tmp_path: Path) -> None:
+    messages = users(3)
+    messages[1]["record"]["total_spent"] = 10**17
+    result = deliver(box, SALESFORCE, messages, tmp_path)
+    assert result.code == 0
+    assert result.counts("Contact") == {"planned": 3, "created": 2, "dead": 1}
+    (letter,) = result.letters
+    assert (letter["stage"], letter["code"]) == ("map", "too_large")
+    assert "digits before the point" in letter["message"]

@@ -260,7 +260,9 @@ class CrmTarget(Target):
 
     def _release_states(self) -> None:
         """Write the newest queued STATE before which every record is settled."""
-        if self.control.spent or (self.engine is not None and self.engine.guard.exceeded):
+        if self.control.spent or not self.states.waiting:
+            return
+        if self.engine is not None and self.engine.guard.exceeded:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
         pending = [self._first_pending(sink) for sink in sinks]
