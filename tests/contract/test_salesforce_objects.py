@@ -232,6 +232,7 @@ def test_a_number_beyond_precision_minus_scale_is_refused(client: Client) -> Non
         client.of("Opportunity").create(
             {"Name": "x", "StageName": "Prospecting", "CloseDate": "2026-01-01", "Amount": 1e16}
         )
-    (error,) = refused.value.content
+    content: Any = refused.value.content
+    (error,) = content
     assert error["errorCode"] == "NUMBER_OUTSIDE_VALID_RANGE"
     assert "value outside of valid range on numeric field" in error["message"]

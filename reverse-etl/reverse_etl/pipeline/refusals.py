@@ -13,7 +13,6 @@ an open dead letter: that they are refused again says nothing new about the rule
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -143,10 +142,10 @@ def refused(rule: CompiledRule, errors: Sequence[RowError]) -> RuleRefusedError:
 
 
 def reason(errors: Sequence[RowError]) -> str:
-    """Why rows were refused: what all of them have in common, or their codes by frequency."""
-    causes = Counter((error.code, error.fields) for error in errors)
+    """Why rows were refused: what all of them have in common, or the codes."""
+    causes = dict.fromkeys((error.code, error.fields) for error in errors)
     if len(causes) > 1:
-        return ", ".join(f"{rows} × {code}" for (code, _), rows in causes.most_common())
+        return "with " + ", ".join(dict.fromkeys(code for code, _ in causes))
     ((code, fields),) = causes
     where = f" at {', '.join(fields)}" if fields else ""
     said = f" ({errors[0].message.rstrip('.')})" if errors[0].message else ""
