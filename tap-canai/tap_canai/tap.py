@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import IO, Any, Self, cast
 
-import click
-from singer_kit.settings import bad_setting, command_line_settings, settings_from_files
+from singer_kit.plugin import CheckedFiles
+from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError
 
@@ -26,7 +26,7 @@ from tap_canai.streams import STREAM_NAMES, STREAMS
 EVENTS = "events"
 
 
-class TapCanAI(Tap):
+class TapCanAI(CheckedFiles, Tap):
     """Users, payments, deliverables and analytics of the CanAI platform; close it after use."""
 
     name = "tap-canai"
@@ -133,12 +133,6 @@ class TapCanAI(Tap):
             raise StreamsFailedError(
                 f"Streams failed: {', '.join(failures)}.", "Look at the messages above."
             )
-
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """The settings of `--config`. Raises: SettingError if a file cannot be read."""
-        settings_from_files(value)  # the SDK would end with a traceback
-        return super().cb_config(ctx, param, value)
 
     @classmethod
     def invoke(  # type: ignore[override]

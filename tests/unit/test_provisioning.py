@@ -91,6 +91,6 @@ def test_two_runs_that_start_together_create_no_field_twice(
         ]
         ends = [(run.communicate(timeout=120)[1], run.returncode) for run in runs]
         assert [code for _, code in ends] == [0, 0], ends
-        # a field that is there twice is an error of every later run
+        # a field that exists twice fails every later run
         assert deliver(box, crm, users([3]), folder, ledger_url=ledger_url).code == 0
         assert len(box.people(crm)) == 3

@@ -11,6 +11,7 @@ from reverse_etl.ledger.entries import (
     Waiting,
     forgotten,
 )
+from reverse_etl.ledger.letters import Reason
 from reverse_etl.ledger.store import Ledger
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Entry",
     "FieldMark",
     "Ledger",
+    "Reason",
     "Scope",
     "Waiting",
     "forgotten",

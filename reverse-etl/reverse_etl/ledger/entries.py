@@ -157,5 +157,5 @@ def version_of(fingerprint: bytes) -> bytes:
 
 
 def forgotten(fingerprint: bytes) -> bytes:
-    """A fingerprint that no record has any more, of the same version."""
+    """A fingerprint that matches no record, of the same version."""
     return bytes(FINGERPRINT_BYTES) + version_of(fingerprint)

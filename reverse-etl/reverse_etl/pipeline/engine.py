@@ -23,6 +23,8 @@ from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
+from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.guard import Guard, Limit
 from reverse_etl.pipeline.jobs import Jobs
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.map import map_block
@@ -33,6 +35,7 @@ from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.prepare import Preparation
 from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.receive import Receiver
+from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settlement, Settler
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
@@ -42,25 +45,6 @@ from reverse_etl.records import Mapped, Outcome, Received, SourceRecord, Write
 
 DEFERRED_PAUSE_S = 0.3
 """Time between two looks at keys that another process holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What a user may set of the engine."""
-
-    provision: bool = False
-    force: bool = False
-    max_concurrency: int = 1
-    link_wait_days: float = 7
-    attach: bool = False
-    merge_duplicates: bool = False
-    regress: bool = False
-    """True if `forward_only` fields may go back."""
-    allow_private_hosts: bool = False
-    add_options: bool = False
-    """True if values that come up are added to choice fields of the CRM."""
-    gather: bool = True
-    """False if the user has set the size of a block: its writes then go out with it."""
 
 
 @dataclass
@@ -135,6 +119,8 @@ class Engine:
     def check(self) -> None:
         """The law: only what is held back has no outcome. Raises: LawBrokenError."""
         held = self.spools.held()
+        for name, number in self.refusals.held().items():
+            held[name] = held.get(name, 0) + number
         for rule in self._all_rules():
             deferred = len(self.planner.deferred.get(rule.name, ()))
             held[rule.object] = held.get(rule.object, 0) + deferred
@@ -180,13 +166,12 @@ class Engine:
         """
         with self.control.within_budget():
             properties = stream_properties(schema)
+            chosen = self.settings
             provisioning = Provisioning(
-                self.adapter, self.ledger, self.control, self.outcomes, self.settings.provision
+                self.adapter, self.ledger, self.control, self.outcomes, chosen.provision
             )
-            preparation = Preparation(
-                self.adapter, self.functions, provisioning, self.settings.add_options
-            )
-            compiled, absent = preparation.compile(self.rules_of(stream), properties)
+            prepare = Preparation(self.adapter, self.functions, provisioning, chosen.add_options)
+            compiled, absent = prepare.compile(self.rules_of(stream), properties)
             receiver = Receiver.for_schema(stream, schema, key_properties)
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
@@ -199,9 +184,12 @@ class Engine:
         self.drain_all()
         self.run_deferred()
         self.retry_all_waiting()
+        self.settler.settle_held()
         for rule in self._all_rules():
             with self.control.within_budget():
                 self.duplicates.settle(rule)
+        self.check()
+        self.guard.judge(at_the_end=True)
 
     def retry_all_waiting(self) -> None:
         """Try what waits, again as long as some of it goes out: it may bring what others wait for.
@@ -270,7 +258,7 @@ class Engine:
     def unfinished(self, stream: str) -> bool:
         """Returns True if records of a stream have no outcome yet, so that its STATE must wait."""
         deferred = any(rule.name in self.planner.deferred for rule in self.compiled.get(stream, ()))
-        return deferred or self.spools.holds(stream)
+        return deferred or self.spools.holds(stream) or self.refusals.holds(stream)
 
     def _all_rules(self) -> Iterator[CompiledRule]:
         for rules in self.compiled.values():
@@ -303,12 +291,26 @@ class Engine:
     def sender(self) -> Sender:
         """Stage 6."""
         concurrency = self.settings.max_concurrency
-        return Sender(self.adapter, self.control, concurrency, doubt=self.duplicates.note)
+        return Sender(
+            self.adapter, self.control, concurrency,
+            doubt=self.duplicates.note, refusals=self.refusals,
+        )  # fmt: skip
 
     @cached_property
     def settler(self) -> Settler:
         """Stage 7."""
-        return Settler(self.ledger, self.outcomes)
+        return Settler(self.ledger, self.outcomes, self.refusals, self.guard)
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Rows that the CRM refuses before it has taken one of their rule."""
+        return Refusals(self.ledger.letters.open_keys)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Ends the run when too much is rejected. Raises: SettingError."""
+        limit = Limit.parse(self.settings.max_rejected)
+        return Guard(limit, self.outcomes, self.control, self.ledger)
 
     @cached_property
     def linker(self) -> Linker:
@@ -334,7 +336,7 @@ class Engine:
     @cached_property
     def jobs(self) -> Jobs:
         """Stages 5 to 7 for what is gathered."""
-        return Jobs(self.adapter, self.ledger, self.control, self.deliver)
+        return Jobs(self.adapter, self.ledger, self.control, self.deliver, self.refusals)
 
     @cached_property
     def waiting(self) -> WaitingRoom:

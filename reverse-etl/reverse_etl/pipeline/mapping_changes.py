@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,11 @@ class MappingChanges:
     """Rules that this run saw for the first time."""
     rules: list[Rule] = field(default_factory=list)
     """Rules of the streams that came."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], ledger: Ledger, target: str) -> MappingChanges:
+        """As the settings say."""
+        return cls(ledger, target, fail=config.get("on_mapping_change") == "fail")
 
     def open_stream(self, rules: Iterable[Rule]) -> None:
         """Note the rules of a stream before its first record.

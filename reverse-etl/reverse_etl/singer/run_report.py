@@ -6,13 +6,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from reverse_etl.crm.adapter import Account, CallCount
 from reverse_etl.errors import SettingError
-from reverse_etl.ledger import DeadLetter
+from reverse_etl.ledger import DeadLetter, Reason
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.least_calls import least_calls
 from reverse_etl.pipeline.mapping_changes import Lack
@@ -41,6 +41,7 @@ class RunReport:
         calls: CallCount | None = None,
         letters: Sequence[DeadLetter] = (),
         run_id: str = "",
+        reasons: Sequence[Reason] = (),
     ) -> dict[str, Any]:
         """The report as data; `calls` is None if no account was opened."""
         return {
@@ -56,6 +57,7 @@ class RunReport:
             "created_fields": self.outcomes.created_fields,
             "mapping_changes": [lack.report() for lack in self.lacks],
             "calls": self._calls(objects, calls or CallCount()),
+            "opened_letters": [asdict(reason) for reason in reasons],
             "dead_letters": [
                 {
                     "key": letter.key,
@@ -122,3 +124,12 @@ def counts_text(counts: Mapping[str, Any]) -> str:
     numbers["skipped"] = sum(counts["skipped"].values())
     shown = [f"{number} {name.replace('_', ' ')}" for name, number in numbers.items() if number]
     return ", ".join(shown) or "nothing to do"
+
+
+def save_running(target: str, folder: Path) -> None:
+    """Replace the report of an earlier run by one that says that a run goes on.
+
+    Raises: SettingError.
+    """
+    running = RunReport(target, None, "running", Account(""), Outcomes())
+    running.save(running.build({}), folder)

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
 
-import click
-from singer_kit.settings import bad_setting, command_line_settings, settings_from_files
+from singer_kit.plugin import CheckedFiles
+from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
@@ -33,7 +33,7 @@ from reverse_etl.errors import (
     ReverseEtlError,
     StoppedError,
 )
-from reverse_etl.ledger import Ledger, Scope
+from reverse_etl.ledger import Ledger, Reason, Scope
 from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
@@ -43,7 +43,7 @@ from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
-from reverse_etl.singer.run_report import RunReport
+from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.settings import (
     engine_settings,
     ledger_url,
@@ -58,7 +58,7 @@ STOP_GRACE_S = 20.0
 """Default of the setting `stop_grace_s`."""
 
 
-class CrmTarget(Target):
+class CrmTarget(CheckedFiles, Target):
     """A Singer target for one CRM; a subclass gives the adapter, its rules and its functions."""
 
     message_reader_class = MessageReader
@@ -124,22 +124,12 @@ class CrmTarget(Target):
     @cached_property
     def streams(self) -> StreamChoice:
         """Which streams are mapped, ignored, or neither. Raises: MappingError."""
-        return StreamChoice(
-            frozenset(rule.stream for rule in self.rules),
-            self.config.get("ignore_streams") or (),
-            fail=self.config.get("on_unmapped_stream") == "fail",
-        )
+        return StreamChoice.of(self.config, self.rules)
 
     @property
     def namespace(self) -> Namespace:
         """Under which name `provision` puts what it creates. Raises: MappingError."""
         return self.mapping.namespace
-
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """The settings of `--config`. Raises: SettingError if a file cannot be read."""
-        settings_from_files(value)  # the SDK would end with a traceback
-        return super().cb_config(ctx, param, value)
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -166,8 +156,7 @@ class CrmTarget(Target):
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
-        running = RunReport(self.name, None, "running", self._account, self.outcomes)
-        running.save(running.build(self.objects), report_dir(self.config, self.name))
+        save_running(self.name, report_dir(self.config, self.name))
         exit_code, message = 1, "ended by an unexpected error"
         try:
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
@@ -180,6 +169,7 @@ class CrmTarget(Target):
             exit_code, message = 128 + stopped.signal_number, str(stopped)
             raise
         except (FatalError, ReverseEtlError) as error:
+            exit_code = error.exit_code if isinstance(error, FatalError) else 1
             message = str(error)
             raise
         finally:
@@ -208,10 +198,7 @@ class CrmTarget(Target):
     # Streams
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """A sink that delivers, or one that only counts.
-
-        Raises: SettingError if unmapped streams must not come.
-        """
+        """A sink that delivers, or one that only counts. Raises: SettingError."""
         return CrmSink if self.streams.is_mapped(stream_name) else UnmappedSink
 
     @property
@@ -226,8 +213,7 @@ class CrmTarget(Target):
         with self.control.within_budget():
             if self.engine is None and not self.control.spent:
                 self.engine = self._open_account()
-                fail = self.config.get("on_mapping_change") == "fail"
-                self.changes = MappingChanges(self.engine.ledger, self.name, fail)
+                self.changes = MappingChanges.of(self.config, self.engine.ledger, self.name)
                 # Nothing of this run is in flight yet: a signal need not wait for a job's end.
                 self.engine.jobs.adopt()
         if self.engine is not None and self.changes is not None:
@@ -272,7 +258,9 @@ class CrmTarget(Target):
 
     def _release_states(self) -> None:
         """Write the newest queued STATE before which every record is settled."""
-        if self.control.spent or not self.streams.may_acknowledge:
+        if self.control.spent or not self.states.waiting or not self.streams.may_acknowledge:
+            return
+        if self.engine is not None and self.engine.guard.exceeded:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
         pending = [self._first_pending(sink) for sink in sinks]
@@ -341,9 +329,21 @@ class CrmTarget(Target):
             with self.engine.ledger as ledger:
                 self.engine.abandon()
                 letters = ledger.letters.open()
+                reasons = ledger.letters.reasons()
                 adapter = self.engine.adapter
                 run_id = ledger.scope.run_id
-                built = report.build(adapter.objects, adapter.calls, letters, run_id)
+                built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
                 report.save(built, report_dir(self.config, self.name))
                 ledger.end_run(exit_code, built, self.outcomes.rows())
+            self._warn_of_letters(reasons)
         self.logger.info("%s: %s", self.name, report.summary(built))
+
+    def _warn_of_letters(self, reasons: Sequence[Reason]) -> None:
+        """Say how many dead letters the run opened, and why."""
+        if reasons:
+            self.logger.warning(
+                "%d dead letters were opened: %s. `%s dead-letters list` says what to do.",
+                sum(reason.letters for reason in reasons),
+                ", ".join(map(str, reasons)),
+                self.name,
+            )

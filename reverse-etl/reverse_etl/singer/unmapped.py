@@ -1,4 +1,4 @@
-"""Streams that no rule maps: what is said of them, and what of the STATE goes out.
+"""Streams that no rule maps: warnings about them, and the part of the STATE that goes out.
 
 A rule that is written later must see such a stream from its beginning. So the stream's bookmark is
 taken out of the STATE, unless the setting `ignore_streams` names the stream.
@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from reverse_etl.errors import SettingError
+from reverse_etl.mapping.rules import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,15 @@ class StreamChoice:
                 "ignore_streams",
                 stream,
             )
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], rules: Iterable[Rule]) -> StreamChoice:
+        """The choice that settings and rules make."""
+        return cls(
+            frozenset(rule.stream for rule in rules),
+            config.get("ignore_streams") or (),
+            fail=config.get("on_unmapped_stream") == "fail",
+        )
 
     def is_mapped(self, stream: str) -> bool:
         """Note that a stream came; returns True if a rule maps it.
