@@ -13,7 +13,13 @@ from sandbox.hubspot.definitions import (
     default_properties,
     property_group,
 )
-from sandbox.hubspot.errors import RefusedError, invalid, invalid_association, not_found, required
+from sandbox.hubspot.errors import (
+    RefusedError,
+    end_not_found,
+    invalid,
+    invalid_association,
+    required,
+)
 from sandbox.hubspot.object_types import OBJECT_TYPES, TYPE_NAMES, shown_name
 from sandbox.hubspot.values import stored, text_of, value_error
 
@@ -245,13 +251,20 @@ class Portal:
         if wanted is None:
             raise invalid_association("HUBSPOT_DEFINED", 0)
 
-        for kind, record_id in (start, end):
-            if self.find(kind, record_id) is None:
-                raise not_found(f"{self.type_id(kind)} {record_id} does not exist")
+        for error in self.missing_ends(start, end):
+            raise error
         self._add_link(start, end, wanted)
         if plain is not None:
             self._add_link(start, end, plain)
         return wanted
+
+    def missing_ends(self, start: End, end: End) -> list[RefusedError]:
+        """What a link is refused for if one of its ends, or each, does not exist."""
+        return [
+            end_not_found(name, shown_name(kind).lower(), record_id)
+            for name, (kind, record_id) in (("FROM", start), ("TO", end))
+            if self.find(kind, record_id) is None
+        ]
 
     def _add_link(self, start: End, end: End, there: AssociationType) -> None:
         back = self.association_types.back(start[0], end[0], there)
