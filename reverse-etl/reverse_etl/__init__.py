@@ -44,7 +44,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
 
 __all__ = [
     "COMMON",
@@ -97,6 +97,7 @@ __all__ = [
     "Write",
     "canonical",
     "checked_url",
+    "key_of",
     "main",
     "nearest",
     "note_html",

@@ -64,7 +64,7 @@ class CrmRecord:
     """A record as a rule maps it: canonical values by CRM field."""
 
     key: str
-    """The value of the upsert key."""
+    """The value of the upsert key, as the CRM compares it: case may be folded."""
     fields: Mapping[str, Value]
     links: tuple[WantedLink, ...]
     source: SourceRecord

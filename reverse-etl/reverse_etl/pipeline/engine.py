@@ -189,6 +189,8 @@ class Engine:
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
             for rule in compiled:
+                folds_case = rule.info(rule.upsert_key).folds_case
+                self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=folds_case)
                 self.duplicates.settle(rule)
                 self.retry_waiting(rule)
 

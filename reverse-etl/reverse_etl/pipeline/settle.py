@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
@@ -59,6 +60,7 @@ class Settler:
         """Settle these outcomes, and intended creates with them, in one transaction."""
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
+        outcomes = self._without_conflicts(settlement, outcomes, changes)
         for outcome in outcomes:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
@@ -70,6 +72,37 @@ class Settler:
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
+
+    def _without_conflicts(
+        self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
+    ) -> Sequence[Outcome]:
+        """The outcomes, rejected where the CRM's record is that of another key.
+
+        A write shows this only by its response. What it overwrote is sent again with the next
+        version of the record that it belongs to.
+        """
+        gained = [outcome for outcome in outcomes if gains_id(settlement, outcome)]
+        if not gained:
+            return outcomes
+        rule = settlement.rule
+        holders = self.ledger.holders(rule.object, (str(gain.crm_id) for gain in gained))
+        rejected: dict[str, Outcome] = {}
+        for outcome in gained:
+            key, crm_id = key_in(outcome), str(outcome.crm_id)
+            if holders.setdefault(crm_id, key) == key or outcome.record is None:
+                continue
+            fault = held_by_another(rule, crm_id)
+            rejected[key] = Outcome.rejection(outcome.record, "send", fault)
+            changes.entries += self._overwritten(rule, holders[crm_id], outcome)
+        return [rejected.get(key_in(outcome), outcome) for outcome in outcomes]
+
+    def _overwritten(self, rule: CompiledRule, key: str, outcome: Outcome) -> list[Entry]:
+        """The entry of a key without the fields that another key's write has changed."""
+        entry = self.ledger.entries(rule.object, [key]).get(key)
+        if entry is None or outcome.name not in ("created", "updated"):
+            return []
+        marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
+        return [replace(entry, marks=marks, fingerprints={})]
 
     def _close_letters(
         self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
@@ -136,6 +169,19 @@ class Settler:
                 made = created or (outcome.linked and sent)
                 self.outcomes.links.planned()
                 self.outcomes.links.settled("made" if made else "kept")
+
+
+def key_in(outcome: Outcome) -> str:
+    """The key of an outcome's record; empty if it could not be mapped."""
+    return outcome.record.key if outcome.record is not None else ""
+
+
+def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
+    """Returns True if the ledger will know a record by a CRM id that it did not know it by."""
+    if not outcome.holds or outcome.crm_id is None:
+        return False
+    entry = settlement.entries.get(key_in(outcome))
+    return entry is None or entry.crm_id != outcome.crm_id
 
 
 def held_entry(
