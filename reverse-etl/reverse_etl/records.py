@@ -12,9 +12,12 @@ from reverse_etl.values import Value
 
 WriteKind = Literal["create", "update"]
 KINDS: tuple[WriteKind, ...] = ("create", "update")
-Skip = Literal["filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm"]
+Skip = Literal[
+    "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm", "gone"
+]
 SKIPS: tuple[Skip, ...] = (
     "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm",
+    "gone",
 )  # fmt: skip
 OutcomeName = (
     Literal["created", "updated", "unchanged", "waiting", "rejected", "not_attempted"] | Skip

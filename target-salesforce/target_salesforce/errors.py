@@ -8,13 +8,16 @@ from typing import Any
 
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import BatchRejectedError, CrmError, RowError
+from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError
 
 RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again: another transaction held a lock on the record
 or its parent. Source: StatusCode in the metadata WSDL v63."""
 DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
+DELETED, NO_SUCH_ID = "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"
+"""Codes of an update of a record that is in the recycle bin, or no longer in the org; the latter
+names a field if a lookup is at fault. Source: StatusCode in the metadata WSDL v63."""
 MISSING_PARENT = "Foreign key external ID"
 """How the message begins when an INVALID_FIELD concerns one row only. Observed in answers of orgs;
 no specification lists messages."""
@@ -98,6 +101,8 @@ def row_fault(error: Mapping[str, Any]) -> RowError:
         )
         return RowError("parent_not_found", f"{code}: {message}", hint)
 
+    if code == DELETED or (code == NO_SUCH_ID and not error.get("fields")):
+        return GoneError(f"{code}: {message}")
     if code in RUN_CODES and code != "NOT_FOUND":
         raise refusal("every row", code, error)
     if code in DUPLICATE_CODES:

@@ -39,6 +39,8 @@ class Ledger:
         self.rows = Rows(engine, scope, now)
         self.claims = Claims(self.rows)
         self.keys = Keys(self.rows)
+        self._gone: dict[str, set[str]] = {}
+        """Keys of records that are gone, by object."""
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
         self.jobs = JobRows(self.rows)
@@ -122,6 +124,21 @@ class Ledger:
                 holders |= {str(row.crm_id): row.key for row in connection.execute(query)}
         return holders
 
+    def gone(self, object_name: str, keys: Iterable[str]) -> set[str]:
+        """The keys, of those given, whose records were deleted or merged in the CRM."""
+        gone = self._gone_keys(object_name)
+        if not gone:
+            return set()
+        return {key for key in keys if self.keys.canonical(object_name, key) in gone}
+
+    def _gone_keys(self, object_name: str) -> set[str]:
+        """Few records are gone, so all are remembered for the run."""
+        if object_name not in self._gone:
+            query = select(EntryRow.key).where(*self._of(object_name), EntryRow.state == "gone")
+            with self.engine.connect() as connection:
+                self._gone[object_name] = set(connection.scalars(query))
+        return self._gone[object_name]
+
     def count(self, object_name: str) -> int:
         """The number of settled entries of an object."""
         query = (
@@ -147,6 +164,10 @@ class Ledger:
             self.letters.close(connection, changes.closed)
             self.waiting.write(connection, changes.waiting)
             self.waiting.remove(connection, changes.done_waiting)
+        if changes.object in self._gone:
+            for entry in changes.entries:
+                known = self._gone[changes.object]
+                (known.add if entry.state == "gone" else known.discard)(entry.key)
 
     def _write_entries(self, connection: Connection, changes: Changes) -> None:
         if not changes.entries:

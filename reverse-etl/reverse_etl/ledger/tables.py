@@ -38,7 +38,7 @@ class RunRow(Base):
 class EntryRow(Base):
     """What the CRM is known to hold under one key.
 
-    `state`: pending (a create was intended), settled, dead.
+    `state`: pending (a create was intended), settled, dead, gone (people deleted the record).
     """
 
     __tablename__ = "entry"

@@ -88,6 +88,11 @@ class CompiledRule:
         return self.rule.upsert_key
 
     @property
+    def folds_case(self) -> bool:
+        """True if keys that differ in case alone are one key."""
+        return self.fields[self.upsert_key].info.folds_case
+
+    @property
     def match_by(self) -> tuple[str, ...]:
         """Fields by which a record without our key is found."""
         return self.rule.match_by

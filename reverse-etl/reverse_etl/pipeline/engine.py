@@ -29,7 +29,7 @@ from reverse_etl.pipeline.map import map_block
 from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
-from reverse_etl.pipeline.plan import Planner
+from reverse_etl.pipeline.plan import OnMissing, Planner
 from reverse_etl.pipeline.prepare import Preparation
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.send import Sender
@@ -58,6 +58,7 @@ class EngineSettings:
     allow_private_hosts: bool = False
     add_options: bool = False
     """True if values that come up are added to choice fields of the CRM."""
+    on_missing: OnMissing = "follow"
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
 
@@ -189,8 +190,7 @@ class Engine:
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
             for rule in compiled:
-                folds_case = rule.info(rule.upsert_key).folds_case
-                self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=folds_case)
+                self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=rule.folds_case)
                 self.duplicates.settle(rule)
                 self.retry_waiting(rule)
 
@@ -297,6 +297,7 @@ class Engine:
         return Planner(
             self.adapter, self.ledger, self.outcomes, self.control, self.parents,
             force=self.settings.force, regress=self.settings.regress,
+            on_missing=self.settings.on_missing,
         )  # fmt: skip
 
     @cached_property
@@ -308,7 +309,8 @@ class Engine:
     @cached_property
     def settler(self) -> Settler:
         """Stage 7."""
-        return Settler(self.ledger, self.outcomes)
+        leaves = self.settings.on_missing == "leave"
+        return Settler(self.ledger, self.outcomes, None if leaves else self.planner.put_off)
 
     @cached_property
     def linker(self) -> Linker:

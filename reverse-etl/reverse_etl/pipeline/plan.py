@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.errors import BudgetSpentError, RowError
@@ -25,6 +26,9 @@ from reverse_etl.values import Value, canonical
 
 logger = logging.getLogger(__name__)
 
+OnMissing = Literal["leave", "follow", "recreate"]
+"""What to do about a record that was deleted or merged in the CRM: leave it alone; go on with the
+record that carries its key now; or the same, and create it again if there is none."""
 References = Mapping[str, Value]
 """CRM ids of the records that a record refers to, by reference field."""
 
@@ -53,6 +57,7 @@ class Planner:
     force: bool = False
     regress: bool = False
     """True if `forward_only` fields may go back."""
+    on_missing: OnMissing = "follow"
     deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
     """By rule: records whose keys another process was writing. The next block takes them up."""
 
@@ -96,10 +101,14 @@ class Planner:
     def _defer(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
         """Keys held by another process are retried with the next block, at last at the end."""
         if records:
-            self.deferred[rule.name] = records
+            self.put_off(rule, records)
             logger.info(
                 "%s: %d keys are held by another process; they are retried", rule.name, len(records)
             )
+
+    def put_off(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
+        """The next block of a rule takes these up."""
+        self.deferred.setdefault(rule.name, []).extend(records)
 
     def _references(
         self, rule: CompiledRule, records: Iterable[CrmRecord]
@@ -184,6 +193,10 @@ class Planner:
             Outcome.of("filtered", record) for record in records if record.leaving
         ]
         missed = [record for record in records if not record.leaving]
+        gone = {key for key, entry in entries.items() if entry.state == "gone"}
+        if self.on_missing == "leave":
+            decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
+            missed = [record for record in missed if record.key not in gone]
         if not missed:
             return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
@@ -197,6 +210,8 @@ class Planner:
             elif isinstance(identity, Identified):
                 recovered = record.key in pending and not identity.adopt
                 decisions.append(self._seen(rule, record, own, identity, recovered))
+            elif record.key in gone and self.on_missing != "recreate":
+                decisions.append(Outcome.of("gone", record))
             else:
                 decisions.append(self._new(rule, record, own))
         return decisions

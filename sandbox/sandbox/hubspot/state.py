@@ -67,6 +67,8 @@ class Portal:
         """Custom objects by name."""
         self.further_emails: dict[str, str] = {}
         """Contacts by the addresses in hs_additional_emails, which identify them just as well."""
+        self.merged: dict[End, str] = {}
+        """Ids of the records that others were merged into."""
         self.files: dict[str, dict[str, Any]] = {}
         self._next_id = 100
 
@@ -99,7 +101,7 @@ class Portal:
     def find(self, kind: str, value: str, id_property: str | None = None) -> Record | None:
         """A live record by id or by a unique property."""
         if id_property in (None, "hs_object_id"):
-            record = self.records[kind].get(value)
+            record = self.records[kind].get(self.merged.get((kind, value), value))
             return record if record and not record["archived"] else None
 
         wanted = value.strip().lower() if id_property == "email" else value
@@ -234,6 +236,17 @@ class Portal:
         for (indexed_kind, name), index in self.unique.items():
             if indexed_kind == kind:
                 index.pop(record["properties"].get(name, ""), None)
+
+    def lead_to(self, kind: str, old_id: str, new_id: str) -> None:
+        """Let the id of a merged record, and its associations, lead to another record."""
+        for known, target in self.merged.items():
+            if target == old_id and known[0] == kind:
+                self.merged[known] = new_id
+        self.merged[kind, old_id] = new_id
+        for end, types in self.associations.pop((kind, old_id), {}).items():
+            self.associations.setdefault((kind, new_id), {}).setdefault(end, set()).update(types)
+            back = self.associations[end].pop((kind, old_id), set())
+            self.associations[end].setdefault((kind, new_id), set()).update(back)
 
     def associate(
         self, start: End, end: End, spec: dict[str, Any] | None = None
