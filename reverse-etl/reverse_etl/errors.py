@@ -51,7 +51,7 @@ __all__ = [
 
 GONE_HINT = (
     "restore it in the CRM; or set `on_missing: recreate` to create it again, "
-    "or `on_missing: follow` to go on with the record it was merged into"
+    "or `on_missing: follow` to continue with the record it was merged into"
 )
 
 

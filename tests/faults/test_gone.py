@@ -61,7 +61,7 @@ def test_a_deleted_record_is_created_again_within_the_run(
 
 
 @each_crm
-def test_a_record_that_was_left_is_known_again_once_the_setting_says_so(
+def test_a_record_that_was_left_alone_is_created_once_the_setting_changes(
     box: Box, tmp_path: Path, crm: Crm
 ) -> None:
     ids = first(box, crm, tmp_path)

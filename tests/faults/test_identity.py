@@ -55,7 +55,7 @@ def keys_and_ids(folder: Path, crm: Crm) -> dict[str, str]:
 
 
 @each_crm
-def test_keys_that_differ_in_case_are_two_records_where_the_crm_tells_them_apart(
+def test_keys_that_differ_in_case_are_two_records_where_case_matters_to_the_crm(
     box: Box, tmp_path: Path, crm: Crm
 ) -> None:
     people = [user(1), user(2, user_id="USER-1")]
@@ -123,7 +123,7 @@ def test_a_link_finds_its_record_under_another_spelling(box: Box, tmp_path: Path
 
 @each_crm
 def test_a_record_that_another_key_holds_is_a_conflict(box: Box, tmp_path: Path, crm: Crm) -> None:
-    """Somebody has put another key on a record that was synced."""
+    """A record that was synced has been given another key by hand."""
     deliver(box, crm, [schema_message(), user(1)], tmp_path)
     (person,) = box.people(crm)
     crm.edit(box, crm.people, str(person["id"]), {crm.person_key: "user-2"})
