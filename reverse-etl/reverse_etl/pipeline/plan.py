@@ -27,8 +27,8 @@ from reverse_etl.values import Value, canonical
 logger = logging.getLogger(__name__)
 
 OnMissing = Literal["leave", "follow", "recreate"]
-"""What to do about a record that was deleted or merged in the CRM: leave it alone; continue with the
-record that carries its key now; or the same, and create it again if there is none."""
+"""What to do about a record that was deleted or merged in the CRM: leave it alone; continue with
+the record that carries its key now; or the same, and create it again if there is none."""
 References = Mapping[str, Value]
 """CRM ids of the records that a record refers to, by reference field."""
 
