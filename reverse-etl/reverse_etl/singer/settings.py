@@ -102,8 +102,8 @@ COMMON: list[th.Property[Any]] = [
         title="On missing",
         description="What to do about a record that was deleted or merged in the CRM, which shows "
         "when the record changes at the source. `leave`: nothing. `follow`: continue with the "
-        "record that carries its key, such as the one it was merged into. `recreate`: as `follow`, or "
-        "create it again.",
+        "record that carries its key, such as the one it was merged into. `recreate`: the same, "
+        "and create it again if there is none.",
     ),
     th.Property(
         "max_concurrency",
