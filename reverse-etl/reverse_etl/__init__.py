@@ -30,6 +30,7 @@ from reverse_etl.errors import (
     BudgetSpentError,
     CrmError,
     FatalError,
+    GoneError,
     NoSuchLinkError,
     NoSuchObjectError,
     NotRepresentableError,
@@ -44,7 +45,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
 
 __all__ = [
     "COMMON",
@@ -66,6 +67,7 @@ __all__ = [
     "FieldInfo",
     "FieldWanted",
     "FileAdapter",
+    "GoneError",
     "Hit",
     "JobAdapter",
     "JobResults",
@@ -97,6 +99,7 @@ __all__ = [
     "Write",
     "canonical",
     "checked_url",
+    "key_of",
     "main",
     "nearest",
     "note_html",

@@ -125,6 +125,14 @@ class Crm(ABC):
     ) -> None:
         """Change fields of a record, by the names that rules use."""
 
+    @abstractmethod
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        """Delete a record."""
+
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        """Merge a person into another, whose values stand; the id of the record that is left."""
+        raise NotImplementedError
+
     # What a sync leaves
 
     @abstractmethod

@@ -129,6 +129,9 @@ class Salesforce(Crm):
         path = f"{DATA}/sobjects/{kind}/{crm_id}"
         box.call("PATCH", path, dict(values), self.headers(account))
 
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        box.call("DELETE", f"{DATA}/sobjects/{kind}/{crm_id}", None, self.headers())
+
     def expected_deals(self, box: Box) -> dict[str, str]:
         return paid_for(box)
 

@@ -11,12 +11,13 @@ import msgspec
 
 FILE_MARK = "-> file"
 """The name under which an entry marks its attachment, beside the fields."""
-State = Literal["pending", "settled", "dead"]
+State = Literal["pending", "settled", "dead", "gone"]
 TRANSITIONS: dict[State | None, set[State]] = {
     None: {"pending", "settled", "dead"},
     "pending": {"pending", "settled", "dead"},
-    "settled": {"settled", "dead"},
+    "settled": {"settled", "dead", "gone"},
     "dead": {"pending", "settled", "dead"},
+    "gone": {"pending", "settled", "dead", "gone"},
 }
 """The states that an entry may go to, by the state it has. Others are a bug, and raise."""
 

@@ -38,7 +38,7 @@ class RunRow(Base):
 class EntryRow(Base):
     """What the CRM is known to hold under one key.
 
-    `state`: pending (a create was intended), settled, dead.
+    `state`: pending (a create was intended), settled, dead, gone (people deleted the record).
     """
 
     __tablename__ = "entry"
@@ -52,6 +52,19 @@ class EntryRow(Base):
     """msgpack: {"r": {rule: fingerprint}, "f": {field: [hash, observed_us]}}"""
     run_id: Mapped[str] = mapped_column(String(36))
     __table_args__ = (Index("ix_entry_crm_id", "crm", "account", "object", "crm_id"),)
+
+
+class ObjectRow(Base):
+    """How the entries of an object are keyed, and when they were last compared with the CRM."""
+
+    __tablename__ = "object_keys"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key_field: Mapped[str] = mapped_column(String(255))
+    folds_case: Mapped[bool]
+    """True if keys are in the ledger without case, since the CRM's field ignores it."""
+    verified_at: Mapped[str] = mapped_column(String(27))
 
 
 class ClaimRow(Base):

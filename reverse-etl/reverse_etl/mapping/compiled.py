@@ -17,7 +17,7 @@ from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
-from reverse_etl.values import FieldInfo, Value, canonical, hash_values
+from reverse_etl.values import FieldInfo, Value, canonical, hash_values, key_of
 
 BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""
@@ -86,6 +86,11 @@ class CompiledRule:
     def upsert_key(self) -> str:
         """The field that identifies a record in the CRM."""
         return self.rule.upsert_key
+
+    @property
+    def folds_case(self) -> bool:
+        """True if keys that differ in case alone are one key."""
+        return self.fields[self.upsert_key].info.folds_case
 
     @property
     def match_by(self) -> tuple[str, ...]:
@@ -170,7 +175,7 @@ class CompiledRule:
                 f"{self.upsert_key} has more than {LONGEST_KEY} characters",
                 f"shorten the key: the ledger keeps at most {LONGEST_KEY} characters",
             )
-        return str(key)
+        return key_of(field.info, key)
 
     def _values(self, source: SourceRecord) -> dict[str, Value]:
         """Every field's value, those that the CRM requires not empty."""

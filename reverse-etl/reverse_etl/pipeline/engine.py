@@ -175,6 +175,7 @@ class Engine:
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
             for rule in compiled:
+                self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=rule.folds_case)
                 self.duplicates.settle(rule)
                 self.retry_waiting(rule)
 
@@ -284,6 +285,7 @@ class Engine:
         return Planner(
             self.adapter, self.ledger, self.outcomes, self.control, self.parents,
             force=self.settings.force, regress=self.settings.regress,
+            on_missing=self.settings.on_missing,
         )  # fmt: skip
 
     @cached_property
@@ -298,7 +300,9 @@ class Engine:
     @cached_property
     def settler(self) -> Settler:
         """Stage 7."""
-        return Settler(self.ledger, self.outcomes, self.refusals, self.guard)
+        leaves = self.settings.on_missing == "leave"
+        put_off = None if leaves else self.planner.put_off
+        return Settler(self.ledger, self.outcomes, self.refusals, self.guard, put_off)
 
     @cached_property
     def refusals(self) -> Refusals:

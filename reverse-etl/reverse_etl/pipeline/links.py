@@ -50,7 +50,8 @@ class Linker:
             for outcome, link in wanted:
                 entry = settlement.entries[key_of(outcome)]
                 parent_id = ids.get((form.name, link.to_key))
-                if is_linked(settlement.rule, entry, link, parent_id):
+                gone = bool(self.ledger.gone(form.to, [link.to_key]))
+                if not gone and is_linked(settlement.rule, entry, link, parent_id):
                     self.outcomes.links.settled("kept")
                 elif parent_id is not None and entry.crm_id is not None:
                     pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, outcome.source))

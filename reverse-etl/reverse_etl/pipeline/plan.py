@@ -16,6 +16,7 @@ from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.changes import Draft, unlinked
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.engine_settings import OnMissing
 from reverse_etl.pipeline.identity import Identified, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -53,6 +54,7 @@ class Planner:
     force: bool = False
     regress: bool = False
     """True if `forward_only` fields may go back."""
+    on_missing: OnMissing = "follow"
     deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
     """By rule: records whose keys another process was writing. The next block takes them up."""
 
@@ -96,10 +98,14 @@ class Planner:
     def _defer(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
         """Keys held by another process are retried with the next block, at last at the end."""
         if records:
-            self.deferred[rule.name] = records
+            self.put_off(rule, records)
             logger.info(
                 "%s: %d keys are held by another process; they are retried", rule.name, len(records)
             )
+
+    def put_off(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
+        """The next block of a rule takes these up."""
+        self.deferred.setdefault(rule.name, []).extend(records)
 
     def _references(
         self, rule: CompiledRule, records: Iterable[CrmRecord]
@@ -184,6 +190,10 @@ class Planner:
             Outcome.of("filtered", record) for record in records if record.leaving
         ]
         missed = [record for record in records if not record.leaving]
+        gone = {key for key, entry in entries.items() if entry.state == "gone"}
+        if self.on_missing == "leave":
+            decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
+            missed = [record for record in missed if record.key not in gone]
         if not missed:
             return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
@@ -197,6 +207,8 @@ class Planner:
             elif isinstance(identity, Identified):
                 recovered = record.key in pending and not identity.adopt
                 decisions.append(self._seen(rule, record, own, identity, recovered))
+            elif record.key in gone and self.on_missing != "recreate":
+                decisions.append(Outcome.of("gone", record))
             else:
                 decisions.append(self._new(rule, record, own))
         return decisions

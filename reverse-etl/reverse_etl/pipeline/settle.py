@@ -7,19 +7,22 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reverse_etl.errors import RowError
+from reverse_etl.errors import GoneError, RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
+from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import hash_value
+
+PutOff = Callable[[CompiledRule, list[CrmRecord]], None]
 
 
 @dataclass(slots=True)
@@ -41,6 +44,10 @@ class Settler:
     outcomes: Outcomes
     refusals: Refusals
     guard: Guard
+    put_off: PutOff | None = None
+    """Called with records that turn out to be gone, to be planned again; None leaves them."""
+    _again: set[tuple[str, str]] = field(default_factory=set)
+    """Objects and keys that were put off: each once a run."""
 
     def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
         """Settle what a plan decided without a call, and record the creates that it intends.
@@ -88,6 +95,8 @@ class Settler:
     ) -> None:
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
+        outcomes = self._without_conflicts(settlement, outcomes, changes)
+        outcomes = self._without_gone(settlement, outcomes, changes)
         for outcome in outcomes:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
@@ -99,6 +108,65 @@ class Settler:
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
+
+    def _without_conflicts(
+        self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
+    ) -> Sequence[Outcome]:
+        """The outcomes, rejected where the CRM's record is that of another key.
+
+        A write shows this only by its response. What it overwrote is sent again with the next
+        version of the record that it belongs to.
+        """
+        gained = [outcome for outcome in outcomes if gains_id(settlement, outcome)]
+        if not gained:
+            return outcomes
+        rule = settlement.rule
+        holders = self.ledger.holders(rule.object, (str(gain.crm_id) for gain in gained))
+        rejected: dict[str, Outcome] = {}
+        for outcome in gained:
+            key, crm_id = key_in(outcome), str(outcome.crm_id)
+            if holders.setdefault(crm_id, key) == key or outcome.record is None:
+                continue
+            fault = held_by_another(rule, crm_id)
+            rejected[key] = Outcome.rejection(outcome.record, "send", fault)
+            changes.entries += self._overwritten(rule, holders[crm_id], outcome)
+        return [rejected.get(key_in(outcome), outcome) for outcome in outcomes]
+
+    def _without_gone(
+        self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
+    ) -> list[Outcome]:
+        """The outcomes without records that were deleted in the CRM and are planned again.
+
+        A record is planned again once a run. If the CRM finds it, and says again that something is
+        gone, then it is something that the record refers to: the record is rejected.
+        """
+        rule = settlement.rule
+        kept: list[Outcome] = []
+        again: list[CrmRecord] = []
+        for outcome in outcomes:
+            record = outcome.record
+            entry = settlement.entries.get(key_in(outcome))
+            if record is None or not was_gone(outcome, entry):
+                kept.append(outcome)
+            elif self.put_off is None:
+                kept.append(Outcome.of("gone", record))
+            elif (rule.object, record.key) in self._again:
+                kept.append(outcome)
+            else:
+                self._again.add((rule.object, record.key))
+                again.append(record)
+                changes.entries += gone_entry(entry)
+        if again and self.put_off is not None:
+            self.put_off(rule, again)
+        return kept
+
+    def _overwritten(self, rule: CompiledRule, key: str, outcome: Outcome) -> list[Entry]:
+        """The entry of a key without the fields that another key's write has changed."""
+        entry = self.ledger.entries(rule.object, [key]).get(key)
+        if entry is None or outcome.name not in ("created", "updated"):
+            return []
+        marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
+        return [replace(entry, marks=marks, fingerprints={})]
 
     def _close_letters(
         self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
@@ -137,6 +205,8 @@ class Settler:
                 letter(settlement.rule, source, outcome.stage, error)
                 for source in (*record.collapsed, record.source)
             ]
+        elif outcome.name == "gone":
+            changes.entries += gone_entry(entry)
         elif outcome.name == "waiting" and outcome.missing is not None:
             changes.waiting.append(waiting_write(settlement.rule, record, outcome.missing))
 
@@ -165,6 +235,32 @@ class Settler:
                 made = created or (outcome.linked and sent)
                 self.outcomes.links.planned()
                 self.outcomes.links.settled("made" if made else "kept")
+
+
+def was_gone(outcome: Outcome, entry: Entry | None) -> bool:
+    """Returns True if an update failed since the record that the ledger knows is gone."""
+    known = entry is not None and entry.state in ("settled", "gone")
+    return known and isinstance(outcome.error, GoneError)
+
+
+def gone_entry(entry: Entry | None) -> list[Entry]:
+    """The entry of a record that was deleted in the CRM; empty if the ledger knows that."""
+    if entry is None or entry.state == "gone":
+        return []
+    return [replace(entry, state="gone", fingerprints={})]
+
+
+def key_in(outcome: Outcome) -> str:
+    """The key of an outcome's record; empty if it could not be mapped."""
+    return outcome.record.key if outcome.record is not None else ""
+
+
+def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
+    """Returns True if the ledger will know a record by a CRM id that it did not know it by."""
+    if not outcome.holds or outcome.crm_id is None:
+        return False
+    entry = settlement.entries.get(key_in(outcome))
+    return entry is None or entry.crm_id != outcome.crm_id
 
 
 def held_entry(

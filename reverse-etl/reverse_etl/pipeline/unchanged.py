@@ -68,7 +68,8 @@ class Unchanged:
             return False
         # The fingerprint is stored before the link is made: only the mark says that it was.
         linked = all(
-            is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
+            not self.ledger.gone(link.form.to, [link.to_key])
+            and is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
             for link in record.links
             if may_be_made_later(link)
         )
