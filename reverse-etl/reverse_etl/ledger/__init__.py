@@ -11,6 +11,7 @@ from reverse_etl.ledger.entries import (
     Waiting,
 )
 from reverse_etl.ledger.store import Ledger
+from reverse_etl.ledger.versions import Version
 
 __all__ = [
     "FILE_MARK",
@@ -21,5 +22,6 @@ __all__ = [
     "FieldMark",
     "Ledger",
     "Scope",
+    "Version",
     "Waiting",
 ]

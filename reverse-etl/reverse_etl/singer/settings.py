@@ -13,7 +13,7 @@ from singer_kit.settings import checked_url, run_folder
 from singer_sdk import typing as th
 
 from reverse_etl.mapping.objects_file import shipped_settings
-from reverse_etl.pipeline.engine import EngineSettings
+from reverse_etl.pipeline.stages import EngineSettings
 
 __all__ = [
     "COMMON",
