@@ -7,6 +7,10 @@ from typing import Any
 from reverse_etl.crm.http import Answer
 from reverse_etl.errors import AmbiguousAnswerError, BatchRejectedError, CrmError, RowError
 
+PASSING_CODES = frozenset({"archived", "rejected_400"})
+"""Codes of refused rows whose cause people can remove in Pipedrive: a deal is restored, a field is
+no longer required. Pipedrive has no codes of its own, so that a bad value is among them."""
+
 
 def check(answer: Answer) -> Answer:
     """The answer, unless it means that every call will fail. Raises: CrmError."""
