@@ -154,7 +154,7 @@ OPTIONS = {
 several = st.lists(sales(), min_size=SALES, max_size=SALES)
 
 
-@settings(max_examples=4, **OPTIONS)  # type: ignore[arg-type]
+@settings(max_examples=3, **OPTIONS)  # type: ignore[arg-type]
 @given(each=several)
 def test_order_does_not_matter(box: Box, tmp_path: Path, each: list[Sale]) -> None:
     order_does_not_matter(box, PIPEDRIVE, tmp_path, each)
@@ -162,7 +162,7 @@ def test_order_does_not_matter(box: Box, tmp_path: Path, each: list[Sale]) -> No
 
 @pytest.mark.slow
 @each_crm
-@settings(max_examples=40, **OPTIONS)  # type: ignore[arg-type]
+@settings(max_examples=10, **OPTIONS)  # type: ignore[arg-type]
 @given(each=several)
 def test_order_never_matters(box: Box, tmp_path: Path, crm: Crm, each: list[Sale]) -> None:
     order_does_not_matter(box, crm, tmp_path, each)
