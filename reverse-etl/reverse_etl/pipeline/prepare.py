@@ -54,24 +54,45 @@ class Preparation:
         )
         for rule in rules:
             compiler.check_properties(rule, properties)
+            self._check_ends(rule)
+        described = [(rule, self._described(rule, self._spec(rule))) for rule in rules]
         compiled: list[CompiledRule] = []
         absent: list[Rule] = []
-        for rule in rules:
-            spec = self._spec(rule)
-            try:
-                fields = self._fields(rule, spec, compiler.wanted_fields(rule, properties))
-                forms = self._link_forms(rule)
-                self._remember(spec, forms)
-                fields = self._provisioned(rule, fields, reference_fields(forms, fields))
-            except NoSuchObjectError as error:
-                if not spec.optional:
-                    raise self._no_such_object(rule, error) from None
+        for rule, fields in described:
+            prepared = self._prepared(compiler, rule, fields, properties)
+            if prepared is None:
                 logger.info("the account has no %s: %s skips its records", rule.object, rule.name)
                 absent.append(rule)
-                continue
-            owners = self._owners(rule)
-            compiled.append(compiler.compile(rule, spec, properties, fields, forms, owners))
+            else:
+                compiled.append(prepared)
         return compiled, absent
+
+    def _prepared(
+        self,
+        compiler: RuleCompiler,
+        rule: Rule,
+        fields: Mapping[str, FieldInfo] | None,
+        properties: Mapping[str, Any],
+    ) -> CompiledRule | None:
+        """A rule once the CRM has what it needs; None if the account lacks the object.
+
+        Raises: MappingError, CrmError.
+        """
+        spec = self._spec(rule)
+        if fields is None:
+            return None
+        wanted = compiler.wanted_fields(rule, properties)
+        try:
+            missing = [field for field in wanted if field.name not in fields]
+            fields = self._provisioned(rule, fields, missing)
+            forms = self._link_forms(rule)
+            self._remember(spec, forms)
+            fields = self._provisioned(rule, fields, reference_fields(forms, fields))
+        except NoSuchObjectError as error:
+            if not spec.optional:
+                raise self._no_such_object(rule, error) from None
+            return None
+        return compiler.compile(rule, spec, properties, fields, forms, self._owners(rule))
 
     def _spec(self, rule: Rule) -> ObjectSpec:
         """Raises: MappingError if the CRM cannot have such an object."""
@@ -80,22 +101,20 @@ class Preparation:
             raise self._no_such_object(rule)
         return spec
 
-    def _fields(
-        self, rule: Rule, spec: ObjectSpec, wanted: Sequence[FieldWanted]
-    ) -> Mapping[str, FieldInfo]:
-        """The fields of a rule's object, those created that are missing.
+    def _described(self, rule: Rule, spec: ObjectSpec) -> Mapping[str, FieldInfo] | None:
+        """The fields of a rule's object, none if it is yet to be created.
 
-        Raises: NoSuchObjectError, CrmError.
+        None if the account may lack the object, and does. Raises: MappingError, CrmError.
         """
         try:
-            fields = self.adapter.describe(rule.object)
-        except NoSuchObjectError:
+            return self.adapter.describe(rule.object)
+        except NoSuchObjectError as error:
             # A mistyped name must not become an object in a customer's CRM.
-            if not self.provision or not spec.listed:
-                raise
-            fields = {}
-        missing = [field for field in wanted if field.name not in fields]
-        return self._provisioned(rule, fields, missing)
+            if self.provision and spec.listed:
+                return {}
+            if not spec.optional:
+                raise self._no_such_object(rule, error) from None
+            return None
 
     def _provisioned(
         self, rule: Rule, fields: Mapping[str, FieldInfo], missing: Sequence[FieldWanted]
@@ -113,8 +132,6 @@ class Preparation:
             wanted = LinkWanted(link.to, link.field, link.label)
             try:
                 form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
-                if link.found_by:
-                    self._check_found_by(rule, link)
             except (NoSuchLinkError, NoSuchObjectError) as error:
                 raise self._no_such_link(rule, link, error) from None
             forms.append(link_form(link, form))
@@ -132,15 +149,21 @@ class Preparation:
         known = replace(spec, links=links)
         self.adapter.objects = {**self.adapter.objects, spec.name: known}
 
-    def _check_found_by(self, rule: Rule, link: LinkRule) -> None:
-        """Raises: MappingError if the other object lacks the field by which it is found."""
-        fields = self.adapter.describe(link.to)
-        if link.found_by not in fields:
-            raise rule.error(
-                f"{link.to} has no field {link.found_by!r}.",
-                link.line,
-                suggestion(link.found_by, sorted(fields)),
-            )
+    def _check_ends(self, rule: Rule) -> None:
+        """Raises: MappingError if the CRM lacks what a link leads to, or its field; CrmError."""
+        for link in rule.links:
+            if not link.found_by:
+                continue
+            try:
+                fields = self.adapter.describe(link.to)
+            except NoSuchObjectError as error:
+                raise self._no_such_link(rule, link, error) from None
+            if link.found_by not in fields:
+                raise rule.error(
+                    f"{link.to} has no field {link.found_by!r}.",
+                    link.line,
+                    suggestion(link.found_by, sorted(fields)),
+                )
 
     def _no_such_object(self, rule: Rule, error: NoSuchObjectError | None = None) -> MappingError:
         """The object's name is wrong, or the account lacks it."""
