@@ -7,6 +7,8 @@
         NoSuchObjectError      the account does not have the object
         NoSuchLinkError        the CRM has no such link between two objects
         BudgetSpentError       no calls are left: nothing more is written in this run
+        RuleRefusedError       the CRM takes none of a rule's first rows
+      GuardError               a guard that you set has tripped; exit code 3
       LedgerError              the ledger cannot be used
       LawBrokenError           a planned write without an outcome, or with two: a bug here
     ReverseEtlError            what the pipeline handles itself
@@ -23,7 +25,8 @@ a record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from singer_kit.errors import FatalError, SettingError
 
@@ -34,6 +37,7 @@ __all__ = [
     "BudgetSpentError",
     "CrmError",
     "FatalError",
+    "GuardError",
     "LawBrokenError",
     "LedgerError",
     "MappingError",
@@ -42,6 +46,7 @@ __all__ = [
     "NotRepresentableError",
     "ReverseEtlError",
     "RowError",
+    "RuleRefusedError",
     "SettingError",
     "StoppedError",
 ]
@@ -74,6 +79,16 @@ class BudgetSpentError(CrmError):
     """The calls that the CRM, or the user, allows are used up."""
 
 
+class RuleRefusedError(CrmError):
+    """The CRM takes none of a rule's first rows: the cause is not in the rows."""
+
+
+class GuardError(FatalError):
+    """A guard that you set has tripped."""
+
+    exit_code: ClassVar[int] = 3
+
+
 class LedgerError(FatalError):
     """The ledger cannot be used."""
 
@@ -87,11 +102,12 @@ class ReverseEtlError(Exception):
 
 
 class RowError(ReverseEtlError):
-    """Why a rule or a CRM does not take one row."""
+    """Why a rule or a CRM does not take one row; `fields` are the CRM fields at fault, if known."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = "", fields: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.code, self.message, self.hint = code, message, hint
+        self.fields = tuple(fields)
 
 
 class NotRepresentableError(RowError):

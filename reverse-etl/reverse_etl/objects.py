@@ -112,10 +112,17 @@ class ObjectSpec:
 
     Its records are found among those of the record they belong to.
     """
+    belongs: bool = False
+    """True if a new record needs at least one link; one without a key field needs it always."""
     label: str = ""
     """What people call one record, for `provision`."""
     plural: str = ""
     """What people call several records, for `provision`."""
+
+    @property
+    def needs_link(self) -> bool:
+        """True if a record without a link cannot be created, or not be found again."""
+        return self.belongs or bool(self.marker_in)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class FieldInfo:
     """True if the CRM refuses a value that is not an option."""
     scale: int | None = None
     """Digits after the point that the CRM keeps: of a number, or of a date-time's second."""
+    digits: int | None = None
+    """Digits before the point that a number may have."""
     unique: bool = False
     folds_case: bool = False
     """True if the CRM compares this field without case."""
@@ -210,7 +212,17 @@ def _number(info: FieldInfo, value: object) -> Decimal | int:
             number = number.quantize(Decimal(1).scaleb(-info.scale), rounding=ROUND_HALF_UP)
         except InvalidOperation:  # more digits than the decimal context has
             raise _wrong_type(info, "a smaller number", f"scale {info.name} in the rule") from None
+    _check_digits(info, number)
     return int(number) if number == number.to_integral_value() else number.normalize()
+
+
+def _check_digits(info: FieldInfo, number: Decimal) -> None:
+    if info.digits is not None and number and number.adjusted() >= info.digits:
+        raise NotRepresentableError(
+            "too_large",
+            f"{info.name} holds at most {info.digits} digits before the point",
+            f"correct {info.name} at the source, or widen the CRM field",
+        )
 
 
 def _decimal(info: FieldInfo, value: object) -> Decimal:

@@ -11,6 +11,9 @@ from sandbox.clock import Clock
 from sandbox.http import Call, Reply, Router
 from sandbox.pace import Pace
 
+NEWLY_REQUIRED = "cost_center"
+"""The field that an administrator makes required where a `refuse_all` names no other."""
+
 
 class Emulator(ABC):
     """One vendor behind a path prefix."""

@@ -29,7 +29,10 @@ EXPORT = {"expired_url", "gone_export", "processing_failed", "wrong_count", "tru
 `expired_url` and `truncate` strike downloads, `gone_export` polls, the others new exports.
 """
 
-KNOWN = ANSWERS | CONNECTION | EXPORT | {"job_failed", "locked_rows", "slow"}
+ROWS = {"job_failed", "locked_rows", "refuse_all", "unreadable_rows"}
+"""Faults that strike the rows of a request."""
+
+KNOWN = ANSWERS | CONNECTION | EXPORT | ROWS | {"slow"}
 KEYS = {"crm", "match", "fault", "times", "after", "args"}
 CRMS = ("canai", "hubspot", "pipedrive", "salesforce")
 

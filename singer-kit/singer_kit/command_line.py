@@ -29,23 +29,24 @@ def run_command(
     arguments: Sequence[str],
     *,
     expected: tuple[type[Exception], ...] = (),
-    on_failure: Callable[[], None] = lambda: None,
+    on_failure: Callable[[int], None] = lambda code: None,
 ) -> int:
     """Run a click command under a program's name; returns the exit code.
 
     A `FatalError`, or one of the `expected` errors, is logged as one line without a traceback,
-    then `on_failure` is called, and the exit code is 1. Other errors pass.
+    then `on_failure` is called with the exit code: the error's own, or 1. Other errors pass.
     """
     one_line: tuple[type[Exception], ...] = (FatalError, *expected)
     try:
-        code = command(args=list(arguments), prog_name=name, standalone_mode=False)
+        returned = command(args=list(arguments), prog_name=name, standalone_mode=False)
     except one_line as error:
         logging.getLogger(name).error("%s", error)
-        on_failure()
-        return 1
+        code = error.exit_code if isinstance(error, FatalError) else 1
+        on_failure(code)
+        return code
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return 1
-    return code if isinstance(code, int) else 0
+    return returned if isinstance(returned, int) else 0

@@ -8,11 +8,15 @@ A package adds its own errors below `FatalError`. No message holds a secret or a
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from singer_sdk.exceptions import FatalAPIError
 
 
 class FatalError(FatalAPIError):
     """The run, or one stream of it, cannot go on; `hint` says what to do."""
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message} {hint}".strip())

@@ -69,6 +69,7 @@ def row_fault(body: Mapping[str, Any]) -> RowError:
     """The error of one row. Raises: CrmError if it would fail every row."""
     code, message = error_code(body), str(body.get("message", ""))
     properties = list(context_values(body, "propertyName"))
+    properties += (body.get("context") or {}).get("properties", [])
 
     if code in RUN_CODES:
         named = f": {', '.join(properties)}" if properties else ""
@@ -80,7 +81,7 @@ def row_fault(body: Mapping[str, Any]) -> RowError:
 
     name = properties[0] if properties else "the property that the message names"
     hint = f"fix the value of {name} at the source or in the rule"
-    return RowError(code or "rejected", message, hint)
+    return RowError(code or "rejected", message, hint, properties)
 
 
 def rejected(answer: Answer) -> BatchRejectedError:

@@ -40,6 +40,11 @@ class LinkTypes:
 
         A label that is missing is created with `provision`.
         """
+        if wanted.field:
+            raise NoSuchLinkError(
+                f"HubSpot's links are no fields, and this one names {wanted.field!r}.",
+                "Use `label` for the label of an association.",
+            )
         pair = (object_name, wanted.to)
         try:
             found = self._find(pair, wanted.label)

@@ -141,6 +141,7 @@ def spec_of(endpoint: Endpoint) -> ObjectSpec:
         required={endpoint.required: "Pipedrive requires it"} if endpoint.required else {},
         file_rows=(1,) if is_note else (),
         marker_in=MARKED.get(endpoint.name, ""),
+        belongs=endpoint.name == "leads",
     )
 
 

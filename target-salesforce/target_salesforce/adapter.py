@@ -25,6 +25,7 @@ from target_salesforce.lookups import lookup_form
 from target_salesforce.objects import (
     DEFAULT_BULK_THRESHOLD,
     DEFAULT_OBJECT,
+    NAME,
     OBJECTS,
     with_bulk,
 )
@@ -108,9 +109,10 @@ class SalesforceAdapter(Adapter):
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create fields, and the custom object if it is missing, by the Metadata API."""
-        spec = self._spec(object_name)
+        spec, names = self._spec(object_name), [field.name for field in wanted]
         if object_name not in self.fields.infos:
-            self.provisioner.create_object(spec)
+            self.provisioner.create_object(spec, names)
+            wanted = [field for field in wanted if field.name != NAME]
         self.provisioner.create_fields(spec, wanted)
 
     def _spec(self, object_name: str) -> ObjectSpec:

@@ -8,13 +8,13 @@ Source: Salesforce, Bulk API 2.0 developer guide, read 2026-11-23.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any
 
 from reverse_etl.crm.adapter import JobAdapter, RowResult
-from reverse_etl.errors import CrmError
+from reverse_etl.errors import BudgetSpentError, CrmError
 from reverse_etl.records import Write
 
 from target_salesforce.errors import PASSING, row_fault
@@ -36,6 +36,8 @@ class Verdicts:
     written: dict[str, str] = field(default_factory=dict)
     """The record's id."""
     refused: dict[str, RowResult] = field(default_factory=dict)
+    failure: CrmError | None = None
+    """The first error that would fail every row, or that ended a job."""
 
     def of(self, write: Write) -> RowResult | None:
         """The verdict on a row; None if it has to be sent again."""
@@ -92,7 +94,10 @@ class BulkRun:
     verdicts: Verdicts = field(default_factory=Verdicts)
 
     def send(self, files: Iterator[IO[bytes]]) -> None:
-        """Send each file as a job, several at once. Raises: CrmError, StoppedError."""
+        """Send each file as a job, several at once, until one fails.
+
+        What became of the other rows is joined first. Raises: CrmError, StoppedError.
+        """
         with ThreadPoolExecutor(max_workers=JOBS_AT_ONCE, thread_name_prefix="job") as pool:
             while batch := list(islice(files, JOBS_AT_ONCE)):
                 jobs = [self._create() for _ in batch]
@@ -101,8 +106,19 @@ class BulkRun:
                     for job, file in zip(jobs, batch, strict=True)
                 ]
                 for job, result in zip(jobs, sent, strict=True):
-                    result.result()
-                    self.ended(job.id)
+                    self._finish(job, result)
+                if self.verdicts.failure is not None:
+                    return
+
+    def _finish(self, job: Job, sent: Future[None]) -> None:
+        try:
+            sent.result()
+        except BudgetSpentError:
+            raise
+        except CrmError as error:
+            self.verdicts.failure = self.verdicts.failure or error
+        else:
+            self.ended(job.id)
 
     def _create(self) -> Job:
         # The ledger knows a job before anything is uploaded: if this run is killed, the next one
@@ -127,7 +143,10 @@ class BulkRun:
         self._join(job, any_failed=bool(state.get("numberRecordsFailed", 1)))
 
     def _join(self, job: Job, *, any_failed: bool) -> None:
-        """Store the verdict on each row. Raises: CrmError."""
+        """Store the verdict on each row, and the first error that would fail every row.
+
+        Raises: CrmError.
+        """
         for row in self.jobs.results(job, "successfulResults"):
             self.verdicts.written[self.load.name_of(row)] = row["sf__Id"]
         if not any_failed:
@@ -138,7 +157,11 @@ class BulkRun:
             # Despite the sorting, a row may find its parent locked. Nothing is wrong with the row,
             # so the core sends it again, in the end by calls.
             again = error["statusCode"] in PASSING
-            result = RowResult(fault=row_fault(error), again=again)
+            try:
+                result = RowResult(fault=row_fault(error), again=again)
+            except CrmError as failure:  # the rows that were written are settled all the same
+                self.verdicts.failure = self.verdicts.failure or failure
+                continue
             self.verdicts.refused[self.load.name_of(row)] = result
 
 

@@ -28,9 +28,14 @@ PASSING_CODES = frozenset(
 validation rules, lookup filters, page requirements, locks.
 Source: StatusCode in the metadata WSDL v63."""
 DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
+NO_SUCH_COLUMN = ("No such column", "is not an External ID")
+"""What the message of an INVALID_FIELD holds if it concerns every row. With other messages it is
+about a value: a bulk row answers `Failed to deserialize field at col 0. Due to, '2018-09-28' is not
+a valid value for the type xsd:dateTime`. Source: simple-salesforce issue 372 and Snowfakery issue
+793, read 2026-11-29."""
 MISSING_PARENT = "Foreign key external ID"
-"""How the message begins when an INVALID_FIELD concerns one row only. Observed in answers of orgs;
-no specification lists messages."""
+"""How the message of an INVALID_FIELD begins if the record that the row links to is missing.
+Observed in answers of orgs; no specification lists messages."""
 RUN_CODES = {
     "INVALID_FIELD": "The field is missing or hidden by field-level security: "
     "grant the user access to it, or set `provision: true`.",
@@ -61,7 +66,7 @@ def check(answer: Answer) -> Answer:
 
     for error in errors_of(answer.body):
         code = str(error.get("errorCode", ""))
-        if code in RUN_CODES:
+        if fails_every_row(code, str(error.get("message", ""))):
             raise refusal("the call", code, error)
 
     if answer.status in (401, 403):
@@ -70,6 +75,13 @@ def check(answer: Answer) -> Answer:
             "Check the credentials and the user's permissions.",
         )
     return answer
+
+
+def fails_every_row(code: str, message: str) -> bool:
+    """Returns True if an error would be the same for every row."""
+    if code == "INVALID_FIELD":
+        return any(words in message for words in NO_SUCH_COLUMN)
+    return code in RUN_CODES
 
 
 def unexpected(answer: Answer, call: str, hint: str) -> CrmError:
@@ -111,13 +123,14 @@ def row_fault(error: Mapping[str, Any]) -> RowError:
         )
         return RowError("parent_not_found", f"{code}: {message}", hint)
 
-    if code in RUN_CODES and code != "NOT_FOUND":
+    if fails_every_row(code, message) and code != "NOT_FOUND":
         raise refusal("every row", code, error)
     if code in DUPLICATE_CODES:
         return duplicate_fault(code, message, error)
 
-    fields = ", ".join(error.get("fields") or []) or "the record"
-    return RowError(code, message, f"fix {fields} at the source or in the rule")
+    fields = [str(name) for name in error.get("fields") or []]
+    what = ", ".join(fields) or "the record"
+    return RowError(code, message, f"fix {what} at the source or in the rule", fields)
 
 
 def duplicate_fault(code: str, message: str, error: Mapping[str, Any]) -> RowError:

@@ -95,6 +95,7 @@ def field_info(item: Mapping[str, Any]) -> FieldInfo:
         options=active_options(item) if kind in ("choice", "choices") else (),
         strict_options=bool(item.get("restrictedPicklist")),
         scale=scale_of(kind, item),
+        digits=digits_of(kind, item),
         unique=bool(external_id and item.get("unique")) or item["name"] == "Id",
         trims=kind in ("text", "choice"),
         folds_case=item["type"] == "email" or (external_id and not item.get("caseSensitive")),
@@ -121,6 +122,17 @@ def scale_of(kind: Kind, item: Mapping[str, Any]) -> int | None:
     if kind == "number":
         return int(item.get("scale") or 0)
     return DATETIME_DIGITS if kind == "datetime" else None
+
+
+def digits_of(kind: Kind, item: Mapping[str, Any]) -> int | None:
+    """Digits before the point that Salesforce takes; None if it does not say.
+
+    A number of precision 18 and scale 4 has 14; an integer says `digits` itself.
+    Source: Salesforce, Object Reference, Field (describe), read 2026-11-29.
+    """
+    if kind == "number" and item.get("precision"):
+        return int(item["precision"]) - int(item.get("scale") or 0)
+    return int(item.get("digits") or 0) or None if kind == "integer" else None
 
 
 def to_wire(value: Value) -> Any:

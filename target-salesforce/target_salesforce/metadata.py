@@ -42,10 +42,12 @@ def labels_of(spec: ObjectSpec) -> tuple[str, str]:
     return spec.label or name, spec.plural or spec.label or name
 
 
-def object_metadata(spec: ObjectSpec) -> dict[str, Any]:
-    """A custom object whose records are named by automatic numbers."""
+def object_metadata(spec: ObjectSpec, *, named: bool = False) -> dict[str, Any]:
+    """A custom object whose records are `named` by the rule, or by automatic numbers."""
     label, plural = labels_of(spec)
     name_field = {"displayFormat": "{00000000}", "label": f"{label} Number", "type": "AutoNumber"}
+    if named:
+        name_field = {"label": f"{label} Name", "type": "Text"}
     return {
         "fullName": spec.name,
         "deploymentStatus": "Deployed",

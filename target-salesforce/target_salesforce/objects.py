@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from reverse_etl.objects import Lane, LinkForm, ObjectSpec
 
+NAME = "Name"
+"""The field that every object has, and that is made with the object."""
 COLLECTION_LIMIT = 200
 """Rows of an sObject collection.
 Source: Salesforce REST API guide, sObject Collections, read 2026-11-23."""

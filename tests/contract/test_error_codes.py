@@ -120,7 +120,7 @@ SALESFORCE_ROWS = [
     ("UNABLE_TO_LOCK_ROW", "retry"),
     ("STORAGE_LIMIT_EXCEEDED", "run"),
     ("INVALID_FIELD_FOR_INSERT_UPDATE", "run"),
-    ("INVALID_FIELD", "run"),
+    ("INVALID_FIELD", "row"),
 ]
 SALESFORCE_CALLS = [
     (401, "INVALID_SESSION_ID", "Session expired or invalid", "retry"),
@@ -168,6 +168,19 @@ def test_salesforce_row_codes(stub: Stub, code: str, expected: str) -> None:
     stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
     assert verdict(stub, SALESFORCE) == expected
     assert stub.asked == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "No such column 'X__c' on sobject of type Contact",
+        "Unexpected JsonMappingException: No such column 'X__c' on sobject of type Contact",
+    ],
+)
+def test_a_column_that_does_not_exist_is_every_rows_fault(stub: Stub, message: str) -> None:
+    errors = [{"statusCode": "INVALID_FIELD", "message": message, "fields": []}]
+    stub.body = json.dumps([{"success": False, "errors": errors}]).encode()
+    assert verdict(stub, SALESFORCE) == "run"
 
 
 def test_a_parent_that_lost_its_key_is_one_rows_fault(stub: Stub) -> None:

@@ -225,3 +225,14 @@ def test_a_query_compares_numbers_without_quotes_and_text_with_them(client: Clie
             client.rest.query(f"SELECT Id FROM Account WHERE {test}")
         code, message = refused(error)
         assert [code, f"must be of type {kind} " in message] == ["INVALID_FIELD", True]
+
+
+def test_a_number_beyond_precision_minus_scale_is_refused(client: Client) -> None:
+    with pytest.raises(SalesforceError) as refused:
+        client.of("Opportunity").create(
+            {"Name": "x", "StageName": "Prospecting", "CloseDate": "2026-01-01", "Amount": 1e16}
+        )
+    content: Any = refused.value.content
+    (error,) = content
+    assert error["errorCode"] == "NUMBER_OUTSIDE_VALID_RANGE"
+    assert "value outside of valid range on numeric field" in error["message"]

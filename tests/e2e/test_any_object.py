@@ -12,7 +12,7 @@ import pytest
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
 from crms.salesforce import DATA
-from support import ROOT, Result, by_key, deliver, linked, written
+from support import ROOT, Result, by_key, deliver, linked, lose_ledger, written
 
 EXAMPLE = ROOT / "examples" / "wholesale"
 MESSAGES = [json.loads(line) for line in (EXAMPLE / "wholesale.jsonl").read_text().splitlines()]
@@ -155,13 +155,14 @@ SCHEMA = {
     "stream": "people",
     "key_properties": ["id"],
     "schema": {
-        "properties": {name: {"type": ["null", "string"]} for name in ("id", "name", "firm")}
+        "properties": {name: {"type": ["null", "string"]} for name in ("id", "name", "firm", "due")}
     },
 }
 
 
 def person(number: int, firm: str | None) -> dict[str, Any]:
-    record = {"id": str(number), "name": f"Person {number}", "firm": firm}
+    due = "2026-03-01T00:00:00Z"
+    record = {"id": str(number), "name": f"Person {number}", "firm": firm, "due": due}
     return {"type": "RECORD", "stream": "people", "record": record}
 
 
@@ -369,3 +370,81 @@ def test_an_owner_follows_the_source_only_where_the_rule_says_always(
 
     owner = send(first, 1)
     assert (send(second, 2) != owner) == (write == "always")
+
+
+# Records that cannot be without a link
+
+NEEDY: Mapping[Crm, tuple[str, str]] = {
+    HUBSPOT: ("tasks", "upsert_key: marker\nfields: {marker: id, hs_task_subject: name, "
+              "hs_timestamp: {from: due, parse: datetime}}\n"),
+    PIPEDRIVE: ("leads", "upsert_key: nr\nfields: {nr: id, title: name}\n"),
+}  # fmt: skip
+
+
+def needy(box: Box, crm: Crm, folder: Path, link: str, *people: object) -> Result:
+    kind, words = NEEDY[crm]
+    written(rules_folder(folder), "needy.yml", f"stream: people\nobject: {kind}\n{words}{link}")
+    if crm is HUBSPOT:
+        written(rules_folder(folder), "objects.yml", "objects:\n  tasks: {marker: hs_task_body}\n")
+    return deliver(box, crm, [SCHEMA, *people], folder, mapping=str(folder / "rules"))
+
+
+@pytest.mark.parametrize("crm", NEEDY, ids=str)
+def test_a_record_that_needs_a_link_waits_for_it_or_is_a_dead_letter(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    kind, _ = NEEDY[crm]
+    link = f"links: [{{to: {COMPANIES[crm]}, key: firm, by: {NAMES[crm]}}}]\n"
+    for name in ("Twins", "Twins"):
+        put_company(box, crm, **{NAMES[crm]: name})
+    people = (person(1, "Ode Books"), person(2, None), person(3, "Twins"))
+    first = needy(box, crm, tmp_path, link, *people)
+    assert first.counts(kind)["waiting"] == 1
+    codes = {letter["key"]: letter["code"] for letter in first.letters}
+    assert codes == {"2": "no_link", "3": "ambiguous_link"}
+    assert box.objects(crm, kind) == []
+    firm = put_company(box, crm, **{NAMES[crm]: "Ode Books"})
+    assert needy(box, crm, tmp_path, link).code == 0
+    lose_ledger(tmp_path, crm)
+    assert needy(box, crm, tmp_path, link, *people).code == 0
+    (record,) = box.objects(crm, kind)
+    assert linked(record, COMPANIES[crm]) == [firm]
+
+
+@pytest.mark.parametrize("crm", NEEDY, ids=str)
+def test_a_rule_for_records_that_need_a_link_has_one(
+    box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert needy(box, crm, tmp_path, "", person(1, None)).code == 1
+    assert "needy.yml:2: " in capsys.readouterr().err
+    assert box.writes(crm) == []
+
+
+@each_crm
+@pytest.mark.parametrize("source", ["object", "objects"])
+def test_an_object_of_the_source_fits_no_field(
+    box: Box, crm: Crm, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(rules_folder(tmp_path), "people.yml", f"stream: people\n{PEOPLE[crm]}")
+    part: dict[str, Any] = {"type": ["null", "object"], "properties": {"a": {"type": "string"}}}
+    name = part if source == "object" else {"type": "array", "items": part}
+    properties = {"id": {"type": "string"}, "name": name}
+    schema = {**SCHEMA, "schema": {"properties": properties}}
+    result = deliver(box, crm, [schema], tmp_path, mapping=str(tmp_path / "rules"))
+    error = capsys.readouterr().err
+    assert (result.code, "people.yml:4: " in error) == (1, True)
+    assert ("an object" if source == "object" else "a list of objects") in error
+
+
+@pytest.mark.parametrize("fields", ["Nr__c: id", "Nr__c: id, Name: name"])
+def test_a_custom_object_of_salesforce_is_named_by_the_rule_or_by_numbers(
+    box: Box, fields: str, tmp_path: Path
+) -> None:
+    rule = f"stream: people\nobject: Guest__c\nupsert_key: Nr__c\nfields: {{{fields}}}\n"
+    written(rules_folder(tmp_path), "people.yml", rule)
+    written(rules_folder(tmp_path), "objects.yml", "objects:\n  Guest__c: {label: Guest}\n")
+    mapping = str(tmp_path / "rules")
+    result = deliver(box, SALESFORCE, [SCHEMA, person(1, None)], tmp_path, mapping=mapping)
+    assert (result.code, result.letters) == (0, [])
+    (guest,) = box.objects(SALESFORCE, "Guest__c")
+    assert (guest["properties"]["Name"] == "Person 1") == ("Name" in fields)

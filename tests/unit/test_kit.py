@@ -167,12 +167,12 @@ def test_a_command_that_succeeds_gives_its_exit_code(returned: object, code: int
 
 
 def test_an_expected_error_is_one_line_and_exit_code_1(caplog: pytest.LogCaptureFixture) -> None:
-    calls: list[str] = []
+    calls: list[int] = []
     failing = command(SettingError("Bad.", "Do that."))
-    assert run_command(failing, "tap-kit", [], on_failure=lambda: calls.append("failed")) == 1
+    assert run_command(failing, "tap-kit", [], on_failure=calls.append) == 1
     assert [record.getMessage() for record in caplog.records] == ["Bad. Do that."]
     assert caplog.records[0].exc_info is None
-    assert calls == ["failed"]
+    assert calls == [1]
     assert run_command(command(KeyError("k")), "tap-kit", [], expected=(KeyError,)) == 1
     with pytest.raises(KeyError):
         run_command(command(KeyError("k")), "tap-kit", [])

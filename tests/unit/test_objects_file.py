@@ -92,3 +92,16 @@ def test_of_several_folders_the_last_word_counts(tmp_path: Path) -> None:
         written(tmp_path / name, "objects.yml", text)
     merged = named_objects([str(tmp_path / "b"), "shipped"], tmp_path / "a")
     assert (merged.namespace, merged.functions) == ("First", ("f_b", "f_a"))
+
+
+@pytest.mark.parametrize(("old", "line"), [("companies: {key", 4), ("companies: {label", 6)])
+def test_an_object_that_is_close_to_one_in_use_is_a_mistake(
+    tmp_path: Path, old: str, line: int
+) -> None:
+    written(tmp_path, "objects.yml", FILE.replace(old, old.replace("companies", "compnaies")))
+    written(tmp_path, "b.yml", RULE.format("tasks", "marker"))
+    wrong = (
+        rf"objects.yml:{line}: no rule maps 'compnaies' or links to it. Did you mean 'companies'"
+    )
+    with pytest.raises(MappingError, match=wrong):
+        complete_rules(load_rules(tmp_path), load_objects(tmp_path))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reverse_etl.crm.adapter import RowResult
-from reverse_etl.errors import BatchRejectedError, RowError
+from reverse_etl.errors import BatchRejectedError, RowError, RuleRefusedError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import Lane, ObjectSpec
@@ -53,8 +53,8 @@ def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14
     bad: set[int],
 ) -> None:
     adapter: Any = Picky(bad)
-    batch = [write(number) for number in range(100)]
-    (outcomes,) = Sender(adapter, RunControl()).send(RULE, iter([batch]))
+    sender = proven(adapter)
+    (outcomes,) = sender.send(RULE, iter([[write(number) for number in range(100)]]))
     assert {outcome.source.key for outcome in outcomes if outcome.name == "rejected"} == {
         f"k{number}" for number in bad
     }
@@ -65,6 +65,53 @@ def test_a_batch_of_a_hundred_never_costs_more_than_107_calls_and_one_bad_row_14
     assert adapter.calls <= 107
     if len(bad) == 1:
         assert adapter.calls <= 15
+
+
+def proven(adapter: Any) -> Sender:
+    """A sender whose CRM has taken a row of the rule."""
+    sender = Sender(adapter, RunControl())
+    list(sender.send(RULE, iter([[write(1000)]])))
+    adapter.calls = 0
+    return sender
+
+
+def cost(bad: set[int]) -> int:
+    """The calls of a batch of a hundred."""
+    adapter: Any = Picky(bad)
+    list(proven(adapter).send(RULE, iter([[write(number) for number in range(100)]])))
+    return adapter.calls  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("bad", "at_most"), [(2, 24), (5, 47)])
+def test_a_few_bad_rows_are_found_by_halving_wherever_they_are(bad: int, at_most: int) -> None:
+    places = range(0, 100, 3)
+    spread = [{(first + row * 100 // bad) % 100 for row in range(bad)} for first in places]
+    together = [{(first + row) % 100 for row in range(bad)} for first in places]
+    assert max(map(cost, spread + together)) <= at_most
+
+
+def test_ten_bad_rows_are_found_by_halving_where_they_are_spread() -> None:
+    costs = sorted(cost({first + row * 10 for row in range(10)}) for first in range(10))
+    assert costs[5] <= 72
+
+
+def test_a_rule_of_which_no_row_is_taken_stops_after_twenty_single_rows() -> None:
+    adapter: Any = Picky(set(range(300)))
+    batches_of_100 = ([write(number) for number in range(start, start + 100)]
+                      for start in (0, 100, 200))  # fmt: skip
+    sent: list[Any] = []
+    outcomes = Sender(adapter, RunControl(), 4).send(RULE, iter(batches_of_100))
+    with pytest.raises(RuleRefusedError, match="the first 20 rows"):
+        sent.extend(outcome for some in outcomes for outcome in some)
+    assert [outcome.name for outcome in sent] == ["not_attempted"] * 300
+    assert adapter.calls <= 22
+
+
+def test_every_tenth_row_bad_is_no_refusal_of_the_rule() -> None:
+    adapter: Any = Picky(set(range(0, 100, 10)))
+    batch = [write(number) for number in range(100)]
+    (outcomes,) = Sender(adapter, RunControl()).send(RULE, iter([batch]))
+    assert len([outcome for outcome in outcomes if outcome.name == "rejected"]) == 10
 
 
 def test_after_a_stop_nothing_is_sent() -> None:

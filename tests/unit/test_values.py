@@ -77,6 +77,15 @@ def test_digits_are_those_the_crm_keeps() -> None:
     assert canonical(FieldInfo("f", "number", scale=2), "2.005") == Decimal("2.01")
 
 
+def test_a_number_too_large_for_its_field_is_its_rows_fault() -> None:
+    info = FieldInfo("amount", "number", scale=4, digits=14)
+    assert canonical(info, 10**14 - 1) == 10**14 - 1
+    assert canonical(info, 0) == 0
+    for value in (10**14, -(10**14), "99999999999999.99999"):
+        with pytest.raises(NotRepresentableError, match="at most 14 digits before the point"):
+            canonical(info, value)
+
+
 def test_a_number_of_more_digits_than_can_be_rounded_is_its_rows_fault() -> None:
     with pytest.raises(NotRepresentableError, match="score"):
         canonical(FieldInfo("score", "number", scale=2), 10**27)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from reverse_etl.errors import BudgetSpentError, NoSuchLinkError, RowError
+from reverse_etl.errors import BudgetSpentError, CrmError, NoSuchLinkError, RowError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Value
@@ -67,6 +67,9 @@ class RowResult:
 
 class JobResults(Protocol):
     """The results of the rows of jobs."""
+
+    failure: CrmError | None
+    """An error that would fail every row, which ends the run once the other rows are settled."""
 
     def of(self, write: Write) -> RowResult | None:
         """The result of a row; None if there is none and the row has to be sent again."""

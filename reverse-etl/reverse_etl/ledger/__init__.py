@@ -10,6 +10,7 @@ from reverse_etl.ledger.entries import (
     Scope,
     Waiting,
 )
+from reverse_etl.ledger.letters import Reason
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.ledger.versions import Version
 
@@ -21,6 +22,7 @@ __all__ = [
     "Entry",
     "FieldMark",
     "Ledger",
+    "Reason",
     "Scope",
     "Version",
     "Waiting",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows, parts
@@ -14,6 +14,19 @@ from reverse_etl.ledger.tables import DeadLetterRow
 from reverse_etl.ledger.versions import Version
 
 KEY = ["crm", "account", "rule", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why some of the dead letters of a run were opened."""
+
+    rule: str
+    stage: str
+    code: str
+    letters: int
+
+    def __str__(self) -> str:
+        return f"{self.letters} × {self.rule} {self.stage}/{self.code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,27 @@ class Letters:
         """Dead letters that no newer accepted record has closed, oldest first."""
         with self.rows.engine.connect() as connection:
             return self._read(connection)
+
+    def reasons(self) -> list[Reason]:
+        """Why letters are open that this run wrote, the most frequent reason first."""
+        letters = func.count().label("letters")
+        columns = (DeadLetterRow.rule, DeadLetterRow.stage, DeadLetterRow.code)
+        query = (
+            select(*columns, letters)
+            .where(
+                *self.rows.where(DeadLetterRow),
+                DeadLetterRow.closed_at.is_(None),
+                DeadLetterRow.run_id == self.rows.scope.run_id,
+            )
+            .group_by(*columns)
+            .order_by(letters.desc(), *columns)
+        )
+        with self.rows.engine.connect() as connection:
+            return [Reason(*row) for row in connection.execute(query)]
+
+    def open_keys(self, rule: str, source_keys: Iterable[str]) -> set[str]:
+        """The source keys, of those given, that have an open dead letter of this rule."""
+        return set(self.of_sources(rule, source_keys))
 
     def of(self, rule: str) -> list[DeadLetter]:
         """The open dead letters of a rule, oldest first."""

@@ -142,7 +142,7 @@ class CompiledRule:
             return None
         key = self._key(source)
         values = dict(self.leave_fields) if leaving else self._values(source)
-        links = () if leaving else tuple(self._links(source))
+        links = () if leaving else self._links_of(source)
         return CrmRecord(
             key=key,
             fields=values,
@@ -201,6 +201,17 @@ class CompiledRule:
                 f"check the properties that {name} is computed from",
             ) from None
         return canonical(field.info, value)
+
+    def _links_of(self, source: SourceRecord) -> tuple[WantedLink, ...]:
+        """The links of a record. Raises: RowError if it needs one and has none."""
+        links = tuple(self._links(source))
+        if self.spec.needs_link and not links and self.mode != "update_only":
+            raise RowError(
+                "no_link",
+                "it is linked to no record, and needs one",
+                "give the record a value for the key of one of its links",
+            )
+        return links
 
     def _links(self, source: SourceRecord) -> Iterable[WantedLink]:
         for link in self.links:

@@ -83,6 +83,7 @@ class RuleCompiler:
         `forms` are those of the rule's links, in order. `owners` gives, by e-mail, the CRM ids of
         those who may own records. Raises: MappingError.
         """
+        check_links(rule, spec, forms)
         check_fields_exist(rule, crm_fields)
         fields = {
             field.name: self._compile_field(rule, field, crm_fields[field.name], properties)
@@ -235,6 +236,22 @@ def with_required(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, FieldIn
     )
 
 
+def check_links(rule: Rule, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None:
+    """Raises: MappingError if a link that is needed is missing, or a word has no effect on one."""
+    if spec.needs_link and not rule.links and rule.mode != "update_only":
+        why = "are found among those of the record they belong to" if spec.marker_in else "need one"
+        raise rule.error(
+            f"{rule.object} {why}, and the rule has no link.", "object", "Add one under `links`."
+        )
+    for link, form in zip(rule.links, forms, strict=True):
+        if form.form == "association" and link.write != "always":
+            raise rule.error(
+                f"the link to {link.to} is an association, which has no `write`.",
+                link.line,
+                "Leave `write` out.",
+            )
+
+
 def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:
     """A link with the way to read its key from a record."""
     if not link.paths:
@@ -243,15 +260,18 @@ def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:
     return CompiledLink(link, form, key_computation(link.paths, link.join))
 
 
-def link_form(link: LinkRule, form: LinkForm) -> LinkForm:
-    """The CRM's form of a link, with what the rule says about the link."""
+def link_form(link: LinkRule, form: LinkForm, *, needed: bool = False) -> LinkForm:
+    """The CRM's form of a link, with what the rule says about the link.
+
+    `needed`: records of the object need a link.
+    """
     only_on_create = form.on_create and not form.later
     return replace(
         form,
         name=link.name,
         key_field="" if link.found_by else link.key_field,
         found_by=link.found_by,
-        holds_back=form.form == "reference" and (link.wait == "record" or only_on_create),
+        holds_back=form.form == "reference" and (link.wait == "record" or only_on_create or needed),
     )
 
 

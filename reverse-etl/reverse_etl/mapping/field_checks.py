@@ -50,6 +50,12 @@ def check_field_takes(rule: Rule, field: FieldRule, info: FieldInfo, source: Sou
             field.line,
             "Map onto a writable field, or grant the right to edit it.",
         )
+    if source.structured:
+        raise rule.error(
+            f"{field.name} takes a {info.kind}, the rule gives {source.structured}.",
+            field.line,
+            "Name one of its parts in the path, or use a function (`as`).",
+        )
     if source.kind is not None and source.kind not in ACCEPTS[info.kind]:
         raise rule.error(
             f"{field.name} takes a {info.kind}, the rule gives a {source.kind}.",

@@ -50,6 +50,8 @@ class SourceKind:
     """The values it can have, if it is a choice or several of them."""
     long_text: bool = False
     """True if its text may be longer than a short text field holds."""
+    structured: str = ""
+    """What it is if no field can hold it: an object, or a list of objects."""
 
 
 def source_kind(
@@ -107,6 +109,8 @@ def schema_kind(schema: Mapping[str, Any]) -> SourceKind:
     kinds = {alternative.kind for alternative in alternatives}
     if len(kinds) != 1:
         return SourceKind()
+    if all(alternative.structured for alternative in alternatives):
+        return alternatives[0]
     options = [option for alternative in alternatives for option in alternative.options]
     listed = all(alternative.options for alternative in alternatives)
     long_text = any(alternative.long_text for alternative in alternatives)
@@ -125,6 +129,8 @@ def branch_kind(schema: Mapping[str, Any]) -> SourceKind:
         return SourceKind(kind, long_text=long_text)
     if "array" in names:
         return list_kind(schema)
+    if names - {"null"} == {"object"}:
+        return SourceKind(structured="an object")
     kinds = [kind for name, kind in SCHEMA_KINDS.items() if name in names]
     return SourceKind(kinds[0] if kinds else None, long_text=long_text)
 
@@ -135,4 +141,6 @@ def list_kind(schema: Mapping[str, Any]) -> SourceKind:
     if not isinstance(items, Mapping) or not items:
         return SourceKind("choices")
     entry = schema_kind(items)
+    if entry.structured:
+        return SourceKind(structured="a list of objects")
     return SourceKind("choices", entry.options) if entry.kind in ENTRY_KINDS else SourceKind()

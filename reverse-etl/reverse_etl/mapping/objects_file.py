@@ -6,20 +6,24 @@ Rules and the CRM's own specs are completed by it before anything else is checke
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reverse_etl.errors import MappingError
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.load import OBJECTS_FILE, OPTIONAL, SHIPPED
 from reverse_etl.mapping.rules import Rule
-from reverse_etl.mapping.yaml_files import load_yaml
+from reverse_etl.mapping.yaml_files import Lines, load_yaml
 from reverse_etl.objects import LinkWanted, ObjectSpec
 
 MARKER = "marker"
 """The upsert key of every object that keeps its key in the last line of a text."""
+TYPO = 0.8
+"""How close a name must be to one in use to be a mistake, and not another object."""
 SCHEMA_FILE = Path(__file__).with_name("objects.schema.json")
 
 
@@ -35,6 +39,9 @@ class ObjectRule:
     label: str = ""
     plural: str = ""
     links: Mapping[str, LinkWanted] = field(default_factory=dict)
+    """By the object at the other end."""
+    line: int = 1
+    link_lines: Mapping[str, int] = field(default_factory=dict)
     """By the object at the other end."""
 
 
@@ -80,17 +87,17 @@ def load_objects(folder: Path) -> ObjectsFile:
     file = folder / OBJECTS_FILE
     if not file.is_file():
         return ObjectsFile()
-    content, _ = load_yaml(file, objects_schema())
+    content, lines = load_yaml(file, objects_schema())
     objects = content.get("objects", {})
     return ObjectsFile(
         content.get("namespace", ""),
         tuple(content.get("functions", ())),
         content.get("settings", {}),
-        {name: build_object(words or {}) for name, words in objects.items()},
+        {name: build_object(name, words, lines) for name, words in objects.items()},
     )
 
 
-def build_object(words: Mapping[str, Any]) -> ObjectRule:
+def build_object(name: str, words: Mapping[str, Any], lines: Lines) -> ObjectRule:
     """What a file says about one object, from content of the right shape."""
     return ObjectRule(
         key=words.get("key", ""),
@@ -103,6 +110,10 @@ def build_object(words: Mapping[str, Any]) -> ObjectRule:
             to: LinkWanted(to, link.get("field", ""), link.get("label", ""))
             for to, link in words.get("links", {}).items()
         },
+        line=lines.get(f"objects/{name}", 1),
+        link_lines={
+            to: lines.get(f"objects/{name}/links/{to}", 1) for to in words.get("links", {})
+        },
     )
 
 
@@ -112,7 +123,22 @@ def build_object(words: Mapping[str, Any]) -> ObjectRule:
 def complete_rules(rules: Sequence[Rule], file: ObjectsFile) -> list[Rule]:
     """The rules with what the file says about their objects. Raises: MappingError."""
     mapped = {rule.object for rule in rules}
+    check_names(file, mapped | {link.to for rule in rules for link in rule.links})
     return [complete_rule(rule, file.objects, mapped) for rule in rules]
+
+
+def check_names(file: ObjectsFile, used: Collection[str]) -> None:
+    """Raises: MappingError for an object that nothing uses, if a name close to it is used.
+
+    A file may describe objects of rules that are not in use.
+    """
+    for name, known in file.objects.items():
+        for word, line in ((name, known.line), *known.link_lines.items()):
+            close = [] if word in used else get_close_matches(word, used, 1, TYPO)
+            if close:
+                message = f"no rule maps {word!r} or links to it."
+                hint = f"Did you mean {close[0]!r}?"
+                raise MappingError(message, file=OBJECTS_FILE, line=line, hint=hint)
 
 
 def complete_rule(rule: Rule, objects: Mapping[str, ObjectRule], mapped: set[str]) -> Rule:

@@ -39,7 +39,8 @@ def load_yaml(file: Path, schema: Mapping[str, Any]) -> tuple[Any, Lines]:
     try:
         # composed for the line numbers, loaded for the values: the loader forgets the lines
         node = yaml.compose(text, Loader=Loader)
-        content = yaml.load(text, Loader=Loader)  # noqa: S506 (it is a SafeLoader)
+        # an empty file says nothing, which the schema then judges
+        content = yaml.load(text, Loader=Loader) or {}  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         raise yaml_error(file.name, error) from None
     lines = line_numbers(node) if node is not None else {}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from reverse_etl.errors import BudgetSpentError, StoppedError
+from reverse_etl.errors import BudgetSpentError, GuardError, StoppedError
 
 logger = logging.getLogger(__name__)
 
@@ -26,26 +26,34 @@ class RunControl:
     signal_number: int = 0
     spent: str = ""
     """Why no further calls are made; empty as long as the budget lasts."""
+    tripped: GuardError | None = None
+    """The guard that ends the run once everything in flight has settled."""
     busy: bool = False
     """True while a block is in flight, which a signal lets settle."""
 
     def may_call(self) -> bool:
-        """Returns True unless a signal or a spent budget forbids new calls."""
-        return not self.spent and not self.stopping.is_set()
+        """Returns True unless a signal, a spent budget or a guard forbids new calls."""
+        return not self.spent and self.tripped is None and not self.stopping.is_set()
 
     def stop(self, signal_number: int) -> None:
         """Ask the run to end once everything in flight has settled."""
         self.signal_number = signal_number
         self.stopping.set()
 
+    def trip(self, error: GuardError) -> None:
+        """A guard ends the run once everything in flight has settled."""
+        self.tripped = error
+
     def wait(self, seconds: float) -> None:
         """Sleep, but wake up at once when the run is asked to stop."""
         self.stopping.wait(seconds)
 
     def check(self) -> None:
-        """Raises: StoppedError if a signal has asked the run to end."""
+        """Raises: StoppedError if a signal has asked the run to end, GuardError if a guard has."""
         if self.stopping.is_set():
             raise StoppedError(self.signal_number)
+        if self.tripped is not None:
+            raise self.tripped
 
     def spend(self, reason: str) -> None:
         """Record that the budget is spent, and say so the first time."""
@@ -68,7 +76,7 @@ class RunControl:
     def working(self) -> Iterator[None]:
         """Hold a signal back until the block in flight has settled.
 
-        Raises: StoppedError at the end.
+        Raises: StoppedError, GuardError at the end.
         """
         self.busy = True
         try:

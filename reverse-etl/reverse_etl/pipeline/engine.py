@@ -20,6 +20,7 @@ from reverse_etl.mapping.rules import Rule
 from reverse_etl.mapping.schemas import stream_properties
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.jobs import Jobs
 from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.map import map_block
@@ -28,7 +29,7 @@ from reverse_etl.pipeline.prepare import Preparation
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
-from reverse_etl.pipeline.stages import EngineSettings, Stages
+from reverse_etl.pipeline.stages import Stages
 from reverse_etl.records import Mapped, Outcome, Received, SourceRecord, Write
 
 DEFERRED_PAUSE_S = 0.3
@@ -109,6 +110,8 @@ class Engine(Stages):
     def check(self) -> None:
         """The law: only what is held back has no outcome. Raises: LawBrokenError."""
         held = self.spools.held()
+        for name, number in self.refusals.held().items():
+            held[name] = held.get(name, 0) + number
         for rule in self._all_rules():
             deferred = len(self.planner.deferred.get(rule.name, ()))
             held[rule.object] = held.get(rule.object, 0) + deferred
@@ -171,9 +174,12 @@ class Engine(Stages):
         self.drain_all()
         self.run_deferred()
         self.retry_all_waiting()
+        self.settler.settle_held()
         for rule in self._all_rules():
             with self.control.within_budget():
                 self.duplicates.settle(rule)
+        self.check()
+        self.guard.judge(at_the_end=True)
 
     def retry_all_waiting(self) -> None:
         """Try what waits, again as long as some of it goes out: it may bring what others wait for.
@@ -258,7 +264,7 @@ class Engine(Stages):
     def unfinished(self, stream: str) -> bool:
         """Returns True if records of a stream have no outcome yet, so that its STATE must wait."""
         deferred = any(rule.name in self.planner.deferred for rule in self.compiled.get(stream, ()))
-        return deferred or self.spools.holds(stream)
+        return deferred or self.spools.holds(stream) or self.refusals.holds(stream)
 
     def _all_rules(self) -> Iterator[CompiledRule]:
         for rules in self.compiled.values():
@@ -267,4 +273,4 @@ class Engine(Stages):
     @cached_property
     def jobs(self) -> Jobs:
         """Stages 5 to 7 for what is gathered."""
-        return Jobs(self.adapter, self.ledger, self.control, self.deliver)
+        return Jobs(self.adapter, self.ledger, self.control, self.deliver, self.refusals)

@@ -16,6 +16,7 @@ from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.batch import choose_lane
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.pipeline.send import outcome_of
 from reverse_etl.pipeline.spool import Spool
 from reverse_etl.records import KINDS, Outcome, Write, WriteKind
@@ -32,6 +33,8 @@ Deliver = Callable[[CompiledRule, Sequence[Write], Sequence[Outcome]], None]
 class NoResults:
     """What is known of jobs that could not be completed."""
 
+    failure: CrmError | None = None
+
     def of(self, write: Write) -> RowResult | None:
         """Nothing."""
         return None
@@ -45,6 +48,7 @@ class Jobs:
     ledger: Ledger
     control: RunControl
     deliver: Deliver
+    refusals: Refusals
 
     def send(self, spool: Spool) -> None:
         """Send everything that is gathered in a spool. Raises: CrmError."""
@@ -63,12 +67,31 @@ class Jobs:
             return
 
         results = self._run(jobs, spool, kind)
+        self._note(spool, kind, results)
         with Spool(spool.rule) as again:
             for block in spool.read(kind):
                 outcomes, left = sorted_out(block, results)
                 again.add(left)
                 self.deliver(spool.rule, (), outcomes)
+            if results.failure is not None:
+                raise results.failure
             self._send_kind(again, kind, attempt + 1)
+
+    def _note(self, spool: Spool, kind: WriteKind, results: JobResults) -> None:
+        """Look for a row that the CRM took before any refused row is settled.
+
+        Raises: RuleRefusedError.
+        """
+        if not self.refusals.unproven(spool.rule):
+            return
+        refused: list[Outcome] = []
+        for block in spool.read(kind):
+            outcomes, _ = sorted_out(block, results)
+            if any(outcome.holds for outcome in outcomes):
+                self.refusals.note(spool.rule, outcomes)
+                return
+            refused += outcomes
+        self.refusals.note(spool.rule, refused)
 
     def _run(self, jobs: JobAdapter, spool: Spool, kind: WriteKind) -> JobResults:
         """The results of the jobs; none where the run has to end before they do.

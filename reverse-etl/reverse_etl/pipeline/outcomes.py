@@ -120,6 +120,16 @@ class Outcomes:
         """The counts of an object."""
         return self.objects.setdefault(object_name, ObjectCount())
 
+    @property
+    def settled(self) -> int:
+        """How many writes have an outcome."""
+        return sum(count.wanted - count.open for count in self.objects.values())
+
+    @property
+    def rejected(self) -> int:
+        """How many writes were rejected."""
+        return sum(count.of("rejected") for count in self.objects.values())
+
     def never(self, object_name: str, outcome: str, number: int) -> None:
         """Writes that are planned and settled at once, since nothing can be tried."""
         self.of(object_name).planned(number)

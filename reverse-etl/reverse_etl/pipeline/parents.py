@@ -70,8 +70,8 @@ class Parents:
             return None
         return RowError(
             "ambiguous_link",
-            f"several {form.to} have the {form.found_by} that it links to",
-            f"merge them in the CRM, or link by a field that only one {form.to} has",
+            f"more than one record of {form.to} has the {form.found_by} that it links to",
+            "merge them in the CRM, or link by a field whose values differ",
         )
 
     def forget_missing(self) -> None:

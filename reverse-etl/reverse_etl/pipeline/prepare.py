@@ -83,9 +83,12 @@ class Preparation:
             return None
         wanted = compiler.wanted_fields(rule, properties)
         try:
+            # links first, so that a wrong one leaves nothing behind
+            forms = self._link_forms(rule, spec) if fields else None
             missing = [field for field in wanted if field.name not in fields]
             fields = self._provisioned(rule, fields, missing)
-            forms = self._link_forms(rule)
+            if forms is None:
+                forms = self._link_forms(rule, spec)
             self._remember(spec, forms)
             fields = self._provisioned(rule, fields, reference_fields(forms, fields))
         except NoSuchObjectError as error:
@@ -125,7 +128,7 @@ class Preparation:
         self.adapter.provision(rule.object, missing)
         return self.adapter.describe(rule.object)
 
-    def _link_forms(self, rule: Rule) -> list[LinkForm]:
+    def _link_forms(self, rule: Rule, spec: ObjectSpec) -> list[LinkForm]:
         """The forms of a rule's links, in order. Raises: MappingError, CrmError."""
         forms = []
         for link in rule.links:
@@ -134,7 +137,7 @@ class Preparation:
                 form = self.adapter.link_form(rule.object, wanted, provision=self.provision)
             except (NoSuchLinkError, NoSuchObjectError) as error:
                 raise self._no_such_link(rule, link, error) from None
-            forms.append(link_form(link, form))
+            forms.append(link_form(link, form, needed=spec.needs_link))
         return forms
 
     def _no_such_link(self, rule: Rule, link: LinkRule, error: CrmError) -> MappingError:

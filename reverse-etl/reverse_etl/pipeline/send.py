@@ -17,6 +17,7 @@ from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.bisect import BatchSearch
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import Outcome, OutcomeName, Write
 
 AMBIGUOUS_ATTEMPTS = 2
@@ -41,6 +42,7 @@ class Sender:
     sleep: Callable[[float], None] = time.sleep
     doubt: Callable[[CompiledRule, Sequence[Write]], None] = nothing_in_doubt
     """Called before a create is retried, though the first may yet be carried out."""
+    refusals: Refusals = field(default_factory=Refusals)
     _aside: list[Write] = field(default_factory=list)
     """Writes with an unknown outcome, which the CRM is asked about after all others."""
     _failure: CrmError | None = None
@@ -61,10 +63,9 @@ class Sender:
             flying: Flying = {}
             batch: list[Write] | None = first
             while batch is not None or flying:
-                while batch is not None and len(flying) < self.max_concurrency:
+                while batch is not None and len(flying) < self._calls_at_once(rule):
                     if self._failure is None and self.control.may_call():
-                        search = BatchSearch(partial(self._call, rule), batch)
-                        flying[pool.submit(search.run)] = batch
+                        flying[pool.submit(self._search(rule, batch).run)] = batch
                     else:
                         yield not_attempted(batch)
                     batch = next(batches, None)
@@ -73,6 +74,21 @@ class Sender:
         yield from self._settle_aside(rule)
         if self._failure is not None:
             raise self._failure
+
+    def _calls_at_once(self, rule: CompiledRule) -> int:
+        """Until the CRM has taken a row of a rule, a refusal of all rows must not cost many calls.
+
+        So the first batch goes alone.
+        """
+        return 1 if self.refusals.unproven(rule) else self.max_concurrency
+
+    def _search(self, rule: CompiledRule, batch: list[Write]) -> BatchSearch:
+        return BatchSearch(
+            partial(self._call, rule),
+            batch,
+            noted=partial(self.refusals.note, rule),
+            unproven=partial(self.refusals.unproven, rule),
+        )
 
     def _landed(self, flying: Flying) -> list[Outcome]:
         """Wait for a batch to land; returns the outcomes of all that have."""

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.guard import Guard
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
+from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import hash_value
 
@@ -39,6 +41,8 @@ class Settler:
     ledger: Ledger
     outcomes: Outcomes
     put_off: PutOff
+    refusals: Refusals
+    guard: Guard
 
     def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
         """Settle what a plan decided without a call, and record the creates that it intends.
@@ -58,7 +62,32 @@ class Settler:
         outcomes: Sequence[Outcome],
         pending: Sequence[Entry] = (),
     ) -> None:
-        """Settle these outcomes, and intended creates with them, in one transaction."""
+        """Settle these outcomes, and intended creates with them, in one transaction.
+
+        Refused rows are held back while the CRM has taken none of their rule.
+        """
+        rule = settlement.rule
+        self._settle_refused(rule, self.refusals.release(rule))
+        self._settle(settlement, self.refusals.sift(rule, outcomes), pending)
+        self.guard.judge()
+
+    def settle_held(self) -> None:
+        """The end of the run: rows that were refused while none was taken are dead letters."""
+        for rule, outcomes in self.refusals.release_all():
+            self._settle_refused(rule, outcomes)
+
+    def _settle_refused(self, rule: CompiledRule, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            keys = [outcome.record.key for outcome in outcomes if outcome.record is not None]
+            entries = self.ledger.entries(rule.object, keys)
+            self._settle(Settlement(rule, entries), outcomes)
+
+    def _settle(
+        self,
+        settlement: Settlement,
+        outcomes: Sequence[Outcome],
+        pending: Sequence[Entry] = (),
+    ) -> None:
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
         for outcome in outcomes:

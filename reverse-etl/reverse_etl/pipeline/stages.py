@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from reverse_etl.crm.adapter import Adapter
@@ -11,6 +10,8 @@ from reverse_etl.ledger import Ledger
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
+from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.guard import Guard, Limit
 from reverse_etl.pipeline.letter_retries import LetterRetries
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.options import Options
@@ -18,29 +19,11 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.put_off import PutOff
+from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settler
 from reverse_etl.pipeline.unchanged import Unchanged
 from reverse_etl.pipeline.waiting import WaitingRoom
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What a user may set of the engine."""
-
-    provision: bool = False
-    force: bool = False
-    max_concurrency: int = 1
-    link_wait_days: float = 7
-    attach: bool = False
-    merge_duplicates: bool = False
-    regress: bool = False
-    """True if `forward_only` fields may go back."""
-    allow_private_hosts: bool = False
-    add_options: bool = False
-    """True if values that come up are added to choice fields of the CRM."""
-    gather: bool = True
-    """False if the user has set the size of a block: its writes then go out with it."""
 
 
 class Stages:
@@ -77,12 +60,26 @@ class Stages:
     def sender(self) -> Sender:
         """Stage 6."""
         concurrency = self.settings.max_concurrency
-        return Sender(self.adapter, self.control, concurrency, doubt=self.duplicates.note)
+        return Sender(
+            self.adapter, self.control, concurrency,
+            doubt=self.duplicates.note, refusals=self.refusals,
+        )  # fmt: skip
 
     @cached_property
     def settler(self) -> Settler:
         """Stage 7."""
-        return Settler(self.ledger, self.outcomes, self.put_off)
+        return Settler(self.ledger, self.outcomes, self.put_off, self.refusals, self.guard)
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Rows that the CRM refuses before it has taken one of their rule."""
+        return Refusals(self.ledger.letters.open_keys)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Ends the run when too much is rejected. Raises: SettingError."""
+        limit = Limit.parse(self.settings.max_rejected)
+        return Guard(limit, self.outcomes, self.control, self.ledger)
 
     @cached_property
     def put_off(self) -> PutOff:

@@ -57,10 +57,10 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
         return 128 + stopped.signal_number
 
 
-def end_failed_run(name: str) -> None:
+def end_failed_run(name: str, exit_code: int) -> None:
     """After the error: let the tap finish writing, and name the exit code in the last line."""
     read_to_the_end(stdin_handle())
-    logging.getLogger(name).error("exit code 1")
+    logging.getLogger(name).error("exit code %d", exit_code)
 
 
 def stdin_handle() -> int:

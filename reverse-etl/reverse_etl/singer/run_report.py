@@ -6,12 +6,12 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from reverse_etl.crm.adapter import Account, CallCount
-from reverse_etl.ledger import DeadLetter
+from reverse_etl.ledger import DeadLetter, Reason
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.least_calls import least_calls
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -36,6 +36,7 @@ class RunReport:
         calls: CallCount | None = None,
         letters: Sequence[DeadLetter] = (),
         run_id: str = "",
+        reasons: Sequence[Reason] = (),
     ) -> dict[str, Any]:
         """The report as data; `calls` is None if no account was opened."""
         return {
@@ -49,6 +50,7 @@ class RunReport:
             "links": self.outcomes.link_report(),
             "attachments": self.outcomes.attachment_report(),
             "calls": self._calls(objects, calls or CallCount()),
+            "opened_letters": [asdict(reason) for reason in reasons],
             "dead_letters": [
                 {
                     "key": letter.key,

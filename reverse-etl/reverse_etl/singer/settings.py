@@ -13,7 +13,8 @@ from singer_kit.settings import checked_url, run_folder
 from singer_sdk import typing as th
 
 from reverse_etl.mapping.objects_file import shipped_settings
-from reverse_etl.pipeline.stages import EngineSettings
+from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST
 
 __all__ = [
     "COMMON",
@@ -117,6 +118,15 @@ COMMON: list[th.Property[Any]] = [
         description="Exit with code 1 if the calls were used up. When off, the exit code is 0.",
     ),
     th.Property(
+        "max_rejected",
+        th.StringType,
+        default=DEFAULT_MAX_REJECTED,
+        title="Max rejected",
+        description="Maximum number of writes that may be rejected, such as `100`, or their share, "
+        f"such as `5%`; a share always allows {SHARE_AT_LEAST}. Beyond it the run ends with exit "
+        "code 3, and no STATE passes the rejected records.",
+    ),
+    th.Property(
         "link_wait_days",
         th.NumberType(minimum=0),
         default=7,
@@ -205,5 +215,6 @@ def engine_settings(
         merge_duplicates=bool(config.get("merge_duplicates")),
         regress=bool(regress_setting and config.get(regress_setting)),
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),
+        max_rejected=str(config.get("max_rejected") or DEFAULT_MAX_REJECTED),
         gather=not config.get("batch_size_rows"),
     )

@@ -16,6 +16,11 @@ class StateQueue:
     """Records read so far."""
     _queued: deque[tuple[int, Any]] = field(default_factory=deque)
 
+    @property
+    def waiting(self) -> bool:
+        """True if a STATE is queued."""
+        return bool(self._queued)
+
     def add(self, value: Any) -> None:
         """Queue a STATE behind the records read so far; it never forces a drain."""
         self._queued.append((self.position, value))

@@ -33,7 +33,7 @@ from reverse_etl.errors import (
     SettingError,
     StoppedError,
 )
-from reverse_etl.ledger import Ledger, Scope
+from reverse_etl.ledger import Ledger, Reason, Scope
 from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
@@ -160,6 +160,7 @@ class CrmTarget(Target):
             exit_code, message = 128 + stopped.signal_number, str(stopped)
             raise
         except (FatalError, ReverseEtlError) as error:
+            exit_code = error.exit_code if isinstance(error, FatalError) else 1
             message = str(error)
             raise
         finally:
@@ -259,7 +260,9 @@ class CrmTarget(Target):
 
     def _release_states(self) -> None:
         """Write the newest queued STATE before which every record is settled."""
-        if self.control.spent:
+        if self.control.spent or not self.states.waiting:
+            return
+        if self.engine is not None and self.engine.guard.exceeded:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
         pending = [self._first_pending(sink) for sink in sinks]
@@ -326,9 +329,21 @@ class CrmTarget(Target):
             with self.engine.ledger as ledger:
                 self.engine.abandon()
                 letters = ledger.letters.open()
+                reasons = ledger.letters.reasons()
                 adapter = self.engine.adapter
                 run_id = ledger.scope.run_id
-                built = report.build(adapter.objects, adapter.calls, letters, run_id)
+                built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
                 report.save(built, report_dir(self.config, self.name))
                 ledger.end_run(exit_code, built, self.outcomes.rows())
+            self._warn_of_letters(reasons)
         self.logger.info("%s: %s", self.name, report.summary(built))
+
+    def _warn_of_letters(self, reasons: Sequence[Reason]) -> None:
+        """Say how many dead letters the run opened, and why."""
+        if reasons:
+            self.logger.warning(
+                "%d dead letters were opened: %s. `%s dead-letters list` says what to do.",
+                sum(reason.letters for reason in reasons),
+                ", ".join(map(str, reasons)),
+                self.name,
+            )

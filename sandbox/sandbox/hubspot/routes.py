@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sandbox.clock import iso
-from sandbox.emulator import Emulator
+from sandbox.emulator import NEWLY_REQUIRED, Emulator
 from sandbox.http import BadJsonError, Call, Handler, Reply, Route, Router
 from sandbox.hubspot import (
     account,
@@ -202,8 +202,23 @@ class HubSpot(Emulator):
         return Reply(200, body)
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
-        """HubSpot's words for a fault."""
+        """HubSpot's words for a fault, or what it does to the rows of the call."""
+        if fault == "refuse_all":
+            return self._handle_requiring(call, str(args.get("field", NEWLY_REQUIRED)))
         return errors.fault_reply(fault, args, iso(self.clock.now(), 3))
+
+    def _handle_requiring(self, call: Call, name: str) -> Reply:
+        """Handle a call while every row needs one more property.
+
+        HubSpot holds every write to the rules of the administrators, since 2026-09.
+        Source: HubSpot, Changelog, announcement of 2026-08-11, read 2026-11-29.
+        """
+        portal: Portal = self.account(self.account_name(call.bearer))
+        portal.newly_required = name
+        try:
+            return self.handle(call)
+        finally:
+            portal.newly_required = ""
 
 
 def v3_path(path: str) -> str:

@@ -62,6 +62,8 @@ class Portal:
         self.further_emails: dict[str, str] = {}
         """Contacts by the addresses in hs_additional_emails, which identify them just as well."""
         self.files: dict[str, dict[str, Any]] = {}
+        self.newly_required = ""
+        """The property that every write needs while a `refuse_all` strikes; empty for none."""
         self._next_id = 100
 
     def now(self) -> str:
@@ -126,6 +128,8 @@ class Portal:
         for name, value in values.items():
             kept[name] = self._check_value(kind, name, text_of(value), record)
 
+        if self.newly_required and not kept.get(self.newly_required):
+            raise required(shown_name(kind), [self.newly_required])
         if record is None:
             self._check_required(kind, kept)
         self._check_attachments(kept.get("hs_attachment_ids", ""))

@@ -29,6 +29,14 @@ def invalid(what: str) -> RefusedError:
     return RefusedError(f"Parameters validation failed: {what}")
 
 
+def not_given(noun: str, name: str) -> RefusedError:
+    """A body without a field that the company requires.
+
+    Source: recorded answers in client-nodejs issues 129 and 171, read 2026-11-29.
+    """
+    return RefusedError(f"{noun.capitalize()} {name} must be given.")
+
+
 def not_found(noun: str) -> RefusedError:
     """A record that does not exist, named by its singular."""
     return RefusedError(f"{noun.capitalize()} not found", 404)

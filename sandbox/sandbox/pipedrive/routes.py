@@ -9,7 +9,7 @@ import re
 import time
 from typing import Any
 
-from sandbox.emulator import Emulator
+from sandbox.emulator import NEWLY_REQUIRED, Emulator
 from sandbox.http import BadJsonError, Call, Reply, Route, Router
 from sandbox.pace import Pace
 from sandbox.pipedrive import (
@@ -182,5 +182,17 @@ class Pipedrive(Emulator):
         return Reply(200, body)
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
-        """Pipedrive's words for a fault."""
+        """Pipedrive's words for a fault, or what it does to the rows of the call."""
+        if fault == "refuse_all":
+            return self._handle_requiring(call, str(args.get("field", NEWLY_REQUIRED)))
         return errors.fault_reply(fault, args)
+
+    def _handle_requiring(self, call: Call, name: str) -> Reply:
+        """Handle a call while every row needs one more field."""
+        token = call.headers.get("x-api-token") or call.bearer
+        company: Company = self.account(self.account_name(token))
+        company.newly_required = name
+        try:
+            return self.handle(call)
+        finally:
+            company.newly_required = ""

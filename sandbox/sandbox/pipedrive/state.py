@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.clock import Clock, iso
 from sandbox.pipedrive.catalog import BODY, KINDS, NO_CUSTOM, READ_ONLY, REQUIRED, fields_of
-from sandbox.pipedrive.errors import RefusedError, invalid
+from sandbox.pipedrive.errors import RefusedError, invalid, not_given
 from sandbox.pipedrive.fixtures import CURRENCIES, field, stages, standard_fields
 from sandbox.pipedrive.values import BODY_VALUES, CUSTOM_TYPES, REFERENCES, fits_custom
 
@@ -62,6 +62,8 @@ class Company:
         self.stages = stages(self.now())
         self.notes: dict[int, Record] = {}
         self.files: dict[int, Record] = {}
+        self.newly_required = ""
+        """The field that every write needs while a `refuse_all` strikes; empty for none."""
         self._next_id, self._next_option = 0, 0
 
     def now(self) -> str:
@@ -127,6 +129,8 @@ class Company:
 
         Raises: RefusedError.
         """
+        if self.newly_required and not values.get(self.newly_required):
+            raise not_given(KINDS[kind], self.newly_required)
         for name in REQUIRED[kind] if creating else ():
             if not values.get(name):
                 raise invalid(f"{name} is required")

@@ -58,6 +58,26 @@ class CallError(Exception):
         self.status, self.code, self.message, self.fields = status, code, message, fields or []
 
 
+def missing(names: list[str]) -> RowError:
+    """The error for required fields without a value."""
+    message = f"Required fields are missing: [{', '.join(names)}]"
+    return RowError("REQUIRED_FIELD_MISSING", message, names)
+
+
+def refusal_of_all(args: dict[str, Any]) -> RowError:
+    """Why every row is refused: a field that is required now, or with `rule` a validation rule.
+
+    The message of a validation rule is the administrator's, who may name a field.
+    Source: Salesforce Help, Define Validation Rules, read 2026-11-29; the code is in the StatusCode
+    of the metadata WSDL v63.
+    """
+    field = str(args.get("field", ""))
+    if "rule" in args:
+        fields = [field] if field else []
+        return RowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", str(args["rule"]), fields)
+    return missing([field or "Cost_Center__c"])
+
+
 def not_found() -> CallError:
     """A resource that does not exist, or that the user may not see."""
     return CallError(404, "NOT_FOUND", "The requested resource does not exist")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+INTEGER_DIGITS = 8
+"""Digits of an integer field. Source: describes of standard objects recorded in public
+repositories, read 2026-11-29."""
 NUMBERS = ("double", "currency", "percent")
 
 
@@ -49,6 +52,7 @@ class Field:
             "type": self.type,
             "length": self.length,
             "precision": self.precision if self.type in NUMBERS else 0,
+            "digits": INTEGER_DIGITS if self.type == "int" else 0,
             "scale": self.scale,
             "createable": self.createable,
             "updateable": self.updateable,

@@ -188,11 +188,9 @@ class Salesforce(Emulator):
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
         """Salesforce's words for a fault, or what it does to the rows of the call."""
-        if fault == "locked_rows":
-            locked = bool(float(args.get("share", 1)))
-            return self._handle_with(call, RowFaults(locked=locked))
-        if fault == "job_failed":
-            return self._handle_with(call, RowFaults(job_rows=int(args.get("after_rows", 10))))
+        row_faults = row_faults_of(fault, args)
+        if row_faults is not None:
+            return self._handle_with(call, row_faults)
 
         if fault == "expired_token":
             self.sessions.pop(call.bearer or "", None)
@@ -202,12 +200,25 @@ class Salesforce(Emulator):
 
     def _handle_with(self, call: Call, row_faults: RowFaults) -> Reply:
         """Handle a call while a fault strikes its rows."""
-        present = self.row_faults
-        present.locked, present.job_rows = row_faults.locked, row_faults.job_rows
+        self.row_faults.become(row_faults)
         try:
             return self.handle(call)
         finally:
-            present.locked, present.job_rows = False, None
+            self.row_faults.become(RowFaults())
+
+
+def row_faults_of(fault: str, args: dict[str, Any]) -> RowFaults | None:
+    """What a fault does to rows; None if it strikes the whole call."""
+    match fault:
+        case "locked_rows":
+            return RowFaults(locked=bool(float(args.get("share", 1))))
+        case "job_failed":
+            return RowFaults(job_rows=int(args.get("after_rows", 10)))
+        case "unreadable_rows":
+            return RowFaults(unreadable=frozenset(args.get("rows", [0])))
+        case "refuse_all":
+            return RowFaults(refusal=errors.refusal_of_all(args))
+    return None
 
 
 def inspect_body(method: str, body: dict[str, Any]) -> tuple[str, int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sandbox.clock import Clock, iso
-from sandbox.salesforce.errors import RowError
+from sandbox.salesforce.errors import RowError, missing
 from sandbox.salesforce.fields import Field
 from sandbox.salesforce.fixtures import (
     CURRENCIES,
@@ -23,7 +23,7 @@ from sandbox.salesforce.fixtures import (
 )
 from sandbox.salesforce.ids import long_id
 from sandbox.salesforce.standard import BUSINESS_OBJECTS, DEFAULTS, OWNER
-from sandbox.salesforce.values import kept_value, missing
+from sandbox.salesforce.values import kept_value
 
 Row = dict[str, Any]
 Fields = dict[str, dict[str, Any]]
@@ -38,6 +38,15 @@ class RowFaults:
     """True if rows that share a parent lock each other out."""
     job_rows: int | None = None
     """Rows after which a bulk job fails."""
+    unreadable: frozenset[int] = frozenset()
+    """Places of rows in a bulk job of which a cell cannot be read."""
+    refusal: RowError | None = None
+    """Why every row is refused."""
+
+    def become(self, other: RowFaults) -> None:
+        """Take over another's; all orgs share this object."""
+        for known in fields(self):
+            setattr(self, known.name, getattr(other, known.name))
 
 
 class Org:
@@ -147,6 +156,8 @@ class Org:
 
         Raises: RowError.
         """
+        if self.row_faults.refusal is not None:
+            raise self.row_faults.refusal
         fields = self.visible(sobject)
         kept = {}
         for path, value in values.items():

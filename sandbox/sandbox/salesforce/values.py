@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from sandbox.clock import parse_iso
-from sandbox.salesforce.errors import RowError
+from sandbox.salesforce.errors import RowError, missing
 
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 TEXT_TYPES = {
@@ -22,7 +22,6 @@ TEXT_TYPES = {
     "base64",
 }
 NUMBER_TYPES = ("double", "currency", "percent", "int")
-LARGEST = 10**18
 
 
 def kept_value(field: dict[str, Any], value: Any) -> Any:
@@ -53,12 +52,6 @@ def kept_value(field: dict[str, Any], value: Any) -> Any:
     return kept_time(field, value)
 
 
-def missing(names: list[str]) -> RowError:
-    """The error for required fields without a value."""
-    message = f"Required fields are missing: [{', '.join(names)}]"
-    return RowError("REQUIRED_FIELD_MISSING", message, names)
-
-
 def wrong_type(field: dict[str, Any], value: Any) -> RowError:
     """The error for a value of another type than the field's."""
     message = f"{field['label']}: value not of required type: {value}"
@@ -66,17 +59,21 @@ def wrong_type(field: dict[str, Any], value: Any) -> RowError:
 
 
 def kept_number(field: dict[str, Any], value: Any) -> float:
-    """A number, rounded to the field's scale.
+    """A number, rounded to the field's scale, of at most its precision.
+
+    Source: a recorded answer in declarative-lookup-rollup-summaries issue 713, read 2026-11-29.
 
     Raises: RowError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_type(field, value)
-    if abs(value) >= LARGEST:
-        message = f"{field['label']}: value outside of valid range"
-        raise RowError("NUMBER_OUTSIDE_VALID_RANGE", message, [field["name"]])
     # Adding zero turns -0.0 into 0.0.
-    return float(round(float(value) + 0.0, field["scale"]))
+    kept = float(round(float(value) + 0.0, field["scale"]))
+    digits = field["precision"] - field["scale"] if field["precision"] else field["digits"]
+    if abs(kept) >= 10**digits:
+        message = f"{field['label']}: value outside of valid range on numeric field: {value}"
+        raise RowError("NUMBER_OUTSIDE_VALID_RANGE", message, [field["name"]])
+    return kept
 
 
 def kept_time(field: dict[str, Any], value: Any) -> str:

@@ -14,6 +14,15 @@ from sandbox.salesforce.values import NUMBER_TYPES
 INTERNAL_BATCH = 10_000
 """Rows that Salesforce works on in one piece; pieces run at the same time."""
 NULL = "#N/A"
+XSD_TYPES = {
+    "double": "double",
+    "currency": "double",
+    "percent": "double",
+    "int": "int",
+    "date": "date",
+    "datetime": "dateTime",
+}
+"""The types of numbers and times as the errors of unreadable cells spell them."""
 
 
 def work(job: Job, org: Org) -> None:
@@ -34,15 +43,19 @@ def work(job: Job, org: Org) -> None:
         if place % INTERNAL_BATCH == 0:
             # A key that comes twice is noticed within a piece only.
             keys = set()
-        work_row(job, org, row, keys, is_locked=place in locks)
+        with_fault = unreadable(fields, row) if place in org.row_faults.unreadable else None
+        with_fault = locked() if place in locks else with_fault
+        work_row(job, org, row, keys, with_fault)
     job.state = "JobComplete"
 
 
-def work_row(job: Job, org: Org, row: dict[str, str], keys: set[str], *, is_locked: bool) -> None:
+def work_row(
+    job: Job, org: Org, row: dict[str, str], keys: set[str], with_fault: RowError | None
+) -> None:
     """Write a row, and keep its result."""
     try:
-        if is_locked:
-            raise locked()
+        if with_fault is not None:
+            raise with_fault
         row_id, created = write_row(job, org, row, keys)
     except (RowError, CallError) as error:
         names = ",".join(error.fields)
@@ -59,7 +72,9 @@ def write_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> tuple[
     sobject, operation = job.wanted["object"], job.wanted["operation"]
     fields = org.visible(sobject)
     values = {
-        name: typed(fields, name, cell) for name, cell in row.items() if cell != "" and name != "Id"
+        name: typed(fields, name, cell, column)
+        for column, (name, cell) in enumerate(row.items())
+        if cell != "" and name != "Id"
     }
     target = target_row(job, org, row, keys)
     if operation in ("delete", "hardDelete"):
@@ -92,8 +107,11 @@ def target_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> Row |
     return by_external_id(org, sobject, key, value)
 
 
-def typed(fields: Fields, name: str, cell: str) -> Any:
-    """A cell as JSON would hold it; #N/A is null, and a relationship's external id an object."""
+def typed(fields: Fields, name: str, cell: str, column: int) -> Any:
+    """A cell as JSON would hold it; #N/A is null, and a relationship's external id an object.
+
+    Raises: RowError.
+    """
     if cell == NULL:
         return None
     if name not in fields:
@@ -104,10 +122,29 @@ def typed(fields: Fields, name: str, cell: str) -> Any:
         try:
             return float(cell)
         except ValueError:
-            return cell
+            raise not_read(column, name, kind, cell) from None
     if kind == "boolean" and cell.lower() in ("true", "false"):
         return cell.lower() == "true"
     return cell
+
+
+def unreadable(fields: Fields, row: dict[str, str]) -> RowError:
+    """The error for a row of which a number or a time cannot be read."""
+    columns = [name for name in row if name in fields and fields[name]["type"] in XSD_TYPES]
+    name = columns[0]
+    return not_read(list(row).index(name), name, fields[name]["type"], "no value")
+
+
+def not_read(column: int, name: str, kind: str, cell: str) -> RowError:
+    """The error for a cell that does not fit the type of its column.
+
+    Source: recorded answers in Snowfakery issue 793, read 2026-11-29.
+    """
+    message = (
+        f"Failed to deserialize field at col {column}. "
+        f"Due to, '{cell}' is not a valid value for the type xsd:{XSD_TYPES[kind]}"
+    )
+    return RowError("INVALID_FIELD", message, [name])
 
 
 def relation_of(fields: Fields, column: str) -> dict[str, Any] | None:

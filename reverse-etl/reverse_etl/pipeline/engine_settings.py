@@ -1,0 +1,28 @@
+"""What a user may set of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What a user may set of the engine."""
+
+    provision: bool = False
+    force: bool = False
+    max_concurrency: int = 1
+    link_wait_days: float = 7
+    attach: bool = False
+    merge_duplicates: bool = False
+    regress: bool = False
+    """True if `forward_only` fields may go back."""
+    allow_private_hosts: bool = False
+    add_options: bool = False
+    """True if values that come up are added to choice fields of the CRM."""
+    max_rejected: str = DEFAULT_MAX_REJECTED
+    """How many writes may be rejected before the run ends: a number, or a share as `5%`."""
+    gather: bool = True
+    """False if the user has set the size of a block: its writes then go out with it."""
