@@ -85,6 +85,11 @@ class CrmRecord:
         """When the source was seen to hold these values."""
         return self.source.observed_us
 
+    @property
+    def sources(self) -> tuple[SourceRecord, ...]:
+        """The source records whose fields it carries, oldest first."""
+        return (*self.collapsed, self.source)
+
     def seen_us(self, name: str) -> int:
         """When the source was seen to hold the value of a field, or a link."""
         return self.earlier.get(name, self.source.observed_us)

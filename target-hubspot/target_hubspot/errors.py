@@ -14,6 +14,10 @@ RUN_CODES = {
 }
 """Codes of errors that would fail every row, with what to do."""
 
+PASSING_CODES = frozenset({"VALIDATION_ERROR"})
+"""Codes of refused rows whose cause an administrator can remove without changing a property: rules
+on values and required properties. Details of a bad value have codes of their own."""
+
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
     """An answer's JSON object; empty if it is not an object."""

@@ -42,7 +42,7 @@ class LinkTypes:
         """
         if wanted.field:
             raise NoSuchLinkError(
-                f"HubSpot links records by associations, not fields, and this link names {wanted.field!r}.",
+                f"HubSpot links records by associations, and this link names a field, {wanted.field!r}.",
                 "Use `label` for the label of an association.",
             )
         pair = (object_name, wanted.to)

@@ -17,6 +17,10 @@ GONE = (404, 410)
 """Statuses of a call on a record that was deleted or merged.
 Source: Pipedrive, HTTP status codes, read 2026-11-29."""
 
+PASSING_CODES = frozenset({"archived", "rejected_400"})
+"""Codes of refused rows whose cause people can remove in Pipedrive: a deal is restored, a field is
+no longer required. Pipedrive has no codes of its own, so that a bad value is among them."""
+
 
 def check(answer: Answer) -> Answer:
     """The answer, unless it means that every call will fail. Raises: CrmError."""

@@ -14,6 +14,19 @@ RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again: another transaction held a lock on the record
 or its parent. Source: StatusCode in the metadata WSDL v63."""
+PASSING_CODES = frozenset(
+    {
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+        "ENTITY_IS_LOCKED",
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+        "FIELD_FILTER_VALIDATION_EXCEPTION",
+        "REQUIRED_FIELD_MISSING",
+        "UNABLE_TO_LOCK_ROW",
+    }
+)
+"""Codes of refused rows whose cause passes, or an administrator can remove: triggers, approvals,
+validation rules, lookup filters, page requirements, locks.
+Source: StatusCode in the metadata WSDL v63."""
 DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
 NO_SUCH_COLUMN = ("No such column", "is not an External ID")
 """What the message of an INVALID_FIELD holds if it concerns every row. With other messages it is

@@ -35,6 +35,8 @@ class HubSpot(PipelineCrm):
     deals = "deals"
     deal_key = "canai_deal_id"
     new_deal: ClassVar = {"dealname": "Deal", "dealstage": "qualifiedtobuy"}
+    amount_field = "amount"
+    passing_fault = "unnamed_400"
     missing_id = "999999999"
     documents = "notes"
 

@@ -31,6 +31,8 @@ class Pipedrive(PipelineCrm):
     deals = "deals"
     deal_key = "canai_deal_id"
     new_deal: ClassVar = {"title": "Deal"}
+    amount_field = "value"
+    passing_fault = "unnamed_400"
     missing_id = "999999"
     documents = "notes"
 

@@ -48,6 +48,8 @@ class Salesforce(Crm):
         "StageName": "Prospecting",
         "CloseDate": "2026-01-31",
     }
+    amount_field = "Amount"
+    passing_fault = "locked_rows"
     missing_id = "003000000000001AAA"
     documents = "CanAI_Deliverable__c"
 

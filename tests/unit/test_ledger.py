@@ -107,7 +107,7 @@ def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger: L
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert ledger.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    assert set(ledger.letters.of_sources("rule", ["a", "b", "c"])) == {"a", "b"}
     ledger.apply(Changes("person", closed=[("rule", "a")]))
     assert [letter.key for letter in ledger.letters.open()] == ["b"]
 

@@ -12,6 +12,7 @@ from reverse_etl.ledger.entries import (
 )
 from reverse_etl.ledger.letters import Reason
 from reverse_etl.ledger.store import Ledger
+from reverse_etl.ledger.versions import Version
 
 __all__ = [
     "FILE_MARK",
@@ -23,5 +24,6 @@ __all__ = [
     "Ledger",
     "Reason",
     "Scope",
+    "Version",
     "Waiting",
 ]

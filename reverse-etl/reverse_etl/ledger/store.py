@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.claims import Claims
 from reverse_etl.ledger.database import open_database, write_errors
 from reverse_etl.ledger.entries import TRANSITIONS, Changes, Entry, Scope, State
+from reverse_etl.ledger.filtered import FilteredRows
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.rows import Rows, parts
@@ -43,6 +44,7 @@ class Ledger:
         """Keys of records that are gone, by object."""
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
+        self.filtered = FilteredRows(self.rows)
         self.jobs = JobRows(self.rows)
         self.doubts = DoubtRows(self.rows)
 
@@ -160,10 +162,12 @@ class Ledger:
             return
         with write_errors(), self.engine.begin() as connection:
             self._write_entries(connection, changes)
+            self._write_seen(connection, changes)
             self.letters.write(connection, changes.dead)
             self.letters.close(connection, changes.closed)
-            self.waiting.write(connection, changes.waiting)
             self.waiting.remove(connection, changes.done_waiting)
+            self.waiting.write(connection, changes.waiting)
+            self.filtered.write(connection, changes.filtered)
         if changes.object in self._gone:
             for entry in changes.entries:
                 known = self._gone[changes.object]
@@ -187,6 +191,28 @@ class Ledger:
         connection.execute(
             statement.on_conflict_do_update(index_elements=ENTRY_KEY, set_=columns), rows
         )
+
+    def _write_seen(self, connection: Connection, changes: Changes) -> None:
+        """Note later observed times. An entry that was written since it was read stays.
+
+        The records need no claim: what another process has written of them meanwhile is newer.
+        """
+        if not changes.seen:
+            return
+        rows = [
+            {"seen_key": before.key, "before": before.packed(), "after": after.packed()}
+            for before, after in changes.seen
+        ]
+        statement = (
+            update(EntryRow)
+            .where(
+                *self._of(changes.object),
+                EntryRow.key == bindparam("seen_key"),
+                EntryRow.fields == bindparam("before"),
+            )
+            .values(fields=bindparam("after"))
+        )
+        connection.execute(statement.execution_options(synchronize_session=None), rows)
 
     def _check_transitions(
         self, connection: Connection, object_name: str, entries: Sequence[Entry]

@@ -61,6 +61,10 @@ class CompiledRule:
     """The links to other records, without the owner."""
     reference_infos: Mapping[str, FieldInfo]
     """The fields that hold the CRM ids of links."""
+    rule_hash: str = ""
+    """Of what the rule says: a letter of another hash is worth another try."""
+    schema_hash: str = ""
+    """Of the object's fields as the CRM describes them."""
 
     @property
     def name(self) -> str:
@@ -119,6 +123,10 @@ class CompiledRule:
             link = next(link for link in self.links if link.form.field == name)
             return "on_create" if link.form.on_create else link.rule.write
         return self.fields[name].rule.write
+
+    def is_for_creation(self, name: str) -> bool:
+        """Returns True if a field, or a link by its name, is only written to a new record."""
+        return name in self.fields and self.fields[name].rule.write == "on_create"
 
     def clears(self, name: str) -> bool:
         """Returns True if a null in the record clears the field in the CRM."""

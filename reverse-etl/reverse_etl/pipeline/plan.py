@@ -7,7 +7,7 @@ is planned its keys are claimed, so that no two processes write one record at a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
@@ -21,6 +21,7 @@ from reverse_etl.pipeline.identity import Identified, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
+from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
 
@@ -156,7 +157,7 @@ class Planner:
 
     def _known_outcome(self, rule: CompiledRule, record: CrmRecord, entry: Entry) -> Outcome | None:
         """The outcome of a record that needs no comparison, if there is one."""
-        same = not record.earlier and entry.is_known_as(rule.name, record.fingerprint)
+        same = not record.collapsed and entry.is_known_as(rule.name, record.fingerprint)
         if same and not self.force:
             return Outcome.known(record, entry.crm_id)
         return Outcome.of("mode", record) if rule.mode == "create_only" else None
@@ -189,7 +190,12 @@ class Planner:
         decisions: list[Write | Outcome] = [
             Outcome.of("filtered", record) for record in records if record.leaving
         ]
-        missed = [record for record in records if not record.leaving]
+        missed = []
+        for record in self._still_wanted(rule, records):
+            if isinstance(record, Outcome):
+                decisions.append(record)
+            else:
+                missed.append(record)
         gone = {key for key, entry in entries.items() if entry.state == "gone"}
         if self.on_missing == "leave":
             decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
@@ -212,6 +218,26 @@ class Planner:
             else:
                 decisions.append(self._new(rule, record, own))
         return decisions
+
+    def _still_wanted(
+        self, rule: CompiledRule, records: Sequence[CrmRecord]
+    ) -> Iterator[CrmRecord | Outcome]:
+        """The records that no newer version took out of `where`, of merged ones what is left."""
+        staying = [record for record in records if not record.leaving]
+        keys = [source.key for record in staying for source in record.sources]
+        filtered = self.ledger.filtered.newest(rule.name, keys)
+        for record in staying:
+            left = [
+                source
+                for source in record.sources
+                if source.observed_us >= filtered.get(source.key, source.observed_us)
+            ]
+            if len(left) == len(record.sources):
+                yield record
+            elif left:
+                yield map_versions(rule, left)
+            else:
+                yield Outcome.of("filtered", record)
 
     def _seen(
         self,

@@ -15,14 +15,15 @@ from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
 from reverse_etl.pipeline.identity import held_by_another
-from reverse_etl.pipeline.letters import letter, waiting_write
+from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
+from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import hash_value
 
-PutOff = Callable[[CompiledRule, list[CrmRecord]], None]
+PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
 
 @dataclass(slots=True)
@@ -42,10 +43,11 @@ class Settler:
 
     ledger: Ledger
     outcomes: Outcomes
+    put_off: PutOff
     refusals: Refusals
     guard: Guard
-    put_off: PutOff | None = None
-    """Called with records that turn out to be gone, to be planned again; None leaves them."""
+    plan_again: PlanAgain | None = None
+    """Called with records that turn out to be gone; None leaves them."""
     _again: set[tuple[str, str]] = field(default_factory=set)
     """Objects and keys that were put off: each once a run."""
 
@@ -104,7 +106,9 @@ class Settler:
                 self._count_references(outcome.record, outcome)
             elif outcome.error is not None:
                 changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
-        self._close_letters(rule, outcomes, changes)
+            elif outcome.name == "filtered":
+                changes.filtered.append((rule.name, outcome.source.key, outcome.source.observed_us))
+        self.put_off.settle(rule, settlement.entries, outcomes, changes)
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
@@ -148,7 +152,7 @@ class Settler:
             entry = settlement.entries.get(key_in(outcome))
             if record is None or not was_gone(outcome, entry):
                 kept.append(outcome)
-            elif self.put_off is None:
+            elif self.plan_again is None:
                 kept.append(Outcome.of("gone", record))
             elif (rule.object, record.key) in self._again:
                 kept.append(outcome)
@@ -156,8 +160,8 @@ class Settler:
                 self._again.add((rule.object, record.key))
                 again.append(record)
                 changes.entries += gone_entry(entry)
-        if again and self.put_off is not None:
-            self.put_off(rule, again)
+        if again and self.plan_again is not None:
+            self.plan_again(rule, again)
         return kept
 
     def _overwritten(self, rule: CompiledRule, key: str, outcome: Outcome) -> list[Entry]:
@@ -168,47 +172,47 @@ class Settler:
         marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
         return [replace(entry, marks=marks, fingerprints={})]
 
-    def _close_letters(
-        self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
-    ) -> None:
-        """A record that arrived closes the dead letter that an earlier version of it left.
-
-        The earlier version may be of this very block, and then so may a newer one, which stays.
-        """
-        arrived = {
-            outcome.source.key: outcome.source.observed_us for outcome in outcomes if outcome.holds
-        }
-        if not arrived:
-            return
-        rejected: dict[str, int] = {}
-        for dead in changes.dead:
-            rejected[dead.key] = max(dead.observed_us, rejected.get(dead.key, dead.observed_us))
-        closed = self.ledger.letters.open_keys(rule.name, arrived) | rejected.keys()
-        changes.closed += [
-            (rule.name, key)
-            for key, observed_us in arrived.items()
-            if key in closed and rejected.get(key, observed_us) <= observed_us
-        ]
-
     def _settle_record(
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
     ) -> None:
         entry = settlement.entries.get(record.key)
-        if outcome.holds or (outcome.name == "filtered" and record.leaving):
-            entry = held_entry(settlement.rule, record, outcome, entry)
-            changes.entries += [entry] if entry is not None else []
+        if outcome.name == "filtered":
+            self._settle_filtered(settlement, record, outcome, changes)
+        elif outcome.holds:
+            self._settle_held(settlement, record, outcome, changes)
         elif outcome.name == "rejected":
             if entry is None or entry.state != "settled":
                 changes.entries.append(Entry(record.key, "dead"))
             error = outcome.error or RowError("unknown", "no reason was given")
-            changes.dead += [
-                letter(settlement.rule, source, outcome.stage, error)
-                for source in (*record.collapsed, record.source)
-            ]
+            changes.dead += letters_of(settlement.rule, record, outcome.stage, error)
         elif outcome.name == "gone":
             changes.entries += gone_entry(entry)
         elif outcome.name == "waiting" and outcome.missing is not None:
             changes.waiting.append(waiting_write(settlement.rule, record, outcome.missing))
+
+    def _settle_filtered(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
+    ) -> None:
+        """A record that leaves; its time is kept where there is no record that could hold it."""
+        entry = settlement.entries.get(record.key)
+        if entry is not None and entry.state == "settled":
+            if record.leaving:
+                self._settle_held(settlement, record, outcome, changes)
+        elif record.leaving:
+            source = record.source
+            changes.filtered.append((settlement.rule.name, source.key, source.observed_us))
+
+    def _settle_held(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
+    ) -> None:
+        """A record that the CRM holds: what it holds now, or since when it holds it."""
+        entry = settlement.entries.get(record.key)
+        held = held_entry(settlement.rule, record, outcome, entry)
+        if held is not None:
+            changes.entries.append(held)
+        elif entry is not None:
+            seen = seen_entry(record, entry)
+            changes.seen += [(entry, seen)] if seen is not entry else []
 
     def _count_writes(self, rule: CompiledRule, writes: Sequence[Write]) -> None:
         work = self.outcomes.of(rule.object)
@@ -283,6 +287,7 @@ def held_entry(
             # The field is no longer as other rules last sent it: they must compare it again.
             fingerprints = {}
         marks[name] = mark
+    marks = seen_marks(record, marks)
     if outcome.whole:
         fingerprints[rule.name] = record.fingerprint
     return replace(
@@ -306,3 +311,25 @@ def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entr
 def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
     """An entry with more marks, of a link or a file."""
     return replace(entry, marks={**entry.marks, **marks})
+
+
+def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
+    """The entry, with the time at which the source was seen to hold its values still.
+
+    Without it a late version could bring back what the source had in the meantime.
+    """
+    marks = seen_marks(record, entry.marks)
+    return entry if marks == entry.marks else replace(entry, marks=marks)
+
+
+def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:
+    """The marks, those with the record's own value as new as the record."""
+    values = {**record.fields, **{link.name: link.to_key for link in record.links}}
+    seen = dict(marks)
+    for name, value in values.items():
+        mark = marks.get(name)
+        if mark is None or mark.observed_us >= record.seen_us(name):
+            continue
+        if mark.hash == hash_value(value):
+            seen[name] = FieldMark(mark.hash, record.seen_us(name))
+    return seen
