@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -145,12 +146,25 @@ def deliver(
     out = io.StringIO()
     with contextlib.redirect_stdout(out), log_handlers_kept():
         code = commands.main(crm.target, ["--config", str(config_file), "--input", str(lines)])
+    check_ledger(folder / f"{crm}.db")
     return Result(
         code,
         [json.loads(line) for line in out.getvalue().splitlines()],
         "",
         report_of(folder, crm),
     )
+
+
+def check_ledger(path: Path) -> None:
+    """Assert that no CRM record is under two keys."""
+    if not path.exists():
+        return
+    query = (
+        "SELECT account, object, crm_id FROM entry WHERE state = 'settled' "
+        "GROUP BY account, object, crm_id HAVING count(*) > 1"
+    )
+    with contextlib.closing(sqlite3.connect(path)) as base, contextlib.suppress(sqlite3.Error):
+        assert base.execute(query).fetchall() == []
 
 
 def target_command(

@@ -32,6 +32,7 @@ from reverse_etl.errors import (
     BudgetSpentError,
     CrmError,
     FatalError,
+    GoneError,
     NoSuchLinkError,
     NoSuchObjectError,
     NotRepresentableError,
@@ -46,7 +47,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
 
 __all__ = [
     "COMMON",
@@ -68,6 +69,7 @@ __all__ = [
     "FieldInfo",
     "FieldWanted",
     "FileAdapter",
+    "GoneError",
     "Hit",
     "JobAdapter",
     "JobResults",
@@ -99,6 +101,7 @@ __all__ = [
     "Write",
     "canonical",
     "checked_url",
+    "key_of",
     "main",
     "nearest",
     "note_html",

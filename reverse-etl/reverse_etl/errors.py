@@ -14,6 +14,7 @@
     ReverseEtlError            what the pipeline handles itself
       RowError                 why a rule or a CRM does not take one row
         NotRepresentableError  a value that the CRM field cannot hold
+        GoneError              the record to update was deleted or merged in the CRM
       BatchRejectedError       a whole batch was refused; rows may be named
       AmbiguousAnswerError     a write may or may not have happened: look before sending it again
       AwaitedError             a record without its key, which another stream will bring
@@ -37,6 +38,7 @@ __all__ = [
     "BudgetSpentError",
     "CrmError",
     "FatalError",
+    "GoneError",
     "GuardError",
     "LawBrokenError",
     "LedgerError",
@@ -50,6 +52,12 @@ __all__ = [
     "SettingError",
     "StoppedError",
 ]
+
+
+GONE_HINT = (
+    "restore it in the CRM; or set `on_missing: recreate` to create it again, "
+    "or `on_missing: follow` to continue with the record it was merged into"
+)
 
 
 class MappingError(FatalError):
@@ -112,6 +120,13 @@ class RowError(ReverseEtlError):
 
 class NotRepresentableError(RowError):
     """A value that the CRM field cannot hold."""
+
+
+class GoneError(RowError):
+    """The record to update is no longer in the CRM: it was deleted, or merged into another."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("gone", message, GONE_HINT)
 
 
 class BatchRejectedError(ReverseEtlError):

@@ -12,9 +12,12 @@ from reverse_etl.values import Value
 
 WriteKind = Literal["create", "update"]
 KINDS: tuple[WriteKind, ...] = ("create", "update")
-Skip = Literal["filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm"]
+Skip = Literal[
+    "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm", "gone"
+]
 SKIPS: tuple[Skip, ...] = (
     "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm",
+    "gone",
 )  # fmt: skip
 OutcomeName = (
     Literal["created", "updated", "unchanged", "waiting", "rejected", "not_attempted"] | Skip
@@ -64,7 +67,7 @@ class CrmRecord:
     """A record as a rule maps it: canonical values by CRM field."""
 
     key: str
-    """The value of the upsert key."""
+    """The value of the upsert key, as the CRM compares it: case may be folded."""
     fields: Mapping[str, Value]
     links: tuple[WantedLink, ...]
     source: SourceRecord
@@ -81,6 +84,11 @@ class CrmRecord:
     def observed_us(self) -> int:
         """When the source was seen to hold these values."""
         return self.source.observed_us
+
+    @property
+    def sources(self) -> tuple[SourceRecord, ...]:
+        """The source records whose fields it carries, oldest first."""
+        return (*self.collapsed, self.source)
 
     def seen_us(self, name: str) -> int:
         """When the source was seen to hold the value of a field, or a link."""

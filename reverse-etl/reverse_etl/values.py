@@ -283,6 +283,12 @@ def same(info: FieldInfo, left: Value, right: Value) -> bool:
     return left == right
 
 
+def key_of(info: FieldInfo, value: Value) -> str:
+    """A canonical value as a key: the same text for all values that the CRM takes for one."""
+    text = str(value)
+    return text.casefold() if info.folds_case else text
+
+
 def hash_value(value: Value) -> bytes:
     """Eight bytes for a canonical value; the value cannot be read back from them."""
     return hashlib.blake2b(_tagged(value), digest_size=HASH_BYTES).digest()

@@ -16,7 +16,9 @@ from sandbox.state import Sandbox
 from sandbox.webhooks import BadWebhookError
 
 STREAMS = ("users", "payments", "deliverables", "feedback", "sessions")
-SWITCHES = ("trace_ids", "custom_objects", "duplicate_rules", "multi_currency")
+SWITCHES = (
+    "trace_ids", "custom_objects", "association_context", "duplicate_rules", "multi_currency",
+)  # fmt: skip
 
 
 def sandbox_of(request: web.Request) -> Sandbox:
@@ -80,8 +82,8 @@ async def faults(request: web.Request) -> web.Response:
 async def limits(request: web.Request) -> web.Response:
     """Change a vendor's limit, `{crm, calls, per_s, daily}`, and turn its switches on or off.
 
-    HubSpot has `trace_ids` and `custom_objects`, Salesforce `duplicate_rules` and
-    `multi_currency`.
+    HubSpot has `trace_ids`, `custom_objects` and `association_context`, Salesforce
+    `duplicate_rules` and `multi_currency`.
     """
     body = await body_of(request)
     emulator = sandbox_of(request).emulators.get(body.get("crm"))

@@ -14,6 +14,7 @@ from reverse_etl.values import FieldInfo
 
 from target_hubspot.api import ACCOUNT, HubSpotApi, Paths
 from target_hubspot.associations import Associations
+from target_hubspot.errors import PASSING_CODES
 from target_hubspot.fields import Fields
 from target_hubspot.files import Files
 from target_hubspot.find import Finder
@@ -32,6 +33,7 @@ class HubSpotAdapter(Adapter):
     """One HubSpot account."""
 
     crm = "hubspot"
+    passing_codes = PASSING_CODES
     objects: Mapping[str, ObjectSpec] = OBJECTS
     default_object = ANY_OBJECT
 

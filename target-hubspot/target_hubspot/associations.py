@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,14 @@ from target_hubspot.objects import ASSOCIATION_READ_LIMIT
 
 Pair = tuple[str, str]
 """Ids of a record and of the record it is associated with."""
+ENDS = {
+    "crm.associations.FROM_OBJECT_NOT_FOUND": 0,
+    "crm.associations.TO_OBJECT_NOT_FOUND": 1,
+}
+"""Which end of a pair does not exist, by the subcategory of an error.
+Source: recorded answers in public repositories (teamexos/hubspot-api-go, its client tests),
+read 2026-11-29."""
+NO_VERDICT = "HubSpot's answer has no result for this association"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,19 @@ class Associations:
 
         An association that exists already stays as it is.
         """
+        body = self._create(object_name, form, pairs)
+        if not (body.get("results") or body.get("errors")):
+            raise unusable(200)
+        results = results_of(body, pairs)
+        unknown = [pair for pair in pairs if pair not in results] if len(pairs) > 1 else []
+        for pair in unknown:
+            # Nothing says what became of it. In a call of its own, it has a clear answer.
+            results |= results_of(self._create(object_name, form, [pair]), [pair])
+        no_verdict = RowResult(fault=RowError("no_verdict", NO_VERDICT, "sync the record again"))
+        return [results.get(pair, no_verdict) for pair in pairs]
+
+    def _create(self, object_name: str, form: LinkForm, pairs: Sequence[Pair]) -> Mapping[str, Any]:
+        """The answer to one call. Raises: CrmError."""
         types = [spec_of(form.type)]
         inputs = [
             {"from": {"id": record_id}, "to": {"id": to_id}, "types": types}
@@ -39,17 +60,9 @@ class Associations:
         path = self.api.paths.associations(object_name, form.to, "batch/create")
         answer = self.api.post(path, Purpose(object_name, "link"), {"inputs": inputs})
 
-        body = body_of(answer)
-        if not answer.ok or not (body.get("results") or body.get("errors")):
-            raise CrmError(
-                f"HubSpot returned {answer.status} for a batch of associations.",
-                "Run again: the next run creates the links that are missing.",
-            )
-        faults = faults_by_pair(body)
-        return [
-            RowResult(fault=faults[pair]) if pair in faults else RowResult(pair[0])
-            for pair in pairs
-        ]
+        if not answer.ok:
+            raise unusable(answer.status)
+        return body_of(answer)
 
     def of(self, parent: str, object_name: str, parent_ids: Sequence[str]) -> Iterator[Pair]:
         """Ids of records that belong to others, each with that record's id. Raises: CrmError."""
@@ -68,11 +81,56 @@ class Associations:
                     yield str(end["toObjectId"]), str(item["from"]["id"])
 
 
-def faults_by_pair(body: Any) -> dict[Pair, RowError]:
-    """Errors of a batch of associations. Raises: CrmError if one would fail every row."""
-    faults: dict[Pair, RowError] = {}
+def unusable(status: int) -> CrmError:
+    """The error for an answer that says nothing about any pair."""
+    return CrmError(
+        f"HubSpot returned {status} for a batch of associations.",
+        "Run again: the next run creates the links that are missing.",
+    )
+
+
+def results_of(body: Mapping[str, Any], pairs: Sequence[Pair]) -> dict[Pair, RowResult]:
+    """What an answer says about pairs; a pair it is not clear about is left out.
+
+    A pair is made only if a result names it. Raises: CrmError if an error would fail every row.
+    """
+    made = {pair_of(item) for item in body.get("results") or []}
+    results = {pair: RowResult(pair[0]) for pair in pairs if pair in made}
+    unnamed: list[RowError] = []
     for item in body.get("errors") or []:
-        context = item.get("context") or {}
-        ends = context.get("fromObjectId", []), context.get("toObjectId", [])
-        faults |= dict.fromkeys(zip(*ends, strict=False), row_fault(item))
-    return faults
+        named = [pair for pair in pairs if pair not in made and names(item, pair)]
+        results |= {pair: RowResult(fault=link_fault(item)) for pair in named}
+        unnamed += [] if named else [link_fault(item)]
+
+    left = [pair for pair in pairs if pair not in results]
+    if len({fault.code for fault in unnamed}) == 1 and len(unnamed) >= len(left):
+        # Who has which of these errors does not matter: they say the same.
+        results |= {pair: RowResult(fault=unnamed[0]) for pair in left}
+    return results
+
+
+def pair_of(item: Mapping[str, Any]) -> Pair:
+    """The ids that a result names: v4 has them flat, the default type of a link as objects.
+
+    Source: HubSpot's specification of associations v4 and 2026-09, batch/create and
+    batch/associate/default, read 2026-11-29.
+    """
+    ends = (item.get("from") or {}).get("id"), (item.get("to") or {}).get("id")
+    return str(item.get("fromObjectId", ends[0])), str(item.get("toObjectId", ends[1]))
+
+
+def names(item: Mapping[str, Any], pair: Pair) -> bool:
+    """Returns True if an error is about a pair: it names the one record that does not exist."""
+    ids = {str(crm_id) for crm_id in (item.get("context") or {}).get("id") or ()}
+    sub_category = str(item.get("subCategory") or "")
+    if sub_category in ENDS:
+        return pair[ENDS[sub_category]] in ids
+    return not ids.isdisjoint(pair)
+
+
+def link_fault(item: Mapping[str, Any]) -> RowError:
+    """Why a pair is not linked. Raises: CrmError if it would fail every row."""
+    if item.get("category") != "OBJECT_NOT_FOUND":
+        return row_fault(item)
+    hint = "restore the record in HubSpot, or sync it again with `on_missing: recreate`"
+    return RowError("link_end_gone", str(item.get("message", "")), hint)

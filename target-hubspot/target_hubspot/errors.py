@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import BatchRejectedError, CrmError, RowError
+from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError
 
 RUN_CODES = {
     "PROPERTY_DOESNT_EXIST": "Create the property, or set `provision: true`.",
     "READ_ONLY_VALUE": "Remove the property from the rule.",
 }
 """Codes of errors that would fail every row, with what to do."""
+
+PASSING_CODES = frozenset({"VALIDATION_ERROR"})
+"""Codes of refused rows whose cause an administrator can remove without changing a property: rules
+on values and required properties. Details of a bad value have codes of their own."""
 
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
@@ -71,6 +75,8 @@ def row_fault(body: Mapping[str, Any]) -> RowError:
         named = f": {', '.join(properties)}" if properties else ""
         raise CrmError(f"HubSpot refused a property ({code}{named}).", RUN_CODES[code])
 
+    if body.get("category") == "OBJECT_NOT_FOUND":
+        return GoneError(message)
     if body.get("category") == "CONFLICT" or "already exists" in message:
         hint = "another HubSpot record has its email or key: merge the two, or change one of them"
         return RowError("identity_conflict", message, hint)

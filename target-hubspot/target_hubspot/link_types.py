@@ -42,7 +42,8 @@ class LinkTypes:
         """
         if wanted.field:
             raise NoSuchLinkError(
-                f"HubSpot's links are no fields, and this one names {wanted.field!r}.",
+                f"HubSpot links records by associations, and this link names a field, "
+                f"{wanted.field!r}.",
                 "Use `label` for the label of an association.",
             )
         pair = (object_name, wanted.to)

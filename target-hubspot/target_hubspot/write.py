@@ -29,9 +29,10 @@ class Writer:
 
         inputs = []
         for index, write in enumerate(writes):
-            row = {"id": write.crm_id, "properties": properties_of(write)}
+            properties = properties_of(write)
+            row: dict[str, Any] = {"id": write.crm_id, "properties": properties}
             if creating:
-                row |= {"id": write.key, "idProperty": key_field}
+                row |= {"id": properties.get(key_field, write.key), "idProperty": key_field}
             inputs.append(traced(row, index))
 
         call = "batch/upsert" if creating else "batch/update"

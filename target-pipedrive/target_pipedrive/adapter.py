@@ -12,6 +12,7 @@ from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
 from target_pipedrive.api import PipedriveApi
+from target_pipedrive.errors import PASSING_CODES
 from target_pipedrive.fields import Fields
 from target_pipedrive.files import Files
 from target_pipedrive.find import Finder, Search
@@ -29,6 +30,7 @@ class PipedriveAdapter(Adapter):
     """One Pipedrive company."""
 
     crm = "pipedrive"
+    passing_codes = PASSING_CODES
     objects: Mapping[str, ObjectSpec] = OBJECTS
 
     def __init__(self, http: CrmHttp, stage_ids: Sequence[int] = (), pipeline: str = "") -> None:

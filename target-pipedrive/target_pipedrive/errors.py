@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import AmbiguousAnswerError, BatchRejectedError, CrmError, RowError
+from reverse_etl.errors import (
+    AmbiguousAnswerError,
+    BatchRejectedError,
+    CrmError,
+    GoneError,
+    RowError,
+)
+
+GONE = (404, 410)
+"""Statuses of a call on a record that was deleted or merged.
+Source: Pipedrive, HTTP status codes, read 2026-11-29."""
+
+PASSING_CODES = frozenset({"archived", "rejected_400"})
+"""Codes of refused rows whose cause people can remove in Pipedrive: a deal is restored, a field is
+no longer required. Pipedrive has no codes of its own, so that a bad value is among them."""
 
 
 def check(answer: Answer) -> Answer:
@@ -49,7 +63,9 @@ def row_fault(answer: Answer) -> RowError:
         hint = "restore the deal from the archive in Pipedrive, or leave it: it cannot be edited"
         return RowError("archived", message, hint)
 
-    code = "not_found" if answer.status == 404 else f"rejected_{answer.status}"
+    if answer.status in GONE:
+        return GoneError(message or f"Pipedrive returned {answer.status}")
+    code = f"rejected_{answer.status}"
     hint = "fix the field that the message names at the source or in the rule"
     return RowError(code, message or f"Pipedrive returned {answer.status}", hint)
 

@@ -15,6 +15,7 @@ from reverse_etl.values import FieldInfo
 from target_salesforce.api import SalesforceApi
 from target_salesforce.bulk import Bulk
 from target_salesforce.currencies import Money
+from target_salesforce.errors import PASSING_CODES
 from target_salesforce.fields import Fields
 from target_salesforce.files import Files
 from target_salesforce.find import Finder, Search
@@ -46,6 +47,7 @@ class SalesforceAdapter(Adapter):
     """One Salesforce org."""
 
     crm = "salesforce"
+    passing_codes = PASSING_CODES
 
     def __init__(
         self,

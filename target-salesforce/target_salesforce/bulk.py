@@ -16,6 +16,7 @@ from typing import IO, Any
 from reverse_etl.crm.adapter import JobAdapter, RowResult
 from reverse_etl.errors import BudgetSpentError, CrmError
 from reverse_etl.records import Write
+from reverse_etl.values import FieldInfo, key_of
 
 from target_salesforce.errors import PASSING, row_fault
 from target_salesforce.fields import Fields
@@ -41,7 +42,7 @@ class Verdicts:
 
     def of(self, write: Write) -> RowResult | None:
         """The verdict on a row; None if it has to be sent again."""
-        name = str(write.crm_id) if write.kind == "update" else write.key.casefold()
+        name = str(write.crm_id) if write.kind == "update" else write.key
         if name in self.written:
             return RowResult(self.written[name])
         return self.refused.get(name)
@@ -54,6 +55,7 @@ class Load:
     object_name: str
     key_field: str
     creating: bool
+    key_info: FieldInfo
     relationships: Mapping[str, str]
     """By lookup field: the name of the relationship."""
 
@@ -72,13 +74,14 @@ class Load:
         """A row, with the column that its result is joined on."""
         fields = fields_by_key(write, self.relationships)
         cells = {column: cell(value) for column, value in fields.items()}
-        name = {self.key_field: write.key} if self.creating else {"Id": str(write.crm_id)}
-        return cells | name
+        if self.creating:
+            return {self.key_field: write.key, **cells}  # as the source spells it
+        return cells | {"Id": str(write.crm_id)}
 
     def name_of(self, row: Mapping[str, str]) -> str:
         """The name, as in `Verdicts`, of the row that a result is about."""
         if self.creating:
-            return row[self.key_field].casefold()
+            return key_of(self.key_info, row[self.key_field])
         return row.get("Id") or row["sf__Id"]
 
 
@@ -184,10 +187,11 @@ class Bulk(JobAdapter):
         """Writes of one kind as jobs, until all have ended. Raises: CrmError, StoppedError."""
         relationships = self.fields.relationships.get(object_name, {})
         load: Load | None = None
+        key_info = self.fields.infos[object_name][key_field]
         with SortedRows() as rows:
             for block in blocks():
                 creating = block[0].kind == "create"
-                load = load or Load(object_name, key_field, creating, relationships)
+                load = load or Load(object_name, key_field, creating, key_info, relationships)
                 rows.add(block, load.cells)
             if load is None:
                 return Verdicts()

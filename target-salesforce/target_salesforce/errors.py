@@ -8,18 +8,34 @@ from typing import Any
 
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import BatchRejectedError, CrmError, RowError
+from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError
 
 RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
 """Row codes after which the row may be sent again: another transaction held a lock on the record
 or its parent. Source: StatusCode in the metadata WSDL v63."""
+PASSING_CODES = frozenset(
+    {
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+        "ENTITY_IS_LOCKED",
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+        "FIELD_FILTER_VALIDATION_EXCEPTION",
+        "REQUIRED_FIELD_MISSING",
+        "UNABLE_TO_LOCK_ROW",
+    }
+)
+"""Codes of refused rows whose cause passes, or an administrator can remove: triggers, approvals,
+validation rules, lookup filters, page requirements, locks.
+Source: StatusCode in the metadata WSDL v63."""
 DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
 NO_SUCH_COLUMN = ("No such column", "is not an External ID")
 """What the message of an INVALID_FIELD holds if it concerns every row. With other messages it is
 about a value: a bulk row answers `Failed to deserialize field at col 0. Due to, '2018-09-28' is not
 a valid value for the type xsd:dateTime`. Source: simple-salesforce issue 372 and Snowfakery issue
 793, read 2026-11-29."""
+DELETED, NO_SUCH_ID = "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"
+"""Codes of an update of a record that is in the recycle bin, or no longer in the org; the latter
+names a field if a lookup is at fault. Source: StatusCode in the metadata WSDL v63."""
 MISSING_PARENT = "Foreign key external ID"
 """How the message of an INVALID_FIELD begins if the record that the row links to is missing.
 Observed in answers of orgs; no specification lists messages."""
@@ -110,6 +126,8 @@ def row_fault(error: Mapping[str, Any]) -> RowError:
         )
         return RowError("parent_not_found", f"{code}: {message}", hint)
 
+    if code == DELETED or (code == NO_SUCH_ID and not error.get("fields")):
+        return GoneError(f"{code}: {message}")
     if fails_every_row(code, message) and code != "NOT_FOUND":
         raise refusal("every row", code, error)
     if code in DUPLICATE_CODES:

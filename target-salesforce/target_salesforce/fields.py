@@ -165,6 +165,15 @@ def searched(info: FieldInfo, value: object) -> str:
     return held if isinstance(held, str) else plain_number(held) if held is not None else ""
 
 
+def compared(info: FieldInfo, value: object) -> str:
+    """A value as the field compares it; text is compared without case by all but some keys.
+
+    Source: Salesforce, SOQL and SOSL Reference, Comparison Operators, read 2026-11-29.
+    """
+    text = searched(info, value)
+    return text if info.unique and not info.folds_case else text.casefold()
+
+
 def from_cell(info: FieldInfo, text: str) -> Any:
     """A cell of a CSV answer, as JSON would have it."""
     if info.kind == "boolean":

@@ -10,7 +10,7 @@ from reverse_etl.crm.adapter import Hit, Lookup
 from reverse_etl.crm.http import Purpose
 from reverse_etl.values import FieldInfo
 
-from target_salesforce.fields import Fields, searched
+from target_salesforce.fields import Fields, compared, searched
 from target_salesforce.objects import LOOKUPS_PER_QUERY
 from target_salesforce.snapshot import Coverage, Snapshots
 from target_salesforce.soql import Soql, in_list, select
@@ -50,17 +50,17 @@ class Search:
         matched: dict[str, dict[str, Hit]] = {}
         for hit in hits:
             for name in names:
-                value = searched(self.infos[name], hit.current.get(name)).casefold()
+                value = compared(self.infos[name], hit.current.get(name))
                 for key in index.get((name, value), ()):
                     matched.setdefault(key, {})[hit.crm_id] = hit
         return {key: list(records.values()) for key, records in matched.items()}
 
     def _index(self) -> dict[tuple[str, str], list[str]]:
-        """Keys of lookups by field and value; Salesforce compares without case."""
+        """Keys of lookups by field and value."""
         index: dict[tuple[str, str], list[str]] = {}
         for lookup in self.lookups:
             for name, value in ((self.key_field, lookup.key), *lookup.match.items()):
-                text = searched(self.infos[name], value).casefold()
+                text = compared(self.infos[name], value)
                 if text:
                     index.setdefault((name, text), []).append(lookup.key)
         return index

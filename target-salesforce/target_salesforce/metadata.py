@@ -62,7 +62,7 @@ def field_metadata(spec: ObjectSpec, wanted: FieldWanted) -> dict[str, Any]:
     """A custom field."""
     metadata = {"label": words_of(wanted.name), **type_metadata(spec, wanted)}
     if wanted.unique and not wanted.refers:
-        metadata |= {"externalId": True, "unique": True, "caseSensitive": False}
+        metadata |= {"externalId": True, "unique": True, "caseSensitive": True}
     return {"fullName": f"{spec.name}.{wanted.name}", **in_order(metadata)}
 
 

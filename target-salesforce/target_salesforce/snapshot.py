@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reverse_etl.values import FieldInfo
 
-from target_salesforce.fields import searched
+from target_salesforce.fields import compared
 from target_salesforce.jobs import Jobs
 from target_salesforce.soql import select
 
@@ -94,7 +94,7 @@ class Snapshot:
         infos = self.coverage.infos
         cells = [(row["Id"], json.dumps(row)) for row in block]
         names = [
-            (name, searched(infos[name], row[name]).casefold(), row["Id"])
+            (name, compared(infos[name], row[name]), row["Id"])
             for row in block
             for name in self.coverage.keys
             if row.get(name)
@@ -103,8 +103,9 @@ class Snapshot:
         self._base.executemany("INSERT INTO names VALUES (?, ?, ?)", names)
 
     def rows(self, field_name: str, values: Sequence[str]) -> Iterator[dict[str, str]]:
-        """Records in which the field holds one of the values, compared without case."""
-        folded = list(dict.fromkeys(value.casefold() for value in values))
+        """Records in which the field holds one of the values, compared as the field does."""
+        info = self.coverage.infos[field_name]
+        folded = list(dict.fromkeys(compared(info, value) for value in values))
         for start in range(0, len(folded), VALUES_PER_QUERY):
             batch = folded[start : start + VALUES_PER_QUERY]
             marks = ", ".join("?" * len(batch))

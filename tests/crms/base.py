@@ -37,6 +37,8 @@ class Crm(ABC):
     deal_key: ClassVar[str]
     new_deal: ClassVar[Mapping[str, Value]]
     """Values that a new deal needs beside its key."""
+    amount_field: ClassVar[str]
+    """What a deal is worth."""
     missing_id: ClassVar[str]
     """An id that no person has."""
     documents: ClassVar[str]
@@ -65,6 +67,8 @@ class Crm(ABC):
     """Rows that one write call takes."""
     find_calls_for_1000: ClassVar[int]
     """Calls in which a thousand people are looked for by key and e-mail."""
+    passing_fault: ClassVar[str]
+    """A fault that refuses a row for a cause that passes."""
     calls_a_file: ClassVar[int]
     """Calls that attaching one file takes."""
     person_writes: ClassVar[str]
@@ -124,6 +128,14 @@ class Crm(ABC):
         self, box: Box, kind: str, crm_id: str, values: Mapping[str, object], account: str = ""
     ) -> None:
         """Change fields of a record, by the names that rules use."""
+
+    @abstractmethod
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        """Delete a record."""
+
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        """Merge a person into another, whose values stand; the id of the record that is left."""
+        raise NotImplementedError
 
     # What a sync leaves
 

@@ -35,6 +35,8 @@ class HubSpot(PipelineCrm):
     deals = "deals"
     deal_key = "canai_deal_id"
     new_deal: ClassVar = {"dealname": "Deal", "dealstage": "qualifiedtobuy"}
+    amount_field = "amount"
+    passing_fault = "unnamed_400"
     missing_id = "999999999"
     documents = "notes"
 
@@ -99,6 +101,14 @@ class HubSpot(PipelineCrm):
     ) -> None:
         path = f"/hubspot/crm/v3/objects/{kind}/{crm_id}"
         box.call("PATCH", path, {"properties": dict(values)}, self.headers(account))
+
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        box.call("DELETE", f"/hubspot/crm/v3/objects/{kind}/{crm_id}", None, self.headers())
+
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        path = "/hubspot/crm/v3/objects/contacts/merge"
+        body = {"primaryObjectId": keep_id, "objectIdToMerge": crm_id}
+        return str(box.call("POST", path, body, self.headers())["id"])
 
     def expected_deals(self, box: Box) -> dict[str, str]:
         return users_where(box, lambda user: user["total_spent"] > 0)

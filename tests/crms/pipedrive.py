@@ -31,6 +31,8 @@ class Pipedrive(PipelineCrm):
     deals = "deals"
     deal_key = "canai_deal_id"
     new_deal: ClassVar = {"title": "Deal"}
+    amount_field = "value"
+    passing_fault = "unnamed_400"
     missing_id = "999999"
     documents = "notes"
 
@@ -113,6 +115,14 @@ class Pipedrive(PipelineCrm):
             else:
                 body[name] = value
         box.call("PATCH", f"/pipedrive/api/v2/{kind}/{crm_id}", body, headers)
+
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        box.call("DELETE", f"/pipedrive/api/v2/{kind}/{crm_id}", None, self.headers())
+
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        path = f"/pipedrive/api/v1/persons/{crm_id}/merge"
+        body = {"merge_with_id": int(keep_id)}
+        return str(box.call("PUT", path, body, self.headers())["data"]["id"])
 
     def expected_deals(self, box: Box) -> dict[str, str]:
         return users_where(

@@ -48,6 +48,8 @@ class Salesforce(Crm):
         "StageName": "Prospecting",
         "CloseDate": "2026-01-31",
     }
+    amount_field = "Amount"
+    passing_fault = "locked_rows"
     missing_id = "003000000000001AAA"
     documents = "CanAI_Deliverable__c"
 
@@ -128,6 +130,9 @@ class Salesforce(Crm):
     ) -> None:
         path = f"{DATA}/sobjects/{kind}/{crm_id}"
         box.call("PATCH", path, dict(values), self.headers(account))
+
+    def delete(self, box: Box, kind: str, crm_id: str) -> None:
+        box.call("DELETE", f"{DATA}/sobjects/{kind}/{crm_id}", None, self.headers())
 
     def expected_deals(self, box: Box) -> dict[str, str]:
         return paid_for(box)

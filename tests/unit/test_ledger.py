@@ -63,6 +63,28 @@ def test_a_settled_entry_never_becomes_pending(ledger: Ledger) -> None:
     assert ledger.entries("person", ["a"])["a"].state == "settled"
 
 
+def test_a_crm_record_is_never_under_two_keys(ledger: Ledger) -> None:
+    ledger.apply(Changes("person", entries=[entry("a")]))
+    with pytest.raises(LedgerError, match="two keys"):
+        ledger.apply(Changes("person", entries=[entry("b")]))
+    with pytest.raises(LedgerError, match="two keys"):
+        ledger.apply(Changes("person", entries=[entry("b", crm_id="2"), entry("c", crm_id="2")]))
+    ledger.apply(Changes("firm", entries=[entry("b")]))
+
+
+def test_keys_are_brought_into_their_form_once(ledger: Ledger) -> None:
+    old = [entry("A"), entry("b", crm_id="2"), entry("C", "pending", None)]
+    ledger.apply(Changes("person", entries=old))
+    waiting = Waiting("rule", "A", "person", "firm", "F", "s", 3, None)
+    ledger.apply(Changes("person", waiting=[waiting]))
+    ledger.keys.adopt("person", "id", folds_case=True)
+    assert ledger.crm_ids("person", ["A", "a", "B"]) == {"A": "1", "a": "1", "B": "2"}
+    assert set(ledger.entries("person", ["A", "a", "C", "c"])) == {"a", "c"}
+    assert [row.key for row in ledger.waiting.of("rule")] == ["a"]
+    ledger.keys.adopt("person", "id", folds_case=True)
+    assert ledger.holders("person", ["1"]) == {"1": "a"}
+
+
 def letter(key: str, code: str = "bad") -> DeadLetter:
     return DeadLetter(
         "rule",
@@ -85,7 +107,7 @@ def test_a_dead_letter_keeps_the_record_counts_its_times_and_is_closed(ledger: L
     assert letters["a"].times == 2
     assert letters["a"].code == "worse"
     assert letters["a"].record == {"n": 1.5, "s": "ü"}
-    assert ledger.letters.open_keys("rule", ["a", "b", "c"]) == {"a", "b"}
+    assert set(ledger.letters.of_sources("rule", ["a", "b", "c"])) == {"a", "b"}
     ledger.apply(Changes("person", closed=[("rule", "a")]))
     assert [letter.key for letter in ledger.letters.open()] == ["b"]
 

@@ -5,7 +5,7 @@ A target's package implements `Adapter`; the core calls nothing else in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
@@ -198,6 +198,11 @@ class Adapter(Protocol):
     default_object: ObjectSpec | None = None
     """What holds for every other object that `describe` knows; None if there are no others."""
     calls: CallCount
+    passing_codes: Collection[str] = frozenset()
+    """Codes of dead letters whose cause somebody may have removed in the CRM, or that pass.
+
+    They are tried again once a run; others only when the rule or the object has changed.
+    """
     jobs: JobAdapter | None = None
     """Takes many rows as a job; needed by objects with a lane that is one."""
     files: FileAdapter | None = None

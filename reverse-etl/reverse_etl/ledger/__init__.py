@@ -13,6 +13,7 @@ from reverse_etl.ledger.entries import (
 )
 from reverse_etl.ledger.letters import Reason
 from reverse_etl.ledger.store import Ledger
+from reverse_etl.ledger.versions import Version
 
 __all__ = [
     "FILE_MARK",
@@ -24,6 +25,7 @@ __all__ = [
     "Ledger",
     "Reason",
     "Scope",
+    "Version",
     "Waiting",
     "forgotten",
 ]

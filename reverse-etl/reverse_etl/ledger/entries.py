@@ -9,16 +9,19 @@ from typing import Any, Literal
 
 import msgspec
 
+from reverse_etl.ledger.versions import Version, worth_keeping
+
 FILE_MARK = "-> file"
 """The name under which an entry marks its attachment, beside the fields."""
 FINGERPRINT_BYTES = 8
 """Of a fingerprint, before the version of the rule that made it. Earlier ledgers have no more."""
-State = Literal["pending", "settled", "dead"]
+State = Literal["pending", "settled", "dead", "gone"]
 TRANSITIONS: dict[State | None, set[State]] = {
     None: {"pending", "settled", "dead"},
     "pending": {"pending", "settled", "dead"},
-    "settled": {"settled", "dead"},
+    "settled": {"settled", "dead", "gone"},
     "dead": {"pending", "settled", "dead"},
+    "gone": {"pending", "settled", "dead", "gone"},
 }
 """The states that an entry may go to, by the state it has. Others are a bug, and raise."""
 
@@ -97,11 +100,34 @@ class DeadLetter:
     times: int = 1
     first_at: str = ""
     last_at: str = ""
+    run_id: str = ""
+    """The run that was the last to try it."""
+    earlier: tuple[Version, ...] = ()
+    """Older versions of the same source record that say what `record` does not, oldest first."""
+    to_object: str = ""
+    """The name of the link whose other end never came; empty for any other reason."""
+    rule_hash: str = ""
+    schema_hash: str = ""
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All that it holds, oldest first."""
+        return (*self.earlier, Version(self.key, self.observed_us, self.record))
+
+    def joined(self, known: DeadLetter) -> DeadLetter:
+        """This letter on top of the open letter of the same record; the newer version leads."""
+        if not self.record:  # it says what is wrong with a record that it does not hold
+            kept = replace(self, record=known.record, observed_us=known.observed_us)
+            return replace(kept, earlier=known.earlier)
+        newer = known if known.observed_us > self.observed_us else self
+        *earlier, newest = worth_keeping((*known.versions, *self.versions))
+        assert newest.observed_us == newer.observed_us
+        return replace(newer, earlier=tuple(earlier))
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A link, or a whole write (then with its `record`), that waits for the link's other end."""
+    """A link, alone or with the whole write, that waits for the link's other end."""
 
     rule: str
     key: str
@@ -113,6 +139,26 @@ class Waiting:
     record: Mapping[str, Any] | None = None
     since: str = ""
     run_id: str = ""
+    earlier: tuple[Version, ...] = ()
+    """Older versions of the same CRM record that say what `record` does not, oldest first."""
+    whole: bool = True
+    """False if only the link waits: the record is in the CRM."""
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What identifies it: rule, key, and the link that it waits for."""
+        return self.rule, self.key, self.to_object
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All that it holds, oldest first."""
+        return (*self.earlier, Version(self.source_key, self.observed_us, self.record or {}))
+
+    def joined(self, known: Waiting) -> Waiting:
+        """This row on top of the row that waits already; the newer version leads."""
+        newer = known if known.observed_us > self.observed_us else self
+        *earlier, _ = worth_keeping((*known.versions, *self.versions))
+        return replace(newer, earlier=tuple(earlier), since=known.since, run_id=known.run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +192,14 @@ class Changes:
     waiting: list[Waiting] = field(default_factory=list)
     done_waiting: list[tuple[str, str, str]] = field(default_factory=list)
     """Rule, key and other object of what no longer waits."""
+    seen: list[tuple[Entry, Entry]] = field(default_factory=list)
+    """Entries whose values were seen again later, as they were read and as they are now."""
+    filtered: list[tuple[str, str, int]] = field(default_factory=list)
+    """Rule, source key and observed time of records that were filtered."""
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.dead or self.closed or self.waiting or self.done_waiting)
+        changes = (self.entries, self.dead, self.closed, self.waiting, self.done_waiting)
+        return any(changes) or bool(self.seen or self.filtered)
 
 
 def version_of(fingerprint: bytes) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import DeadLetterRow
+from reverse_etl.ledger.versions import Version
 
 KEY = ["crm", "account", "rule", "key"]
 
@@ -35,19 +37,8 @@ class Letters:
 
     def open(self) -> list[DeadLetter]:
         """Dead letters that no newer accepted record has closed, oldest first."""
-        query = (
-            select(DeadLetterRow)
-            .where(*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at.is_(None))
-            .order_by(DeadLetterRow.first_at, DeadLetterRow.rule, DeadLetterRow.key)
-        )
         with self.rows.engine.connect() as connection:
-            return [
-                DeadLetter(
-                    row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
-                    row.hint, row.record, row.observed_us, row.times, row.first_at, row.last_at,
-                )
-                for row in connection.execute(query)
-            ]  # fmt: skip
+            return self._read(connection)
 
     def reasons(self) -> list[Reason]:
         """Why letters are open that this run wrote, the most frequent reason first."""
@@ -68,26 +59,58 @@ class Letters:
 
     def open_keys(self, rule: str, source_keys: Iterable[str]) -> set[str]:
         """The source keys, of those given, that have an open dead letter of this rule."""
-        open_keys: set[str] = set()
+        return set(self.of_sources(rule, source_keys))
+
+    def of(self, rule: str) -> list[DeadLetter]:
+        """The open dead letters of a rule, oldest first."""
+        with self.rows.engine.connect() as connection:
+            return self._read(connection, DeadLetterRow.rule == rule)
+
+    def of_sources(self, rule: str, source_keys: Iterable[str]) -> dict[str, DeadLetter]:
+        """The open dead letters of a rule by source key, of those given."""
+        letters: dict[str, DeadLetter] = {}
         with self.rows.engine.connect() as connection:
             for keys in parts(source_keys):
-                query = select(DeadLetterRow.key).where(
-                    *self.rows.where(DeadLetterRow),
-                    DeadLetterRow.rule == rule,
-                    DeadLetterRow.closed_at.is_(None),
-                    DeadLetterRow.key.in_(keys),
+                found = self._read(
+                    connection, DeadLetterRow.rule == rule, DeadLetterRow.key.in_(keys)
                 )
-                open_keys |= set(connection.scalars(query))
-        return open_keys
+                letters |= {letter.key: letter for letter in found}
+        return letters
+
+    def _read(self, connection: Connection, *conditions: Any) -> list[DeadLetter]:
+        query = (
+            select(DeadLetterRow)
+            .where(*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at.is_(None), *conditions)
+            .order_by(DeadLetterRow.first_at, DeadLetterRow.rule, DeadLetterRow.key)
+        )
+        return [
+            DeadLetter(
+                row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
+                row.hint, row.record, row.observed_us, row.times, row.first_at, row.last_at,
+                row.run_id, Version.unpacked(row.earlier), row.to_object, row.rule_hash,
+                row.schema_hash,
+            )
+            for row in connection.execute(query)
+        ]  # fmt: skip
 
     def write(self, connection: Connection, letters: Sequence[DeadLetter]) -> None:
-        """Open letters; one that exists is opened again and its `times` go up."""
+        """Open letters; one that exists is opened again and its `times` go up.
+
+        An open letter of a newer version stays what it is, and takes up what this version says.
+        """
         now = self.rows.now()
-        for letter in letters:
+        for new in letters:
+            known = self._read(
+                connection, DeadLetterRow.rule == new.rule, DeadLetterRow.key == new.key
+            )
+            letter = new.joined(known[0]) if known else new
             columns = {
                 "stream": letter.stream, "object": letter.object, "stage": letter.stage,
                 "code": letter.code, "message": letter.message, "hint": letter.hint,
                 "record": dict(letter.record), "observed_us": letter.observed_us,
+                "earlier": [version.packed() for version in letter.earlier],
+                "to_object": letter.to_object, "rule_hash": letter.rule_hash,
+                "schema_hash": letter.schema_hash,
                 "last_at": now, "run_id": self.rows.scope.run_id, "closed_at": None,
             }  # fmt: skip
             key = self.rows.owned(rule=letter.rule, key=letter.key)

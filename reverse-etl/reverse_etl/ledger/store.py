@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.claims import Claims
 from reverse_etl.ledger.database import open_database, write_errors
 from reverse_etl.ledger.entries import TRANSITIONS, Changes, Entry, Scope, State
+from reverse_etl.ledger.filtered import FilteredRows
 from reverse_etl.ledger.future import FutureTimes
+from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.rows import Rows, parts
+from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
-from reverse_etl.ledger.versions import RuleVersions
 from reverse_etl.ledger.waiting import WaitingRows
 
 ENTRY_KEY = ["crm", "account", "object", "key"]
@@ -39,12 +41,16 @@ class Ledger:
         self.engine, self.scope = engine, scope
         self.rows = Rows(engine, scope, now)
         self.claims = Claims(self.rows)
+        self.keys = Keys(self.rows)
+        self._gone: dict[str, set[str]] = {}
+        """Keys of records that are gone, by object."""
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
+        self.filtered = FilteredRows(self.rows)
         self.jobs = JobRows(self.rows)
         self.doubts = DoubtRows(self.rows)
         self.future = FutureTimes(self.rows)
-        self.versions = RuleVersions(self.rows)
+        self.rule_versions = RuleVersions(self.rows)
 
     @staticmethod
     def open(url: str) -> Engine:
@@ -102,14 +108,18 @@ class Ledger:
         return entries
 
     def crm_ids(self, object_name: str, keys: Iterable[str]) -> dict[str, str]:
-        """CRM ids of settled entries, by key."""
+        """CRM ids of settled entries, by key; keys may be spelled as the source does."""
         columns = (EntryRow.key, EntryRow.crm_id)
         settled = (*self._of(object_name), EntryRow.state == "settled")
+        spelled: dict[str, list[str]] = {}
+        for key in keys:
+            spelled.setdefault(self.keys.canonical(object_name, key), []).append(key)
         crm_ids: dict[str, str] = {}
         with self.engine.connect() as connection:
-            for part in parts(keys):
+            for part in parts(spelled):
                 query = select(*columns).where(*settled, EntryRow.key.in_(part))
-                crm_ids |= {row.key: row.crm_id for row in connection.execute(query) if row.crm_id}
+                for row in connection.execute(query):
+                    crm_ids |= dict.fromkeys(spelled[row.key], row.crm_id) if row.crm_id else {}
         return crm_ids
 
     def holders(self, object_name: str, crm_ids: Iterable[str]) -> dict[str, str]:
@@ -122,6 +132,21 @@ class Ledger:
                 query = select(*columns).where(*settled, EntryRow.crm_id.in_(part))
                 holders |= {str(row.crm_id): row.key for row in connection.execute(query)}
         return holders
+
+    def gone(self, object_name: str, keys: Iterable[str]) -> set[str]:
+        """The keys, of those given, whose records were deleted or merged in the CRM."""
+        gone = self._gone_keys(object_name)
+        if not gone:
+            return set()
+        return {key for key in keys if self.keys.canonical(object_name, key) in gone}
+
+    def _gone_keys(self, object_name: str) -> set[str]:
+        """Few records are gone, so all are remembered for the run."""
+        if object_name not in self._gone:
+            query = select(EntryRow.key).where(*self._of(object_name), EntryRow.state == "gone")
+            with self.engine.connect() as connection:
+                self._gone[object_name] = set(connection.scalars(query))
+        return self._gone[object_name]
 
     def count(self, object_name: str) -> int:
         """The number of settled entries of an object."""
@@ -144,10 +169,16 @@ class Ledger:
             return
         with write_errors(), self.engine.begin() as connection:
             self._write_entries(connection, changes)
+            self._write_seen(connection, changes)
             self.letters.write(connection, changes.dead)
             self.letters.close(connection, changes.closed)
-            self.waiting.write(connection, changes.waiting)
             self.waiting.remove(connection, changes.done_waiting)
+            self.waiting.write(connection, changes.waiting)
+            self.filtered.write(connection, changes.filtered)
+        if changes.object in self._gone:
+            for entry in changes.entries:
+                known = self._gone[changes.object]
+                (known.add if entry.state == "gone" else known.discard)(entry.key)
 
     def _write_entries(self, connection: Connection, changes: Changes) -> None:
         if not changes.entries:
@@ -168,20 +199,61 @@ class Ledger:
             statement.on_conflict_do_update(index_elements=ENTRY_KEY, set_=columns), rows
         )
 
+    def _write_seen(self, connection: Connection, changes: Changes) -> None:
+        """Note later observed times. An entry that was written since it was read stays.
+
+        The records need no claim: what another process has written of them meanwhile is newer.
+        """
+        if not changes.seen:
+            return
+        rows = [
+            {"seen_key": before.key, "before": before.packed(), "after": after.packed()}
+            for before, after in changes.seen
+        ]
+        statement = (
+            update(EntryRow)
+            .where(
+                *self._of(changes.object),
+                EntryRow.key == bindparam("seen_key"),
+                EntryRow.fields == bindparam("before"),
+            )
+            .values(fields=bindparam("after"))
+        )
+        connection.execute(statement.execution_options(synchronize_session=None), rows)
+
     def _check_transitions(
         self, connection: Connection, object_name: str, entries: Sequence[Entry]
     ) -> None:
-        """Raises: LedgerError if an entry would go to a state that its present one forbids."""
-        before: dict[str, State] = {}
+        """Raises: LedgerError if an entry would go to a state that its present one forbids, or
+        would get the CRM id of another key."""
+        before: dict[str, tuple[State, str | None]] = {}
+        columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id)
         for part in parts(entry.key for entry in entries):
-            query = select(EntryRow.key, EntryRow.state).where(
-                *self._of(object_name), EntryRow.key.in_(part)
-            )
-            before |= {row.key: row.state for row in connection.execute(query)}
+            query = select(*columns).where(*self._of(object_name), EntryRow.key.in_(part))
+            before |= {row.key: (row.state, row.crm_id) for row in connection.execute(query)}
+        gained: dict[str, str] = {}
         for entry in entries:
-            state = before.get(entry.key)
+            state, crm_id = before.get(entry.key, (None, None))
             if entry.state not in TRANSITIONS[state]:
-                raise LedgerError(
-                    f"{object_name}: an entry cannot go from {state} to {entry.state}.",
-                    "This is a bug: please report it.",
-                )
+                raise bug(f"{object_name}: an entry cannot go from {state} to {entry.state}.")
+            gains = entry.state == "settled" and entry.crm_id and entry.crm_id != crm_id
+            if gains and gained.setdefault(str(entry.crm_id), entry.key) != entry.key:
+                raise bug(f"{object_name} {entry.crm_id} would be under two keys.")
+        self._check_held(connection, object_name, gained)
+
+    def _check_held(
+        self, connection: Connection, object_name: str, gained: Mapping[str, str]
+    ) -> None:
+        """Raises: LedgerError if a CRM id that a key would get is under another key."""
+        columns = (EntryRow.crm_id, EntryRow.key)
+        settled = (*self._of(object_name), EntryRow.state == "settled")
+        for part in parts(gained):
+            query = select(*columns).where(*settled, EntryRow.crm_id.in_(part))
+            for row in connection.execute(query):
+                if row.key != gained[str(row.crm_id)]:
+                    raise bug(f"{object_name} {row.crm_id} would be under two keys.")
+
+
+def bug(message: str) -> LedgerError:
+    """What only an error of this package can cause."""
+    return LedgerError(message, "This is a bug: please report it.")

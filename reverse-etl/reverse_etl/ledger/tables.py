@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    text,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMES = {"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
@@ -38,7 +49,7 @@ class RunRow(Base):
 class EntryRow(Base):
     """What the CRM is known to hold under one key.
 
-    `state`: pending (a create was intended), settled, dead.
+    `state`: pending (a create was intended), settled, dead, gone (people deleted the record).
     """
 
     __tablename__ = "entry"
@@ -52,6 +63,19 @@ class EntryRow(Base):
     """msgpack: {"r": {rule: fingerprint + version}, "f": {field: [hash, observed_us]}}"""
     run_id: Mapped[str] = mapped_column(String(36))
     __table_args__ = (Index("ix_entry_crm_id", "crm", "account", "object", "crm_id"),)
+
+
+class ObjectRow(Base):
+    """How the entries of an object are keyed, and when they were last compared with the CRM."""
+
+    __tablename__ = "object_keys"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    object: Mapped[str] = mapped_column(String(80), primary_key=True)
+    key_field: Mapped[str] = mapped_column(String(255))
+    folds_case: Mapped[bool]
+    """True if keys are in the ledger without case, since the CRM's field ignores it."""
+    verified_at: Mapped[str] = mapped_column(String(27))
 
 
 class ClaimRow(Base):
@@ -79,7 +103,11 @@ class WaitingLinkRow(Base):
     to_key: Mapped[str] = mapped_column(String(255))
     source_key: Mapped[str] = mapped_column(String(255))
     record: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """The source record where the whole write waits; null where only the link does."""
+    """The source record; null in rows of links that an older version of this package wrote."""
+    earlier: Mapped[list[Any]] = mapped_column(JSON, server_default=text("'[]'"))
+    """Older versions that say what the record does not, oldest first: see `Version`."""
+    whole: Mapped[bool] = mapped_column(server_default=true())
+    """True if the whole write waits, or goes out again with the link; false for a link alone."""
     observed_us: Mapped[int] = mapped_column(BigInteger)
     since: Mapped[str] = mapped_column(String(27))
     run_id: Mapped[str] = mapped_column(String(36))
@@ -101,12 +129,32 @@ class DeadLetterRow(Base):
     message: Mapped[str] = mapped_column(Text)
     hint: Mapped[str] = mapped_column(Text)
     record: Mapped[dict[str, Any]] = mapped_column(JSON)
+    earlier: Mapped[list[Any]] = mapped_column(JSON, server_default=text("'[]'"))
+    """Older versions that say what the record does not, oldest first: see `Version`."""
     observed_us: Mapped[int] = mapped_column(BigInteger)
+    to_object: Mapped[str] = mapped_column(String(80), server_default="")
+    """The link whose other end never came; empty if it was rejected for another reason."""
+    rule_hash: Mapped[str] = mapped_column(String(16), server_default="")
+    """The rule that it was tried with last."""
+    schema_hash: Mapped[str] = mapped_column(String(16), server_default="")
+    """The CRM object, as described, that it was tried against last."""
     times: Mapped[int]
     first_at: Mapped[str] = mapped_column(String(27))
     last_at: Mapped[str] = mapped_column(String(27))
     run_id: Mapped[str] = mapped_column(String(36))
     closed_at: Mapped[str | None] = mapped_column(String(27))
+
+
+class FilteredRow(Base):
+    """When a rule last filtered a record that has no CRM record: older versions make none."""
+
+    __tablename__ = "filtered"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(120), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """The source's primary key."""
+    observed_us: Mapped[int] = mapped_column(BigInteger)
 
 
 class DoubtRow(Base):

@@ -1,69 +1,43 @@
-"""The versions of each rule that the ledger has seen, and how many records are of which."""
+"""Versions of a record that could not be delivered yet, and what of them is worth keeping."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import msgspec
-from sqlalchemy import select
-
-from reverse_etl.ledger.entries import version_of
-from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import EntryRow, RuleVersionRow
-
-KEY = ["crm", "account", "rule", "version"]
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class RuleVersion:
-    """What a rule said when it was last seen with this hash."""
+class Version:
+    """A source record as it was seen at one time."""
 
-    rule: str
-    stream: str
-    object: str
-    version: bytes
-    parts: Mapping[str, str]
-    """A hash by part."""
+    key: str
+    """The source's primary key."""
+    observed_us: int
+    record: Mapping[str, Any]
+
+    def packed(self) -> list[Any]:
+        """The version as a JSON column keeps it."""
+        return [self.key, self.observed_us, dict(self.record)]
+
+    @classmethod
+    def unpacked(cls, rows: Iterable[Sequence[Any]]) -> tuple[Version, ...]:
+        """The versions in a JSON column."""
+        return tuple(cls(key, observed_us, record) for key, observed_us, record in rows)
 
 
-@dataclass(frozen=True, slots=True)
-class RuleVersions:
-    """Reads and writes versions of rules."""
+def worth_keeping(versions: Iterable[Version]) -> list[Version]:
+    """The newest version, and the older ones that say what no newer one does; oldest first.
 
-    rows: Rows
-
-    def of_stream(self, stream: str) -> list[RuleVersion]:
-        """Versions of the rules of a stream, those first that were seen first."""
-        query = (
-            select(RuleVersionRow)
-            .where(*self.rows.where(RuleVersionRow), RuleVersionRow.stream == stream)
-            .order_by(RuleVersionRow.seen_at)
-        )
-        with self.rows.engine.connect() as connection:
-            return [
-                RuleVersion(row.rule, row.stream, row.object, bytes.fromhex(row.version), row.parts)
-                for row in connection.execute(query)
-            ]
-
-    def add(self, version: RuleVersion) -> None:
-        """Keep a version, if it is not known."""
-        key = self.rows.owned(rule=version.rule, version=version.version.hex())
-        columns = {"stream": version.stream, "object": version.object, "parts": dict(version.parts)}
-        insert = self.rows.insert(RuleVersionRow).values(**key, **columns, seen_at=self.rows.now())
-        with self.rows.engine.begin() as connection:
-            connection.execute(insert.on_conflict_do_nothing(index_elements=KEY))
-
-    def count(self, object_name: str, rule: str) -> Counter[bytes]:
-        """Settled records that a rule has delivered, by its version; empty if it is not known."""
-        query = select(EntryRow.fields).where(
-            *self.rows.where(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled"
-        )
-        counts: Counter[bytes] = Counter()
-        with self.rows.engine.connect() as connection:
-            for fields in connection.scalars(query):
-                fingerprint = msgspec.msgpack.decode(fields)["r"].get(rule)
-                if fingerprint is not None:
-                    counts[version_of(fingerprint)] += 1
-        return counts
+    A version says something where it has a value. So there are at most as many as properties.
+    """
+    distinct = {(version.key, version.observed_us): version for version in versions}
+    kept: list[Version] = []
+    said: set[str] = set()
+    ordered = sorted(distinct.values(), key=lambda version: version.observed_us)
+    for version in reversed(ordered):
+        says = {name for name, value in version.record.items() if value is not None}
+        if not kept or says - said:
+            kept.append(version)
+            said |= says
+    return kept[::-1]

@@ -17,7 +17,7 @@ from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
-from reverse_etl.values import FieldInfo, Value, canonical, hash_values
+from reverse_etl.values import FieldInfo, Value, canonical, hash_values, key_of
 
 BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""
@@ -63,6 +63,10 @@ class CompiledRule:
     """The fields that hold the CRM ids of links."""
     version: bytes = b""
     """The hash of what the rule says, in which its fingerprints end."""
+    rule_hash: str = ""
+    """Of what the rule says: a letter of another hash is worth another try."""
+    schema_hash: str = ""
+    """Of the object's fields as the CRM describes them."""
 
     @property
     def name(self) -> str:
@@ -88,6 +92,11 @@ class CompiledRule:
     def upsert_key(self) -> str:
         """The field that identifies a record in the CRM."""
         return self.rule.upsert_key
+
+    @property
+    def folds_case(self) -> bool:
+        """True if keys that differ in case alone are one key."""
+        return self.fields[self.upsert_key].info.folds_case
 
     @property
     def match_by(self) -> tuple[str, ...]:
@@ -116,6 +125,10 @@ class CompiledRule:
             link = next(link for link in self.links if link.form.field == name)
             return "on_create" if link.form.on_create else link.rule.write
         return self.fields[name].rule.write
+
+    def is_for_creation(self, name: str) -> bool:
+        """Returns True if a field, or a link by its name, is only written to a new record."""
+        return name in self.fields and self.fields[name].rule.write == "on_create"
 
     def clears(self, name: str) -> bool:
         """Returns True if a null in the record clears the field in the CRM."""
@@ -172,7 +185,7 @@ class CompiledRule:
                 f"{self.upsert_key} has more than {LONGEST_KEY} characters",
                 f"shorten the key: the ledger keeps at most {LONGEST_KEY} characters",
             )
-        return str(key)
+        return key_of(field.info, key)
 
     def _values(self, source: SourceRecord) -> dict[str, Value]:
         """Every field's value, those that the CRM requires not empty."""

@@ -16,6 +16,7 @@ from reverse_etl.crm.adapter import Currencies
 from reverse_etl.errors import NotRepresentableError
 from reverse_etl.mapping.compiled import BRACES, CompiledField, CompiledLink, CompiledRule
 from reverse_etl.mapping.computation import Compute, computation, key_computation
+from reverse_etl.mapping.content import content_hash
 from reverse_etl.mapping.field_checks import (
     check_field_takes,
     check_fields_exist,
@@ -109,6 +110,8 @@ class RuleCompiler:
             ),
             reference_infos=reference_infos(rule, forms, crm_fields),
             version=rule_version(rule),
+            rule_hash=content_hash(rule),
+            schema_hash=content_hash(crm_fields),
         )
 
     def _kind(self, field: FieldRule, properties: Mapping[str, Any]) -> SourceKind:

@@ -13,34 +13,24 @@ from functools import cached_property
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.crm.download import Fetcher
 from reverse_etl.ledger import Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.mapping.schemas import stream_properties
-from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
-from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.pipeline.guard import Guard, Limit
 from reverse_etl.pipeline.jobs import Jobs
-from reverse_etl.pipeline.links import Linker
+from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.map import map_block
-from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.pipeline.parents import Parents
-from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.prepare import Preparation
 from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.receive import Receiver
-from reverse_etl.pipeline.refusals import Refusals
-from reverse_etl.pipeline.send import Sender
-from reverse_etl.pipeline.settle import Settlement, Settler
+from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
-from reverse_etl.pipeline.unchanged import Unchanged
-from reverse_etl.pipeline.waiting import WaitingRoom
+from reverse_etl.pipeline.stages import Stages
 from reverse_etl.records import Mapped, Outcome, Received, SourceRecord, Write
 
 DEFERRED_PAUSE_S = 0.3
@@ -48,7 +38,7 @@ DEFERRED_PAUSE_S = 0.3
 
 
 @dataclass
-class Engine:
+class Engine(Stages):
     """One run into one account."""
 
     adapter: Adapter
@@ -63,8 +53,8 @@ class Engine:
     compiled: dict[str, list[CompiledRule]] = field(default_factory=dict)
     absent: dict[str, list[Rule]] = field(default_factory=dict)
     """By stream: rules whose object the account does not have."""
-    retried: dict[str, list[SourceRecord]] = field(default_factory=dict)
-    """By rule: waiting records that the next block takes up."""
+    retried: dict[str, list[list[SourceRecord]]] = field(default_factory=dict)
+    """By rule: waiting writes and letters that the next block takes up, each by its versions."""
 
     # The way of a block
 
@@ -176,7 +166,9 @@ class Engine:
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
             for rule in compiled:
+                self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=rule.folds_case)
                 self.duplicates.settle(rule)
+                self.retry_letters(rule)
                 self.retry_waiting(rule)
 
     def close(self) -> None:
@@ -200,10 +192,26 @@ class Engine:
             went_out = False
             self.parents.forget_missing()
             for rule in self._all_rules():
+                went_out |= self.retry_letters(rule, expired_only=True)
                 went_out |= self.retry_waiting(rule)
                 self.run_deferred()
             if not went_out:
                 return
+
+    def retry_letters(self, rule: CompiledRule, *, expired_only: bool = False) -> bool:
+        """Try the dead letters whose cause may be gone, or just those whose other end has come.
+
+        Returns True if there were any. Raises: CrmError.
+        """
+        letters: list[list[SourceRecord]] = []
+        if self.control.may_call():
+            with self.control.within_budget():
+                letters = self.letter_retries.take(rule, expired_only=expired_only)
+        if letters:
+            self.retried[rule.name] = letters
+            self.run_block(rule.stream)
+            self.drain(rule.name)
+        return bool(letters)
 
     def retry_waiting(self, rule: CompiledRule) -> bool:
         """Try what waits for a link's other end; expire what waited too long.
@@ -216,7 +224,7 @@ class Engine:
         with self.control.within_budget():
             ready = self.waiting.ready_writes(rule)
         if ready:
-            self.retried[rule.name] = self.waiting.sources(rule, ready)
+            self.retried[rule.name] = [sources(rule.stream, row.versions) for row in ready]
             self.run_block(rule.stream)
             self.drain(rule.name)
         if ready and self.control.may_call():
@@ -264,87 +272,7 @@ class Engine:
         for rules in self.compiled.values():
             yield from rules
 
-    # The stages
-
-    @cached_property
-    def options(self) -> Options:
-        """Adds options that are missing in the CRM, where the user wants it."""
-        choosing = self.adapter.choosing if self.settings.add_options else None
-        return Options(choosing, self.outcomes, self.control)
-
-    @cached_property
-    def unchanged(self) -> Unchanged:
-        """Ends the records that the CRM is known to hold as they are."""
-        return Unchanged(
-            self.ledger, self.settler, self.outcomes, self.settings.force, self.settings.attach
-        )
-
-    @cached_property
-    def planner(self) -> Planner:
-        """Stage 4."""
-        return Planner(
-            self.adapter, self.ledger, self.outcomes, self.control, self.parents,
-            force=self.settings.force, regress=self.settings.regress,
-        )  # fmt: skip
-
-    @cached_property
-    def sender(self) -> Sender:
-        """Stage 6."""
-        concurrency = self.settings.max_concurrency
-        return Sender(
-            self.adapter, self.control, concurrency,
-            doubt=self.duplicates.note, refusals=self.refusals,
-        )  # fmt: skip
-
-    @cached_property
-    def settler(self) -> Settler:
-        """Stage 7."""
-        return Settler(self.ledger, self.outcomes, self.refusals, self.guard)
-
-    @cached_property
-    def refusals(self) -> Refusals:
-        """Rows that the CRM refuses before it has taken one of their rule."""
-        return Refusals(self.ledger.letters.open_keys)
-
-    @cached_property
-    def guard(self) -> Guard:
-        """Ends the run when too much is rejected. Raises: SettingError."""
-        limit = Limit.parse(self.settings.max_rejected)
-        return Guard(limit, self.outcomes, self.control, self.ledger)
-
-    @cached_property
-    def linker(self) -> Linker:
-        """Stage 7: links that are calls of their own."""
-        return Linker(self.adapter, self.ledger, self.outcomes, self.control, self.parents)
-
-    @cached_property
-    def parents(self) -> Parents:
-        """The other ends of links."""
-        return Parents(self.adapter, self.ledger, self.outcomes)
-
-    @cached_property
-    def attacher(self) -> Attacher | None:
-        """Stage 7: files; None if none are wanted, or the CRM takes none."""
-        if not self.settings.attach or self.adapter.files is None:
-            return None
-        fetcher = Fetcher(self.settings.allow_private_hosts)
-        return Attacher(
-            self.adapter.files, self.ledger, self.outcomes, self.control, fetcher,
-            self.settings.max_concurrency,
-        )  # fmt: skip
-
     @cached_property
     def jobs(self) -> Jobs:
         """Stages 5 to 7 for what is gathered."""
         return Jobs(self.adapter, self.ledger, self.control, self.deliver, self.refusals)
-
-    @cached_property
-    def waiting(self) -> WaitingRoom:
-        """What waits for the other end of a link."""
-        days = self.settings.link_wait_days
-        return WaitingRoom(self.ledger, self.linker, self.outcomes, self.parents, days)
-
-    @cached_property
-    def duplicates(self) -> Duplicates:
-        """Creates that were sent twice."""
-        return Duplicates(self.adapter, self.ledger, self.settings.merge_duplicates)

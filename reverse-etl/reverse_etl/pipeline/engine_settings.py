@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED
+
+OnMissing = Literal["leave", "follow", "recreate"]
+"""What to do about a record that was deleted or merged in the CRM: leave it alone; continue with
+the record that carries its key now; or the same, and create it again if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +29,6 @@ class EngineSettings:
     """True if values that come up are added to choice fields of the CRM."""
     max_rejected: str = DEFAULT_MAX_REJECTED
     """How many writes may be rejected before the run ends: a number, or a share as `5%`."""
+    on_missing: OnMissing = "follow"
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""

@@ -101,7 +101,8 @@ def identify(
     if len(ours) > 1:
         return conflict(f"{len(ours)} {rule.object} carry its {key_field}", "merge them in the CRM")
     if ours:
-        return Identified(ours[0], adopt=False)
+        held = holders.get(ours[0].crm_id, record.key) != record.key
+        return held_by_another(rule, ours[0].crm_id) if held else Identified(ours[0], adopt=False)
     if not hits:
         return None
 
@@ -146,6 +147,15 @@ def first_claim(
                 f"give each record its own {name} at the source",
             )
     return identity
+
+
+def held_by_another(rule: CompiledRule, crm_id: str) -> RowError:
+    """Why a record cannot have a CRM record that the ledger knows under another key."""
+    return conflict(
+        f"{rule.object} {crm_id} was synced under another {rule.upsert_key}",
+        f"find out which record of the source it belongs to: put that {rule.upsert_key} back "
+        "in the CRM, or remove the other record from the source",
+    )
 
 
 def conflict(message: str, hint: str) -> RowError:

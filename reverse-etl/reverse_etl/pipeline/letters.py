@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 from reverse_etl.crm.scrub import scrub
 from reverse_etl.errors import RowError
-from reverse_etl.ledger import DeadLetter, Waiting
+from reverse_etl.ledger import DeadLetter, Version, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
 
@@ -17,7 +20,23 @@ def letter(rule: CompiledRule, source: SourceRecord, stage: str, error: RowError
     return DeadLetter(
         rule.name, source.key, source.stream, rule.object, stage, error.code, message,
         error.hint or HINT, dict(source.values), source.observed_us,
+        rule_hash=rule.rule_hash, schema_hash=rule.schema_hash,
     )  # fmt: skip
+
+
+def letters_of(
+    rule: CompiledRule, record: CrmRecord, stage: str, error: RowError
+) -> list[DeadLetter]:
+    """A letter for each source record whose fields a rejected record carries.
+
+    The newest version of each leads; its letter keeps what only older ones say.
+    """
+    letters: dict[str, DeadLetter] = {}
+    for source in record.sources:
+        new = letter(rule, source, stage, error)
+        known = letters.get(source.key)
+        letters[source.key] = new if known is None else new.joined(known)
+    return list(letters.values())
 
 
 def waiting_write(rule: CompiledRule, record: CrmRecord, missing: WantedLink) -> Waiting:
@@ -25,17 +44,33 @@ def waiting_write(rule: CompiledRule, record: CrmRecord, missing: WantedLink) ->
     source = record.source
     return Waiting(
         rule.name, record.key, rule.object, missing.form.name, missing.to_key,
-        source.key, source.observed_us, source.values,
+        source.key, source.observed_us, source.values, earlier=versions(record.collapsed),
     )  # fmt: skip
 
 
 def waiting_link(rule: CompiledRule, key: str, link: WantedLink, source: SourceRecord) -> Waiting:
     """A link that waits for its other end; the record itself is in the CRM."""
     return Waiting(
-        rule.name, key, rule.object, link.form.name, link.to_key, source.key, source.observed_us
+        rule.name, key, rule.object, link.form.name, link.to_key, source.key, source.observed_us,
+        source.values, whole=False,
     )  # fmt: skip
 
 
-def waiting_source(rule: CompiledRule, row: Waiting) -> SourceRecord:
-    """The source record of what waits; only a whole write has kept its values."""
-    return SourceRecord(rule.stream, row.source_key, row.record or {}, row.observed_us)
+def expired_letter(rule: CompiledRule, row: Waiting, error: RowError) -> DeadLetter:
+    """The dead letter of what has waited too long. It knows the link that never came."""
+    *_, newest = sources(rule.stream, row.versions)
+    expired = letter(rule, newest, "link", error)
+    earlier = tuple(version for version in row.earlier if version.key == row.source_key)
+    return replace(expired, earlier=earlier, to_object=row.to_object)
+
+
+def versions(records: Iterable[SourceRecord]) -> tuple[Version, ...]:
+    """Source records as the ledger keeps them."""
+    return tuple(Version(record.key, record.observed_us, record.values) for record in records)
+
+
+def sources(stream: str, kept: Sequence[Version]) -> list[SourceRecord]:
+    """What the ledger keeps, as source records of a stream."""
+    return [
+        SourceRecord(stream, version.key, version.record, version.observed_us) for version in kept
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reverse_etl.crm.adapter import Adapter, RowResult
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
@@ -46,21 +46,37 @@ class Linker:
             self.outcomes.links.planned(len(wanted))
             ids = self._ids(settlement.rule, [link for _, link in wanted])
             pairs: list[Pair] = []
+            kept: dict[str, int] = {}
             changes = Changes(settlement.rule.object)
             for outcome, link in wanted:
                 entry = settlement.entries[key_of(outcome)]
                 parent_id = ids.get((form.name, link.to_key))
-                if is_linked(settlement.rule, entry, link, parent_id):
+                gone = bool(self.ledger.gone(form.to, [link.to_key]))
+                if is_outdated(entry, link, seen_us(outcome, link)):
                     self.outcomes.links.settled("kept")
+                elif not gone and is_linked(settlement.rule, entry, link, parent_id):
+                    self.outcomes.links.settled("kept")
+                    kept[entry.key] = seen_us(outcome, link)
                 elif parent_id is not None and entry.crm_id is not None:
-                    pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, outcome.source))
+                    source = source_of(outcome, link)
+                    pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, source))
                 elif not self._is_hopeless(settlement.rule, link, outcome.source, changes):
                     self.outcomes.links.settled("waiting")
-                    changes.waiting.append(
-                        waiting_link(settlement.rule, entry.key, link, outcome.source)
-                    )
+                    source = source_of(outcome, link)
+                    changes.waiting.append(waiting_link(settlement.rule, entry.key, link, source))
+            self._end_older(settlement.rule, form, kept, changes)
             self.ledger.apply(changes)
             settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
+
+    def _end_older(
+        self, rule: CompiledRule, form: LinkForm, kept: Mapping[str, int], changes: Changes
+    ) -> None:
+        """A link that is in place ends the wait of an older one. `kept`: when it was seen."""
+        for row in self.ledger.waiting.of_keys(rule.name, kept):
+            if row.to_object == form.name and row.observed_us <= kept[row.key] and not row.whole:
+                changes.done_waiting.append(row.name)
+                if row.run_id == self.ledger.scope.run_id:
+                    self.outcomes.links.moved("waiting", "kept")
 
     def _ids(self, rule: CompiledRule, links: Sequence[WantedLink]) -> Ids:
         """The CRM ids of the other ends; none are known once the budget is spent."""
@@ -174,6 +190,23 @@ def wanted_links(
             if link.form.form == "association" or later:
                 wanted.setdefault(link.form, []).append((outcome, link))
     return wanted
+
+
+def seen_us(outcome: Outcome, link: WantedLink) -> int:
+    """When the source was seen to hold a link, which an older version may have brought."""
+    record = outcome.record
+    return outcome.source.observed_us if record is None else record.seen_us(link.name)
+
+
+def source_of(outcome: Outcome, link: WantedLink) -> SourceRecord:
+    """The source record, with the time at which it was seen to hold the link."""
+    return replace(outcome.source, observed_us=seen_us(outcome, link))
+
+
+def is_outdated(entry: Entry, link: WantedLink, observed_us: int) -> bool:
+    """Returns True if the ledger knows a newer link in a link's place."""
+    mark = entry.marks.get(link.name)
+    return mark is not None and mark.observed_us > observed_us
 
 
 def key_of(outcome: Outcome) -> str:

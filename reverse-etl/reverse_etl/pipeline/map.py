@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from reverse_etl.errors import AwaitedError, RowError
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.versions import map_source, map_versions
 from reverse_etl.records import Mapped, Outcome, Received, SourceRecord
 
 
 def map_block(
-    rule: CompiledRule, received: Received, retried: Iterable[SourceRecord] = ()
+    rule: CompiledRule, received: Received, retried: Iterable[Sequence[SourceRecord]] = ()
 ) -> Mapped:
-    """A block as a rule maps it, together with waiting records that are `retried` with it."""
+    """A block as a rule maps it, with what is `retried`: each by its versions, oldest first."""
     mapped = Mapped([], [*received.rejected])
-    for source in (*retried, *received.records):
-        try:
-            record = rule.map(source)
-        except AwaitedError:  # another stream will bring the record with its key
-            mapped.outcomes.append(Outcome("waiting", source))
-            continue
-        except RowError as error:
-            mapped.outcomes.append(Outcome("rejected", source, error=error, stage="map"))
-            continue
-        if record is None:
-            mapped.outcomes.append(Outcome("filtered", source))
+    results = [map_versions(rule, versions) for versions in retried]
+    for source in received.records:
+        results.append(map_source(rule, source))
+    for result in results:
+        if isinstance(result, Outcome):
+            mapped.outcomes.append(result)
         else:
-            mapped.records.append(record)
+            mapped.records.append(result)
     return mapped

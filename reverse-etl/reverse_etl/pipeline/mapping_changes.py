@@ -10,7 +10,7 @@ from typing import Any
 
 from reverse_etl.errors import MappingError
 from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.versions import RuleVersion
+from reverse_etl.ledger.rule_versions import RuleVersion
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.mapping.versions import added, rule_parts, rule_version
 
@@ -73,7 +73,7 @@ class MappingChanges:
                     f"{lack}.", hint=f"Set on_mapping_change: warn, and {self.command(lack.rule)}."
                 )
         for rule in rules:
-            self.ledger.versions.add(version(rule))
+            self.ledger.rule_versions.add(version(rule))
         self.new += [lack for lack in lacks if lack is not None and not lack.parts]
         self.rules += rules
 
@@ -87,11 +87,11 @@ class MappingChanges:
     def changed_rule(self, rule: Rule) -> Lack | None:
         """Records that an earlier version of a rule delivered, and that lack what it adds now."""
         now = version(rule)
-        stream = self.ledger.versions.of_stream(rule.stream)
+        stream = self.ledger.rule_versions.of_stream(rule.stream)
         before = [known for known in stream if known.rule == rule.name]
         if all(not added(known.parts, now.parts) for known in before):
             return None
-        counts = self.ledger.versions.count(rule.object, rule.name)
+        counts = self.ledger.rule_versions.count(rule.object, rule.name)
         # an earlier ledger did not note the version: it is the first that was seen
         counts[before[0].version] += counts.pop(b"", 0)
         lacking = [known for known in before if added(known.parts, now.parts)]
@@ -104,11 +104,11 @@ class MappingChanges:
 
     def new_rule(self, rule: Rule) -> Lack | None:
         """Records that other rules of the stream delivered before this rule was written."""
-        others = {old.rule: old.object for old in self.ledger.versions.of_stream(rule.stream)}
+        others = {old.rule: old.object for old in self.ledger.rule_versions.of_stream(rule.stream)}
         if rule.name in others:
             return None
         known = [
-            self.ledger.versions.count(object_name, name).total()
+            self.ledger.rule_versions.count(object_name, name).total()
             for name, object_name in others.items()
         ]
         records = max(known, default=0)

@@ -45,16 +45,19 @@ def merge(rule: CompiledRule, versions: Sequence[CrmRecord]) -> CrmRecord:
     seen: dict[str, int] = {}
     for record in not_leaving:
         for name, value in record.fields.items():
-            if value is not None or rule.clears(name):
+            says = value is not None or rule.clears(name)
+            if says and is_newest(record, name, seen):
                 fields[name] = value
-                seen[name] = record.seen_us(name)
         for link in record.links:
-            links[link.name] = link
-            seen[link.name] = record.observed_us
+            if is_newest(record, link.name, seen):
+                links[link.name] = link
+                if link.form.field:
+                    seen[link.form.field] = seen[link.name]
 
     # What an older version brings keeps the older time, or it would override what is newer than it.
     earlier = {name: at_us for name, at_us in seen.items() if at_us != newest.observed_us}
-    if not earlier:
+    brings_more = fields != newest.fields or tuple(links.values()) != newest.links
+    if not earlier and not brings_more:
         return newest
     return replace(
         newest,
@@ -66,6 +69,18 @@ def merge(rule: CompiledRule, versions: Sequence[CrmRecord]) -> CrmRecord:
     )
 
 
+def is_newest(record: CrmRecord, name: str, seen: dict[str, int]) -> bool:
+    """Returns True, and notes the time, if no version so far says a field or a link later.
+
+    A version that was merged before carries fields that are older than itself.
+    """
+    at_us = record.seen_us(name)
+    if at_us < seen.get(name, at_us):
+        return False
+    seen[name] = at_us
+    return True
+
+
 def newest_file(versions: Sequence[CrmRecord]) -> WantedFile | None:
     """The file of the newest version that has one."""
     files = [record.file for record in versions if record.file is not None]
@@ -74,5 +89,8 @@ def newest_file(versions: Sequence[CrmRecord]) -> WantedFile | None:
 
 def older_sources(versions: Sequence[CrmRecord]) -> list[SourceRecord]:
     """The source records of all versions but the newest."""
-    sources = [source for record in versions for source in (*record.collapsed, record.source)]
-    return sources[:-1]
+    sources = [source for record in versions for source in record.sources]
+    newest = sources[-1]
+    distinct = {(source.key, source.observed_us): source for source in sources}
+    distinct.pop((newest.key, newest.observed_us))
+    return sorted(distinct.values(), key=lambda source: source.observed_us)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter, Hit, Lookup
-from reverse_etl.errors import RowError
+from reverse_etl.errors import GONE_HINT, RowError
 from reverse_etl.ledger import Ledger
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -66,6 +66,12 @@ class Parents:
     def fault(self, link: WantedLink) -> RowError | None:
         """Why a link can never be made as it is; None if its other end may still come."""
         form = link.form
+        if not form.found_by and self.ledger.gone(form.to, [link.to_key]):
+            return RowError(
+                "link_end_gone",
+                f"the {form.to} that it links to was deleted or merged in the CRM",
+                GONE_HINT,
+            )
         if len(self._found.get((form.to, form.found_by, link.to_key), ())) < 2:
             return None
         return RowError(

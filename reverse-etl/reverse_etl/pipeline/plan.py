@@ -7,7 +7,7 @@ is planned its keys are claimed, so that no two processes write one record at a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
@@ -16,10 +16,12 @@ from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.changes import Draft, unlinked
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.engine_settings import OnMissing
 from reverse_etl.pipeline.identity import Identified, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
+from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
 
@@ -53,6 +55,7 @@ class Planner:
     force: bool = False
     regress: bool = False
     """True if `forward_only` fields may go back."""
+    on_missing: OnMissing = "follow"
     deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
     """By rule: records whose keys another process was writing. The next block takes them up."""
 
@@ -96,10 +99,14 @@ class Planner:
     def _defer(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
         """Keys held by another process are retried with the next block, at last at the end."""
         if records:
-            self.deferred[rule.name] = records
+            self.put_off(rule, records)
             logger.info(
                 "%s: %d keys are held by another process; they are retried", rule.name, len(records)
             )
+
+    def put_off(self, rule: CompiledRule, records: list[CrmRecord]) -> None:
+        """The next block of a rule takes these up."""
+        self.deferred.setdefault(rule.name, []).extend(records)
 
     def _references(
         self, rule: CompiledRule, records: Iterable[CrmRecord]
@@ -150,7 +157,7 @@ class Planner:
 
     def _known_outcome(self, rule: CompiledRule, record: CrmRecord, entry: Entry) -> Outcome | None:
         """The outcome of a record that needs no comparison, if there is one."""
-        same = not record.earlier and entry.is_known_as(rule.name, record.fingerprint)
+        same = not record.collapsed and entry.is_known_as(rule.name, record.fingerprint)
         if same and not self.force:
             return Outcome.known(record, entry.crm_id)
         return Outcome.of("mode", record) if rule.mode == "create_only" else None
@@ -183,7 +190,16 @@ class Planner:
         decisions: list[Write | Outcome] = [
             Outcome.of("filtered", record) for record in records if record.leaving
         ]
-        missed = [record for record in records if not record.leaving]
+        missed = []
+        for record in self._still_wanted(rule, records):
+            if isinstance(record, Outcome):
+                decisions.append(record)
+            else:
+                missed.append(record)
+        gone = {key for key, entry in entries.items() if entry.state == "gone"}
+        if self.on_missing == "leave":
+            decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
+            missed = [record for record in missed if record.key not in gone]
         if not missed:
             return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
@@ -197,9 +213,31 @@ class Planner:
             elif isinstance(identity, Identified):
                 recovered = record.key in pending and not identity.adopt
                 decisions.append(self._seen(rule, record, own, identity, recovered))
+            elif record.key in gone and self.on_missing != "recreate":
+                decisions.append(Outcome.of("gone", record))
             else:
                 decisions.append(self._new(rule, record, own))
         return decisions
+
+    def _still_wanted(
+        self, rule: CompiledRule, records: Sequence[CrmRecord]
+    ) -> Iterator[CrmRecord | Outcome]:
+        """The records that no newer version took out of `where`, of merged ones what is left."""
+        staying = [record for record in records if not record.leaving]
+        keys = [source.key for record in staying for source in record.sources]
+        filtered = self.ledger.filtered.newest(rule.name, keys)
+        for record in staying:
+            left = [
+                source
+                for source in record.sources
+                if source.observed_us >= filtered.get(source.key, source.observed_us)
+            ]
+            if len(left) == len(record.sources):
+                yield record
+            elif left:
+                yield map_versions(rule, left)
+            else:
+                yield Outcome.of("filtered", record)
 
     def _seen(
         self,

@@ -7,7 +7,8 @@ end of the run if they stay fewer than `REFUSALS_THAT_STOP`. When they reach tha
 ends, and all of them are counted as not attempted.
 
 Rows that mapping rejects do not count here, since the CRM did not refuse them. Neither do rows with
-an open dead letter: that they are refused again says nothing new about the rule.
+an open dead letter, since that they are refused again says nothing new about the rule, nor updates
+of records that are gone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.scrub import scrub
-from reverse_etl.errors import RowError, RuleRefusedError
+from reverse_etl.errors import GoneError, RowError, RuleRefusedError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import Outcome
 
@@ -76,7 +77,9 @@ class Refusals:
         sent = {
             outcome.source.key: outcome
             for outcome in outcomes
-            if outcome.error is not None and outcome.stage == "send"
+            if outcome.error is not None
+            and outcome.stage == "send"
+            and not isinstance(outcome.error, GoneError)
         }
         again = self.open_keys(rule.name, sent)
         return {

@@ -7,19 +7,23 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reverse_etl.errors import RowError
+from reverse_etl.errors import GoneError, RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, forgotten
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
-from reverse_etl.pipeline.letters import letter, waiting_write
+from reverse_etl.pipeline.identity import held_by_another
+from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
+from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import hash_value
+
+PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
 
 @dataclass(slots=True)
@@ -39,8 +43,13 @@ class Settler:
 
     ledger: Ledger
     outcomes: Outcomes
+    put_off: PutOff
     refusals: Refusals
     guard: Guard
+    plan_again: PlanAgain | None = None
+    """Called with records that turn out to be gone; None leaves them."""
+    _again: set[tuple[str, str]] = field(default_factory=set)
+    """Objects and keys that were put off: each once a run."""
 
     def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
         """Settle what a plan decided without a call, and record the creates that it intends.
@@ -88,6 +97,8 @@ class Settler:
     ) -> None:
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
+        outcomes = self._without_conflicts(settlement, outcomes, changes)
+        outcomes = self._without_gone(settlement, outcomes, changes)
         for outcome in outcomes:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
@@ -95,50 +106,113 @@ class Settler:
                 self._count_references(outcome.record, outcome)
             elif outcome.error is not None:
                 changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
-        self._close_letters(rule, outcomes, changes)
+            elif outcome.name == "filtered":
+                changes.filtered.append((rule.name, outcome.source.key, outcome.source.observed_us))
+        self.put_off.settle(rule, settlement.entries, outcomes, changes)
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
 
-    def _close_letters(
-        self, rule: CompiledRule, outcomes: Sequence[Outcome], changes: Changes
-    ) -> None:
-        """A record that arrived closes the dead letter that an earlier version of it left.
+    def _without_conflicts(
+        self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
+    ) -> Sequence[Outcome]:
+        """The outcomes, rejected where the CRM's record is that of another key.
 
-        The earlier version may be of this very block, and then so may a newer one, which stays.
+        A write shows this only by its response. What it overwrote is sent again with the next
+        version of the record that it belongs to.
         """
-        arrived = {
-            outcome.source.key: outcome.source.observed_us for outcome in outcomes if outcome.holds
-        }
-        if not arrived:
-            return
-        rejected: dict[str, int] = {}
-        for dead in changes.dead:
-            rejected[dead.key] = max(dead.observed_us, rejected.get(dead.key, dead.observed_us))
-        closed = self.ledger.letters.open_keys(rule.name, arrived) | rejected.keys()
-        changes.closed += [
-            (rule.name, key)
-            for key, observed_us in arrived.items()
-            if key in closed and rejected.get(key, observed_us) <= observed_us
-        ]
+        gained = [outcome for outcome in outcomes if gains_id(settlement, outcome)]
+        if not gained:
+            return outcomes
+        rule = settlement.rule
+        holders = self.ledger.holders(rule.object, (str(gain.crm_id) for gain in gained))
+        rejected: dict[str, Outcome] = {}
+        for outcome in gained:
+            key, crm_id = key_in(outcome), str(outcome.crm_id)
+            if holders.setdefault(crm_id, key) == key or outcome.record is None:
+                continue
+            fault = held_by_another(rule, crm_id)
+            rejected[key] = Outcome.rejection(outcome.record, "send", fault)
+            changes.entries += self._overwritten(rule, holders[crm_id], outcome)
+        return [rejected.get(key_in(outcome), outcome) for outcome in outcomes]
+
+    def _without_gone(
+        self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
+    ) -> list[Outcome]:
+        """The outcomes without records that were deleted in the CRM and are planned again.
+
+        A record is planned again once a run. If the CRM finds it, and says again that something is
+        gone, then it is something that the record refers to: the record is rejected.
+        """
+        rule = settlement.rule
+        kept: list[Outcome] = []
+        again: list[CrmRecord] = []
+        for outcome in outcomes:
+            record = outcome.record
+            entry = settlement.entries.get(key_in(outcome))
+            if record is None or not was_gone(outcome, entry):
+                kept.append(outcome)
+            elif self.plan_again is None:
+                kept.append(Outcome.of("gone", record))
+            elif (rule.object, record.key) in self._again:
+                kept.append(outcome)
+            else:
+                self._again.add((rule.object, record.key))
+                again.append(record)
+                changes.entries += gone_entry(entry)
+        if again and self.plan_again is not None:
+            self.plan_again(rule, again)
+        return kept
+
+    def _overwritten(self, rule: CompiledRule, key: str, outcome: Outcome) -> list[Entry]:
+        """The entry of a key without the fields that another key's write has changed."""
+        entry = self.ledger.entries(rule.object, [key]).get(key)
+        if entry is None or outcome.name not in ("created", "updated"):
+            return []
+        marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
+        return [replace(entry, marks=marks, fingerprints={})]
 
     def _settle_record(
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
     ) -> None:
         entry = settlement.entries.get(record.key)
-        if outcome.holds or (outcome.name == "filtered" and record.leaving):
-            entry = held_entry(settlement.rule, record, outcome, entry)
-            changes.entries += [entry] if entry is not None else []
+        if outcome.name == "filtered":
+            self._settle_filtered(settlement, record, outcome, changes)
+        elif outcome.holds:
+            self._settle_held(settlement, record, outcome, changes)
         elif outcome.name == "rejected":
             if entry is None or entry.state != "settled":
                 changes.entries.append(Entry(record.key, "dead"))
             error = outcome.error or RowError("unknown", "no reason was given")
-            changes.dead += [
-                letter(settlement.rule, source, outcome.stage, error)
-                for source in (*record.collapsed, record.source)
-            ]
+            changes.dead += letters_of(settlement.rule, record, outcome.stage, error)
+        elif outcome.name == "gone":
+            changes.entries += gone_entry(entry)
         elif outcome.name == "waiting" and outcome.missing is not None:
             changes.waiting.append(waiting_write(settlement.rule, record, outcome.missing))
+
+    def _settle_filtered(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
+    ) -> None:
+        """A record that leaves; its time is kept where there is no record that could hold it."""
+        entry = settlement.entries.get(record.key)
+        if entry is not None and entry.state == "settled":
+            if record.leaving:
+                self._settle_held(settlement, record, outcome, changes)
+        elif record.leaving:
+            source = record.source
+            changes.filtered.append((settlement.rule.name, source.key, source.observed_us))
+
+    def _settle_held(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
+    ) -> None:
+        """A record that the CRM holds: what it holds now, or since when it holds it."""
+        entry = settlement.entries.get(record.key)
+        held = held_entry(settlement.rule, record, outcome, entry)
+        if held is not None:
+            changes.entries.append(held)
+        elif entry is not None:
+            seen = seen_entry(record, entry)
+            changes.seen += [(entry, seen)] if seen is not entry else []
 
     def _count_writes(self, rule: CompiledRule, writes: Sequence[Write]) -> None:
         work = self.outcomes.of(rule.object)
@@ -167,6 +241,32 @@ class Settler:
                 self.outcomes.links.settled("made" if made else "kept")
 
 
+def was_gone(outcome: Outcome, entry: Entry | None) -> bool:
+    """Returns True if an update failed since the record that the ledger knows is gone."""
+    known = entry is not None and entry.state in ("settled", "gone")
+    return known and isinstance(outcome.error, GoneError)
+
+
+def gone_entry(entry: Entry | None) -> list[Entry]:
+    """The entry of a record that was deleted in the CRM; empty if the ledger knows that."""
+    if entry is None or entry.state == "gone":
+        return []
+    return [replace(entry, state="gone", fingerprints={})]
+
+
+def key_in(outcome: Outcome) -> str:
+    """The key of an outcome's record; empty if it could not be mapped."""
+    return outcome.record.key if outcome.record is not None else ""
+
+
+def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
+    """Returns True if the ledger will know a record by a CRM id that it did not know it by."""
+    if not outcome.holds or outcome.crm_id is None:
+        return False
+    entry = settlement.entries.get(key_in(outcome))
+    return entry is None or entry.crm_id != outcome.crm_id
+
+
 def held_entry(
     rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None
 ) -> Entry | None:
@@ -187,6 +287,7 @@ def held_entry(
             # The field is no longer as other rules last sent it: they must compare it again.
             fingerprints = entry.forgotten()
         marks[name] = mark
+    marks = seen_marks(record, marks)
     known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
     fingerprints[rule.name] = known
     return replace(
@@ -210,3 +311,25 @@ def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entr
 def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
     """An entry with more marks, of a link or a file."""
     return replace(entry, marks={**entry.marks, **marks})
+
+
+def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
+    """The entry, with the time at which the source was seen to hold its values still.
+
+    Without it a late version could bring back what the source had in the meantime.
+    """
+    marks = seen_marks(record, entry.marks)
+    return entry if marks == entry.marks else replace(entry, marks=marks)
+
+
+def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:
+    """The marks, those with the record's own value as new as the record."""
+    values = {**record.fields, **{link.name: link.to_key for link in record.links}}
+    seen = dict(marks)
+    for name, value in values.items():
+        mark = marks.get(name)
+        if mark is None or mark.observed_us >= record.seen_us(name):
+            continue
+        if mark.hash == hash_value(value):
+            seen[name] = FieldMark(mark.hash, record.seen_us(name))
+    return seen

@@ -25,9 +25,11 @@ def packed(write: Write) -> tuple[Any, ...]:
     record = write.record
     links = [(link.form, link.to_key) for link in record.links]
     collapsed = [packed_source(source) for source in record.collapsed]
+    # An update sends what has changed. If its record is gone, all of it is planned again.
+    values = dict(record.fields) if write.kind == "update" else None
     inner = (
         record.key, links, packed_source(record.source), record.fingerprint, record.leaving,
-        record.file, dict(record.earlier), collapsed,
+        record.file, dict(record.earlier), collapsed, values,
     )  # fmt: skip
     return (
         inner, write.kind, dict(write.fields), write.crm_id, dict(write.accepted),
@@ -44,10 +46,10 @@ def packed_source(source: SourceRecord) -> tuple[Any, ...]:
 def unpacked(row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
     inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared, whole, missing = row
-    key, links, source, fingerprint, leaving, file, earlier, collapsed = inner
+    key, links, source, fingerprint, leaving, file, earlier, collapsed, values = inner
     record = CrmRecord(
         key=key,
-        fields={**accepted, **fields},
+        fields={**accepted, **fields} if values is None else values,
         links=tuple(WantedLink(form, to_key) for form, to_key in links),
         source=SourceRecord(*source),
         fingerprint=fingerprint,

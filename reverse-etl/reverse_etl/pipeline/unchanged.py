@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.attachments import is_attached
+from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.links import is_linked
-from reverse_etl.pipeline.merge import merge_keys
+from reverse_etl.pipeline.merge import merge, merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement, Settler
+from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Mapped, Outcome, WantedLink
 
 Parents = Mapping[str, Mapping[str, str]]
@@ -37,19 +39,36 @@ class Unchanged:
     def settle(self, rule: CompiledRule, mapped: Mapped) -> list[CrmRecord]:
         """Settle what ends here; returns the records that may have changed, one per key."""
         newest, collapsed = merge_keys(rule, mapped.records)
+        waiting = self._take_up_waiting(rule, newest)
         entries = self.ledger.entries(rule.object, newest)
         parents = self._parents(newest.values())
         ended = [*mapped.outcomes, *collapsed]
         changed: list[CrmRecord] = []
         for key, record in newest.items():
             entry = entries.get(key)
-            if entry is None or not self._is_done(rule, record, entry, parents):
+            if key in waiting or entry is None or not self._is_done(rule, record, entry, parents):
                 changed.append(record)
                 continue
             ended.append(Outcome.known(record, entry.crm_id))
             self._count_kept(rule, record)
         self.settler.settle(Settlement(rule, entries), ended)
         return changed
+
+    def _take_up_waiting(self, rule: CompiledRule, newest: dict[str, CrmRecord]) -> set[str]:
+        """Make waiting writes versions of the records of their keys; returns keys that wait.
+
+        So what waits goes out with what came after it, or not at all.
+        """
+        rows = self.ledger.waiting.of_keys(rule.name, newest)
+        for row in rows:
+            if not row.whole:
+                continue
+            waiting = map_versions(rule, sources(rule.stream, row.versions))
+            record = newest[row.key]
+            if isinstance(waiting, CrmRecord) and waiting.key == row.key:
+                versions = sorted([waiting, record], key=lambda version: version.observed_us)
+                newest[row.key] = merge(rule, versions)
+        return {row.key for row in rows}
 
     def _parents(self, records: Iterable[CrmRecord]) -> Parents:
         """CRM ids of the other ends of links that may be in a field of the record."""
@@ -64,11 +83,12 @@ class Unchanged:
         self, rule: CompiledRule, record: CrmRecord, entry: Entry, parents: Parents
     ) -> bool:
         # A merged record is never known by its fingerprint, which is that of its newest version.
-        if self.force or record.earlier or not entry.is_known_as(rule.name, record.fingerprint):
+        if self.force or record.collapsed or not entry.is_known_as(rule.name, record.fingerprint):
             return False
         # The fingerprint is stored before the link is made: only the mark says that it was.
         linked = all(
-            is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
+            not self.ledger.gone(link.form.to, [link.to_key])
+            and is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
             for link in record.links
             if may_be_made_later(link)
         )

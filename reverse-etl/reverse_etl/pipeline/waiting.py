@@ -13,11 +13,13 @@ from reverse_etl.ledger import Changes, Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.link_rules import SEPARATOR
 from reverse_etl.objects import LinkForm
-from reverse_etl.pipeline.letters import letter, waiting_source
-from reverse_etl.pipeline.links import Linker, Pair
+from reverse_etl.pipeline.letter_retries import LINK_EXPIRED
+from reverse_etl.pipeline.letters import expired_letter, sources
+from reverse_etl.pipeline.links import Linker, Pair, is_outdated
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
-from reverse_etl.records import SourceRecord, WantedLink
+from reverse_etl.pipeline.put_off import PutOff, references
+from reverse_etl.records import WantedLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class WaitingRoom:
     linker: Linker
     outcomes: Outcomes
     parents: Parents
+    put_off: PutOff
     wait_days: float
 
     @property
@@ -40,11 +43,12 @@ class WaitingRoom:
 
         Raises: CrmError.
         """
-        waiting = [row for row in self.ledger.waiting.of(rule.name) if row.record is not None]
-        ready = self._ready(rule, waiting)
+        waiting = [row for row in self.ledger.waiting.of(rule.name) if row.whole]
+        ready = first_of_each_key(self._ready(rule, waiting))
         in_crm = self._in_crm(rule, ready)
         writes = self.outcomes.of(rule.object)
         for row in ready:
+            self.put_off.reopened.add(row.name)
             if row.run_id != self.run_id:
                 writes.planned()
             elif row.key in in_crm:  # only its link waits: setting it is a write of its own
@@ -66,13 +70,10 @@ class WaitingRoom:
         entries = self.ledger.entries(rule.object, {row.key for row in rows})
         return {key for key, entry in entries.items() if entry.state == "settled"}
 
-    def sources(self, rule: CompiledRule, rows: Sequence[Waiting]) -> list[SourceRecord]:
-        """The source records of waiting writes."""
-        return [waiting_source(rule, row) for row in rows]
-
     def forget(self, rule: CompiledRule, rows: Sequence[Waiting]) -> None:
-        """These no longer wait: they were tried."""
-        done = [(rule.name, row.key, row.to_object) for row in rows]
+        """These no longer wait: they were tried. What was settled has ended its row already."""
+        done = [row.name for row in rows if row.name in self.put_off.reopened]
+        self.put_off.reopened.difference_update(done)
         self.ledger.apply(Changes(rule.object, done_waiting=done))
 
     def retry_links(self, rule: CompiledRule) -> None:
@@ -85,13 +86,14 @@ class WaitingRoom:
         waiting = [
             row
             for row in self.ledger.waiting.of(rule.name)
-            if row.record is None and row.to_object == form.name
+            if not row.whole and row.to_object == form.name
         ]
         ids = self.parents.of(rule.object, links_of(rule, waiting).values())
         ready = [row for row in waiting if (form.name, row.to_key) in ids]
         mine = self.ledger.claims.take(rule.object, (row.key for row in ready))
         entries = self.ledger.entries(rule.object, mine)
         pairs: list[Pair] = []
+        outdated = Changes(rule.object)
         for row in ready:
             entry = entries.get(row.key)
             if entry is None or entry.crm_id is None:
@@ -100,10 +102,15 @@ class WaitingRoom:
                 self.outcomes.links.moved("waiting", None)
             else:
                 self.outcomes.links.planned()
-            source = SourceRecord(rule.stream, row.source_key, {}, row.observed_us)
             link = WantedLink(form, row.to_key)
+            if is_outdated(entry, link, row.observed_us):
+                outdated.done_waiting.append(row.name)
+                self.outcomes.links.settled("kept")
+                continue
+            *_, source = sources(rule.stream, row.versions)
             parent_id = ids[(form.name, row.to_key)]
             pairs.append(Pair(row.key, link, entry.crm_id, parent_id, source))
+        self.ledger.apply(outdated)
         self.linker.make(rule, form, pairs, entries)
         self.ledger.claims.release(rule.object, mine)
 
@@ -116,14 +123,14 @@ class WaitingRoom:
         for row in expired:
             to_object = row.to_object.partition(SEPARATOR)[0]
             error = RowError(
-                "link_expired",
+                LINK_EXPIRED,
                 f"it waited {self.wait_days:g} days for its {to_object}",
                 f"find out why its {to_object} never came, fix that, "
-                "and sync again with a full refresh",
+                "and run again once it is in the CRM",
             )
-            changes.dead.append(letter(rule, waiting_source(rule, row), "link", error))
-            changes.done_waiting.append((rule.name, row.key, row.to_object))
-            whole = row.record is not None and row.key not in in_crm
+            changes.dead.append(expired_letter(rule, row, error))
+            changes.done_waiting.append(row.name)
+            whole = row.whole and row.key not in in_crm
             self._count_expired(rule, row, whole=whole)
         self.ledger.apply(changes)
 
@@ -154,9 +161,9 @@ def links_of(rule: CompiledRule, rows: Sequence[Waiting]) -> dict[str, WantedLin
     }
 
 
-def references(rule: CompiledRule, row: Waiting) -> int:
-    """The number of reference links of a waiting write: they are counted again with it."""
-    values = row.record or {}
-    return sum(
-        1 for link in rule.links if link.form.form == "reference" and link.key(values) is not None
-    )
+def first_of_each_key(rows: Sequence[Waiting]) -> list[Waiting]:
+    """A row of each record: a record that waits for several links is tried once."""
+    first: dict[str, Waiting] = {}
+    for row in rows:
+        first.setdefault(row.key, row)
+    return list(first.values())

@@ -66,6 +66,7 @@ class RunReport:
                     "code": letter.code,
                     "hint": letter.hint,
                     "message": letter.message,
+                    "times": letter.times,
                 }
                 for letter in letters
             ],

@@ -113,6 +113,17 @@ COMMON: list[th.Property[Any]] = [
         "refresh brings it: warn, or fail before the first record.",
     ),
     th.Property(
+        "on_missing",
+        th.StringType,
+        default="follow",
+        allowed_values=["leave", "follow", "recreate"],
+        title="On missing",
+        description="What to do about a record that was deleted or merged in the CRM, which shows "
+        "when the record changes at the source. `leave`: nothing. `follow`: continue with the "
+        "record that carries its key, such as the one it was merged into. `recreate`: the same, "
+        "and create it again if there is none.",
+    ),
+    th.Property(
         "max_concurrency",
         th.IntegerType(minimum=1, maximum=32),
         title="Max concurrency",
@@ -233,5 +244,6 @@ def engine_settings(
         regress=bool(regress_setting and config.get(regress_setting)),
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),
         max_rejected=str(config.get("max_rejected") or DEFAULT_MAX_REJECTED),
+        on_missing=config.get("on_missing") or "follow",
         gather=not config.get("batch_size_rows"),
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.batches import inputs_of
-from sandbox.hubspot.errors import RefusedError, invalid, invalid_json, row_error
+from sandbox.hubspot.errors import RefusedError, invalid, invalid_json, link_error
 from sandbox.hubspot.responses import batch_reply, default_link, link_ends, list_reply, typed_link
-from sandbox.hubspot.state import Portal
+from sandbox.hubspot.state import End, Portal
 
 ASSOCIATION_LIMIT = 2000
 """Inputs of v4 batch/create and batch/associate/default.
@@ -29,11 +29,11 @@ def associate_default(call: Call, portal: Portal, kind: str, to_kind: str) -> Re
     results, errors = [], []
     for pair in inputs_of(call, ASSOCIATION_LIMIT):
         from_id, to_id = ends_of(pair)
-        try:
-            known = portal.associate((kind, from_id), (to_kind, to_id))
-        except RefusedError as error:
-            errors.append(pair_error(error, from_id, to_id))
+        refused = missing_ends(portal, (kind, from_id), (to_kind, to_id))
+        if refused:
+            errors += refused
             continue
+        known = portal.associate((kind, from_id), (to_kind, to_id))
         results.append(default_link(from_id, to_id, known))
     return batch_reply(portal, results, errors)
 
@@ -43,11 +43,15 @@ def associate_typed(call: Call, portal: Portal, kind: str, to_kind: str) -> Repl
     results, errors = [], []
     for pair in inputs_of(call, ASSOCIATION_LIMIT):
         from_id, to_id = ends_of(pair)
+        start, end = (kind, from_id), (to_kind, to_id)
+        refused = missing_ends(portal, start, end)
+        if refused:
+            errors += refused
+            continue
         try:
-            start, end = (kind, from_id), (to_kind, to_id)
             types = [portal.associate(start, end, spec) for spec in pair["types"]]
         except RefusedError as error:
-            errors.append(pair_error(error, from_id, to_id))
+            errors.append(link_error(error, named=portal.switches["association_context"]))
             continue
         results.append(typed_link(portal, start, end, types))
     return batch_reply(portal, results, errors, 201)
@@ -58,9 +62,13 @@ def ends_of(pair: dict[str, Any]) -> tuple[str, str]:
     return str(pair["from"]["id"]), str(pair["to"]["id"])
 
 
-def pair_error(error: RefusedError, from_id: str, to_id: str) -> dict[str, Any]:
-    """A pair that was not linked."""
-    return row_error(error, {"fromObjectId": [from_id], "toObjectId": [to_id]})
+def missing_ends(portal: Portal, start: End, end: End) -> list[dict[str, Any]]:
+    """An error for each end of a pair that does not exist: a pair may have two.
+
+    Source: recorded answers in public repositories (teamexos/hubspot-api-go), read 2026-11-29.
+    """
+    named = portal.switches["association_context"]
+    return [link_error(error, named=named) for error in portal.missing_ends(start, end)]
 
 
 def read_associations(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:

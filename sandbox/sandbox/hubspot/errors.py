@@ -34,7 +34,7 @@ class RefusedError(Exception):
     """A row, or a whole call, that HubSpot does not accept.
 
     `code` and `prop` name the error and the property where the value of a property is at fault;
-    `context` is what the body says besides.
+    `sub_category` and `context` are what the body says besides.
     """
 
     def __init__(
@@ -45,11 +45,13 @@ class RefusedError(Exception):
         code: str = "",
         prop: str = "",
         status: int = 400,
+        sub_category: str = "",
         context: Mapping[str, list[str]] | None = None,
     ) -> None:
         super().__init__(message)
         self.category, self.message, self.status = category, message, status
         self.code, self.prop, self.context = code, prop, dict(context or {})
+        self.sub_category = sub_category
 
 
 class NotEmulatedError(Exception):
@@ -75,6 +77,21 @@ def invalid_json(missing: list[str]) -> RefusedError:
 def not_found(message: str) -> RefusedError:
     """An OBJECT_NOT_FOUND."""
     return RefusedError("OBJECT_NOT_FOUND", message, status=404)
+
+
+def end_not_found(end: str, noun: str, record_id: str) -> RefusedError:
+    """A link one of whose ends (`FROM` or `TO`) does not exist.
+
+    Source: recorded answers in public repositories (teamexos/hubspot-api-go, its client tests;
+    segmentio/action-destinations, upsertCompany tests), read 2026-11-29.
+    """
+    return RefusedError(
+        "OBJECT_NOT_FOUND",
+        f"No {noun} with ID {record_id} exists",
+        status=404,
+        sub_category=f"crm.associations.{end}_OBJECT_NOT_FOUND",
+        context={"objectType": [noun], "id": [record_id]},
+    )
 
 
 def already_exists(message: str) -> RefusedError:
@@ -137,6 +154,8 @@ def refusal_reply(error: RefusedError) -> Reply:
         del reply.body["category"]
     if error.context:
         reply.body["context"] = error.context
+    if error.sub_category:
+        reply.body["subCategory"] = error.sub_category
     if error.code:
         shown = (
             f'{{"isValid":false,"message":"{error.message}",'
@@ -152,7 +171,7 @@ def refusal_reply(error: RefusedError) -> Reply:
 
 def row_error(error: RefusedError, context: dict[str, list[str]]) -> dict[str, Any]:
     """A failed row of a 207."""
-    return {
+    body = {
         "status": "error",
         "category": error.category,
         "message": error.message,
@@ -160,6 +179,19 @@ def row_error(error: RefusedError, context: dict[str, list[str]]) -> dict[str, A
         "links": {},
         "errors": [],
     }
+    return body | ({"subCategory": error.sub_category} if error.sub_category else {})
+
+
+def link_error(error: RefusedError, *, named: bool) -> dict[str, Any]:
+    """A link that was not made; the error names the record that is missing, or nothing at all.
+
+    Source: recorded answers in public repositories, as for `end_not_found`.
+    """
+    body = {"status": "error", "category": error.category, "message": error.message}
+    if not named:
+        return body
+    sub_category = {"subCategory": error.sub_category} if error.sub_category else {}
+    return {**body, **sub_category, "context": error.context}
 
 
 def too_many(policy: str, retry_after_s: float | None = None) -> Reply:

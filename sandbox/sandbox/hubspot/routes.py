@@ -20,6 +20,7 @@ from sandbox.hubspot import (
     batches,
     errors,
     files,
+    merges,
     objects,
     properties,
     responses,
@@ -50,6 +51,7 @@ ROUTES = (
     Route("POST", FILES, files.upload),
     Route("GET", f"{FILES}/search", files.search),
     Route("GET", f"{FILES}/{{file_id}}", files.get),
+    Route("POST", f"{OBJECTS}/merge", merges.merge),
     Route("POST", f"{OBJECTS}/batch/upsert", batches.upsert),
     Route("POST", f"{OBJECTS}/batch/create", batches.create),
     Route("POST", f"{OBJECTS}/batch/update", batches.update),
@@ -102,14 +104,19 @@ class HubSpot(Emulator):
     """Portals by token.
 
     The switch `trace_ids` says whether rows with a trace id of their own are judged one by one,
-    `custom_objects` whether the portal's licence includes custom objects.
+    `custom_objects` whether the portal's licence includes custom objects, `association_context`
+    whether an error of a batch of associations names the record that is missing.
     """
 
     name = "hubspot"
     router = Router(ROUTES)
     main_token = "sandbox-token"
     default_pace = BURST
-    default_switches: ClassVar[Mapping[str, bool]] = {"trace_ids": True, "custom_objects": True}
+    default_switches: ClassVar[Mapping[str, bool]] = {
+        "trace_ids": True,
+        "custom_objects": True,
+        "association_context": True,
+    }
 
     def new_account(self, name: str) -> Portal:
         """An empty portal."""

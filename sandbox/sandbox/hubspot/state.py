@@ -13,7 +13,13 @@ from sandbox.hubspot.definitions import (
     default_properties,
     property_group,
 )
-from sandbox.hubspot.errors import RefusedError, invalid, invalid_association, not_found, required
+from sandbox.hubspot.errors import (
+    RefusedError,
+    end_not_found,
+    invalid,
+    invalid_association,
+    required,
+)
 from sandbox.hubspot.object_types import OBJECT_TYPES, TYPE_NAMES, shown_name
 from sandbox.hubspot.values import stored, text_of, value_error
 
@@ -61,6 +67,8 @@ class Portal:
         """Custom objects by name."""
         self.further_emails: dict[str, str] = {}
         """Contacts by the addresses in hs_additional_emails, which identify them just as well."""
+        self.merged: dict[End, str] = {}
+        """Ids of the records that others were merged into."""
         self.files: dict[str, dict[str, Any]] = {}
         self.newly_required = ""
         """The property that every write needs while a `refuse_all` strikes; empty for none."""
@@ -95,7 +103,7 @@ class Portal:
     def find(self, kind: str, value: str, id_property: str | None = None) -> Record | None:
         """A live record by id or by a unique property."""
         if id_property in (None, "hs_object_id"):
-            record = self.records[kind].get(value)
+            record = self.records[kind].get(self.merged.get((kind, value), value))
             return record if record and not record["archived"] else None
 
         wanted = value.strip().lower() if id_property == "email" else value
@@ -233,6 +241,17 @@ class Portal:
             if indexed_kind == kind:
                 index.pop(record["properties"].get(name, ""), None)
 
+    def lead_to(self, kind: str, old_id: str, new_id: str) -> None:
+        """Let the id of a merged record, and its associations, lead to another record."""
+        for known, target in self.merged.items():
+            if target == old_id and known[0] == kind:
+                self.merged[known] = new_id
+        self.merged[kind, old_id] = new_id
+        for end, types in self.associations.pop((kind, old_id), {}).items():
+            self.associations.setdefault((kind, new_id), {}).setdefault(end, set()).update(types)
+            back = self.associations[end].pop((kind, old_id), set())
+            self.associations[end].setdefault((kind, new_id), set()).update(back)
+
     def associate(
         self, start: End, end: End, spec: dict[str, Any] | None = None
     ) -> AssociationType:
@@ -249,13 +268,20 @@ class Portal:
         if wanted is None:
             raise invalid_association("HUBSPOT_DEFINED", 0)
 
-        for kind, record_id in (start, end):
-            if self.find(kind, record_id) is None:
-                raise not_found(f"{self.type_id(kind)} {record_id} does not exist")
+        for error in self.missing_ends(start, end):
+            raise error
         self._add_link(start, end, wanted)
         if plain is not None:
             self._add_link(start, end, plain)
         return wanted
+
+    def missing_ends(self, start: End, end: End) -> list[RefusedError]:
+        """What a link is refused for if one of its ends, or each, does not exist."""
+        return [
+            end_not_found(name, shown_name(kind).lower(), record_id)
+            for name, (kind, record_id) in (("FROM", start), ("TO", end))
+            if self.find(kind, record_id) is None
+        ]
 
     def _add_link(self, start: End, end: End, there: AssociationType) -> None:
         back = self.association_types.back(start[0], end[0], there)

@@ -13,7 +13,7 @@ from sandbox.pipedrive.errors import RefusedError
 from sandbox.pipedrive.files import OWNER_FIELDS
 from sandbox.pipedrive.records import body_of
 from sandbox.pipedrive.responses import record_body, success
-from sandbox.pipedrive.state import Company
+from sandbox.pipedrive.state import Company, Record
 
 
 def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
@@ -27,9 +27,20 @@ def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
     if kept is None or other is None or other["is_deleted"] or kept is other:
         raise RefusedError("Parameters validation failed: merge_with_id", 404)
 
+    fill(kept, other)
     hand_over(company, kind, other["id"], keep_id)
     other["is_deleted"] = True
     return success(record_body(company, kind, kept))
+
+
+def fill(kept: Record, other: Record) -> None:
+    """Add what only the other record has in its custom fields.
+
+    Source: Pipedrive, Merging two Persons, read 2026-11-29.
+    """
+    for code, value in other["custom_fields"].items():
+        if kept["custom_fields"].get(code) is None:
+            kept["custom_fields"][code] = value
 
 
 def hand_over(company: Company, kind: str, old_id: int, new_id: int) -> None:

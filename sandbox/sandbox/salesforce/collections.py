@@ -47,7 +47,7 @@ def upsert(call: Call, org: Org, sobject: str, name: str) -> Reply:
     if name not in org.visible(known_object(org, sobject)):
         raise CallError(400, "INVALID_FIELD", not_an_external_id(name, sobject))
 
-    keys = [str(record.get(name, "")).lower() for record in records]
+    keys = [org.compared(sobject, name, str(record.get(name, ""))) for record in records]
     results = []
     for place, (record, key) in enumerate(zip(records, keys, strict=True)):
         try:

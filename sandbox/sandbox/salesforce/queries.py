@@ -41,6 +41,7 @@ def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
     for name, quoted in query.quoted.items():
         check_literal(visible[name], quoted=quoted)
 
+    query.exact.update(name for name in query.names if visible[name]["caseSensitive"])
     rows = [row for row in org.rows[sobject].values() if query.test(row)]
     if query.order_by:
         key = query.order_by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator as operators
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,16 @@ TOKEN = re.compile(
 )
 WORDS = {"true": True, "false": False, "null": None}
 Test = Callable[[dict[str, Any]], bool]
+OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "=": operators.eq,
+    "!=": operators.ne,
+    ">": operators.gt,
+    "<": operators.lt,
+    ">=": operators.ge,
+    "<=": operators.le,
+}
+EQUALITY = ("=", "!=")
+"""Operators that compare an empty field too."""
 
 
 class MalformedQueryError(ValueError):
@@ -32,6 +43,8 @@ class Query:
     """Fields that the conditions name."""
     quoted: Mapping[str, bool]
     """Those that a literal is compared with, and whether it is in quotes."""
+    exact: set[str]
+    """Fields compared with case: the caller adds the case-sensitive ones before it tests rows."""
     limit: int | None = None
     order_by: str | None = None
 
@@ -69,24 +82,6 @@ def folded(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def comparison(name: str, operator: str, value: Any) -> Test:
-    """The test of a field against a folded value.
-
-    Raises: MalformedQueryError.
-    """
-    tests: dict[str, Test] = {
-        "=": lambda row: folded(row.get(name)) == value,
-        "!=": lambda row: folded(row.get(name)) != value,
-        ">": lambda row: row.get(name) is not None and folded(row[name]) > value,
-        "<": lambda row: row.get(name) is not None and folded(row[name]) < value,
-        ">=": lambda row: row.get(name) is not None and folded(row[name]) >= value,
-        "<=": lambda row: row.get(name) is not None and folded(row[name]) <= value,
-    }
-    if operator not in tests:
-        raise MalformedQueryError(f"unexpected operator: {operator}")
-    return tests[operator]
-
-
 def like(name: str, pattern: str) -> Test:
     """The test of a field against a pattern with `%` and `_`."""
     text = re.escape(pattern).replace("%", ".*").replace("_", ".")
@@ -105,6 +100,7 @@ class Parser:
     def __init__(self, text: str) -> None:
         self.words, self.place, self.names = tokens(text), 0, set[str]()
         self.quoted: dict[str, bool] = {}
+        self.exact: set[str] = set()
 
     def peek(self) -> str:
         """The next word in upper case, empty at the end."""
@@ -136,7 +132,7 @@ class Parser:
         test = self.either() if self.skip("WHERE") else always
 
         counts = fields[0].upper() == "COUNT()"
-        query = Query([] if counts else fields, sobject, test, self.names, self.quoted)
+        query = Query([] if counts else fields, sobject, test, self.names, self.quoted, self.exact)
         if self.skip("ORDER"):
             self.take("BY")
             query.order_by = self.take()
@@ -180,7 +176,7 @@ class Parser:
         value = self.value(name)
         if operator == "LIKE":
             return like(name, str(value))
-        return comparison(name, operator, value)
+        return self.comparison(name, operator, value)
 
     def membership(self, name: str, *, wanted: bool) -> Test:
         """The list of an IN, or of a NOT IN after its first word."""
@@ -191,14 +187,41 @@ class Parser:
         while self.skip(","):
             values.add(self.value(name))
         self.take(")")
-        return lambda row: (folded(row.get(name)) in values) == wanted
+        without_case = {folded(value) for value in values}
+
+        def test(row: dict[str, Any]) -> bool:
+            known = values if name in self.exact else without_case
+            return (self.compared(name, row.get(name)) in known) == wanted
+
+        return test
+
+    def comparison(self, name: str, operator: str, value: Any) -> Test:
+        """The test of a field against a value."""
+        if operator not in OPERATORS:
+            raise MalformedQueryError(f"unexpected operator: {operator}")
+        holds = OPERATORS[operator]
+
+        def test(row: dict[str, Any]) -> bool:
+            held = row.get(name)
+            if held is None and operator not in EQUALITY:
+                return False
+            return bool(holds(self.compared(name, held), self.compared(name, value)))
+
+        return test
+
+    def compared(self, name: str, value: Any) -> Any:
+        """A value as a field compares it: text without case, unless the field is case-sensitive.
+
+        Source: Salesforce, SOQL and SOSL Reference, Comparison Operators, read 2026-11-29.
+        """
+        return value if name in self.exact else folded(value)
 
     def value(self, name: str) -> Any:
-        """A literal that a field is compared with, folded."""
+        """A literal that a field is compared with."""
         token = self.take()
         if token.lower() != "null":
             self.quoted[name] = self.quoted.get(name, False) or token.startswith("'")
-        return folded(literal(token))
+        return literal(token)
 
 
 def parse(text: str) -> Query:

@@ -147,9 +147,20 @@ class Org:
         self.prefixes[name] = f"a{len(self.prefixes) - len(PREFIXES):02d}"
 
     def find(self, sobject: str, name: str, value: str) -> list[Row]:
-        """Rows by an indexed field; case does not matter."""
+        """Rows by an indexed field; case matters only if the field is case-sensitive."""
         ids = self.index.get((sobject, name), {}).get(indexed(value), set())
-        return [self.rows[sobject][row_id] for row_id in sorted(ids)]
+        rows = [self.rows[sobject][row_id] for row_id in sorted(ids)]
+        if self.is_case_sensitive(sobject, name):
+            return [row for row in rows if str(row[name]) == str(value)]
+        return rows
+
+    def is_case_sensitive(self, sobject: str, name: str) -> bool:
+        """Returns True if a field tells values apart that differ in case alone."""
+        return bool(self.fields_of(sobject).get(name, {}).get("caseSensitive"))
+
+    def compared(self, sobject: str, name: str, value: str) -> str:
+        """A value in the form in which an external ID is compared."""
+        return value if self.is_case_sensitive(sobject, name) else value.lower()
 
     def check(self, sobject: str, values: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """Values as they will be kept; `row` is None for a create.

@@ -101,9 +101,10 @@ def target_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> Row |
     value = row.get(key, "")
     if not value:
         raise RowError("MISSING_ARGUMENT", f"{key} not specified", [key])
-    if value.lower() in keys:
+    compared = org.compared(sobject, key, value)
+    if compared in keys:
         raise RowError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", [key])
-    keys.add(value.lower())
+    keys.add(compared)
     return by_external_id(org, sobject, key, value)
 
 

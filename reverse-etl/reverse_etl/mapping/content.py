@@ -1,0 +1,29 @@
+"""A hash of what a rule, or a CRM object's fields, say: of the content, not of where it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+HASH_BYTES = 8
+NO_CONTENT = ("line", "lines", "file", "examples")
+"""Attributes that say where something is written, or that only tests read."""
+
+
+def content_hash(value: object) -> str:
+    """A hash that differs where the content does; hexadecimal."""
+    return hashlib.blake2b(repr(content(value)).encode(), digest_size=HASH_BYTES).hexdigest()
+
+
+def content(value: Any) -> object:
+    """Nested values as tuples, without what is no content."""
+    if is_dataclass(value):
+        named = {each.name: getattr(value, each.name) for each in fields(value)}
+        return content({name: part for name, part in named.items() if name not in NO_CONTENT})
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(name), repr(content(part))) for name, part in value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(content(part) for part in value)
+    return repr(value)

@@ -1,0 +1,114 @@
+"""A record that people deleted or merged in the CRM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from box import Box
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
+from support import deliver, later, payment, schema_message, user
+
+CHANGED = "florist"
+
+
+def first(box: Box, crm: Crm, folder: Path) -> dict[str, str]:
+    """Deliver three people; their CRM ids by key."""
+    assert deliver(box, crm, [schema_message(), user(1), user(2), user(3)], folder).code == 0
+    return {row["properties"][crm.person_key]: str(row["id"]) for row in box.people(crm)}
+
+
+def changed(*numbers: int, day: int = 3) -> list[dict[str, Any]]:
+    return [schema_message(), *(later(user(n, business_type=CHANGED), day) for n in numbers)]
+
+
+def keys(box: Box, crm: Crm) -> list[str]:
+    return sorted(row["properties"][crm.person_key] for row in box.people(crm))
+
+
+@each_crm
+@pytest.mark.parametrize("on_missing", ["leave", "follow"])
+def test_a_deleted_record_is_left_alone(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str
+) -> None:
+    ids = first(box, crm, tmp_path)
+    crm.delete(box, crm.people, ids["user-2"])
+    result = deliver(box, crm, changed(1, 2, 3), tmp_path, on_missing=on_missing)
+    assert result.code == 0
+    assert result.counts(crm.people) == {"planned": 3, "updated": 2, "gone": 1}
+    assert keys(box, crm) == ["user-1", "user-3"]
+    rule = crm.person_rule.removesuffix(".yml")
+    assert rule not in {letter["rule"] for letter in result.letters}
+    again = deliver(box, crm, changed(2, day=4), tmp_path, on_missing=on_missing)
+    assert again.counts(crm.people) == {"planned": 1, "gone": 1}
+
+
+@each_crm
+def test_a_deleted_record_is_created_again_within_the_run(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    ids = first(box, crm, tmp_path)
+    crm.delete(box, crm.people, ids["user-2"])
+    result = deliver(box, crm, changed(1, 2, 3), tmp_path, on_missing="recreate")
+    assert result.counts(crm.people) == {"planned": 3, "updated": 2, "created": 1}
+    assert keys(box, crm) == ["user-1", "user-2", "user-3"]
+    values = {row["properties"][crm.text_field] for row in box.people(crm)}
+    assert values == {CHANGED}
+    again = deliver(box, crm, changed(1, 2, 3), tmp_path, on_missing="recreate")
+    assert again.counts(crm.people) == {"planned": 3, "unchanged": 3}
+
+
+@each_crm
+def test_a_record_that_was_left_alone_is_created_once_the_setting_changes(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    ids = first(box, crm, tmp_path)
+    crm.delete(box, crm.people, ids["user-2"])
+    deliver(box, crm, changed(2), tmp_path, on_missing="leave")
+    result = deliver(box, crm, changed(2), tmp_path, on_missing="recreate")
+    assert result.counts(crm.people) == {"planned": 1, "created": 1}
+    assert keys(box, crm) == ["user-1", "user-2", "user-3"]
+
+
+@pytest.mark.parametrize("crm", [HUBSPOT, PIPEDRIVE], ids=str)
+def test_a_merged_record_goes_on_in_the_one_that_carries_its_key(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    """The record that people made by hand stays, and takes the key over."""
+    ids = first(box, crm, tmp_path)
+    survivor = crm.merge(box, ids["user-2"], crm.put_person(box, "hand@example.com"))
+    result = deliver(box, crm, changed(2), tmp_path)
+    assert result.counts(crm.people) == {"planned": 1, "updated": 1}
+    held = {str(row["id"]): row["properties"] for row in box.people(crm)}
+    assert held[survivor][crm.person_key] == "user-2"
+    assert held[survivor][crm.text_field] == CHANGED
+    assert len(held) == 3
+    again = deliver(box, crm, changed(2, day=4), tmp_path)
+    assert again.counts(crm.people) == {"planned": 1, "unchanged": 1}
+
+
+def test_a_link_to_a_deleted_record_is_reported(box: Box, tmp_path: Path) -> None:
+    paid = [schema_message("payments", "payment_id"), payment(1, 2)]
+    ids = first(box, SALESFORCE, tmp_path)
+    SALESFORCE.delete(box, "Contact", ids["user-2"])
+    result = deliver(box, SALESFORCE, [*changed(2), *paid], tmp_path)
+    assert result.counts("Opportunity") == {"planned": 1, "dead": 1}
+    (letter,) = (letter for letter in result.letters if letter["key"] == "pay-1")
+    assert letter["code"] == "link_end_gone"
+
+
+def test_a_link_that_was_made_does_not_count_as_kept_once_its_end_is_gone(
+    box: Box, tmp_path: Path
+) -> None:
+    paying = [schema_message(), user(1, total_spent=20), user(2, total_spent=20)]
+    made = deliver(box, HUBSPOT, paying, tmp_path).report["links"]["made"]
+    assert made == 2
+    ids = {row["properties"]["canai_user_id"]: row["id"] for row in box.people(HUBSPOT)}
+    HUBSPOT.delete(box, "contacts", ids["user-2"])
+    moved = later(user(2, total_spent=20, business_type=CHANGED))
+    result = deliver(box, HUBSPOT, [schema_message(), user(1, total_spent=20), moved], tmp_path)
+    assert result.counts("contacts") == {"planned": 2, "unchanged": 1, "gone": 1}
+    links = result.report["links"]
+    assert (links["wanted"], links["kept"], links["dead"]) == (2, 1, 1)
