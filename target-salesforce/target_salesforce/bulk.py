@@ -162,7 +162,7 @@ class BulkRun:
             again = error["statusCode"] in PASSING
             try:
                 result = RowResult(fault=row_fault(error), again=again)
-            except CrmError as failure:  # the rows that were written are settled all the same
+            except CrmError as failure:  # the rows that were written are settled first
                 self.verdicts.failure = self.verdicts.failure or failure
                 continue
             self.verdicts.refused[self.load.name_of(row)] = result

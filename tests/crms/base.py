@@ -68,7 +68,7 @@ class Crm(ABC):
     find_calls_for_1000: ClassVar[int]
     """Calls in which a thousand people are looked for by key and e-mail."""
     passing_fault: ClassVar[str]
-    """A fault that refuses a row for a cause that passes."""
+    """A fault that refuses a row, and whose cause passes."""
     calls_a_file: ClassVar[int]
     """Calls that attaching one file takes."""
     person_writes: ClassVar[str]

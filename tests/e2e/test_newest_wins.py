@@ -138,7 +138,7 @@ def test_a_filtered_version_removes_what_waits(
     versions = [sale(3, 30, parent="p2"), sale(4, 40, "failed", parent="p2")]
     for version in reversed(versions) if filtered_first else versions:
         run(box, crm, tmp_path, version)
-    # A CRM may take a deal before its person: then the deal is there, and only its link waits.
+    # A CRM may take a deal before its person: then only the deal's link waits.
     is_there = set(amounts(box, crm))
     assert not (filtered_first and is_there)
     run(box, crm, tmp_path, record_message("people", {"id": "p2", "email": "p2@example.com"}))
@@ -199,7 +199,7 @@ def test_a_letter_is_tried_again_when_its_rule_has_changed(
 
 
 @each_crm
-def test_a_link_that_expired_is_made_once_its_other_end_is_there(
+def test_a_link_that_expired_is_made_once_its_other_end_exists(
     box: Box, tmp_path: Path, crm: Crm
 ) -> None:
     run(box, crm, tmp_path, sale(3, 30))

@@ -20,7 +20,7 @@ WHY: Mapping[Crm, str] = {
 
 
 def spoil(messages: list[dict[str, Any]], every: int, first: int = 0) -> list[dict[str, Any]]:
-    """Give every so many users an e-mail that no CRM takes."""
+    """Give every n-th user an e-mail that no CRM takes."""
     for message in messages[1 + first :: every]:
         message["record"]["email"] = "no address"
     return messages

@@ -130,7 +130,9 @@ def test_a_newer_accepted_record_closes_the_dead_letter(
     first = deliver(box, HUBSPOT, users([1], email="no address"), tmp_path)
     assert [letter["key"] for letter in first.letters] == ["user-1"]
     second = deliver(box, HUBSPOT, changed(user(1)), tmp_path)
-    assert second.counts("contacts") == {"planned": 1, "created": 1}
+    # a row of an answer has a code that can pass, so the letter itself was tried first
+    tried = {"planned": 2, "created": 1, "dead": 1}
+    assert second.counts("contacts") == (tried if trace_ids else {"planned": 1, "created": 1})
     assert second.letters == []
 
 
@@ -140,7 +142,8 @@ def test_a_dead_record_that_comes_again_is_planned_again(
 ) -> None:
     deliver(box, HUBSPOT, users([1], email="no address"), tmp_path)
     again = deliver(box, HUBSPOT, users([1], email="no address"), tmp_path)
-    assert again.counts("contacts") == {"planned": 1, "dead": 1}
+    times = 2 if trace_ids else 1  # the letter itself was tried first, see above
+    assert again.counts("contacts") == {"planned": times, "dead": times}
 
 
 @each_portal

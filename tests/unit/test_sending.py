@@ -107,7 +107,7 @@ def test_a_rule_of_which_no_row_is_taken_stops_after_twenty_single_rows() -> Non
     assert adapter.calls <= 22
 
 
-def test_every_tenth_row_bad_is_no_refusal_of_the_rule() -> None:
+def test_every_tenth_row_bad_is_not_a_refusal_of_the_rule() -> None:
     adapter: Any = Picky(set(range(0, 100, 10)))
     batch = [write(number) for number in range(100)]
     (outcomes,) = Sender(adapter, RunControl()).send(RULE, iter([batch]))

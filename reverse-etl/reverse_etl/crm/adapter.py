@@ -199,7 +199,7 @@ class Adapter(Protocol):
     """What holds for every other object that `describe` knows; None if there are no others."""
     calls: CallCount
     passing_codes: Collection[str] = frozenset()
-    """Codes of dead letters whose cause somebody may have removed in the CRM, or that pass.
+    """Codes of dead letters whose cause people may have removed in the CRM, or that pass.
 
     They are tried again once a run; others only when the rule or the object has changed.
     """

@@ -1,7 +1,7 @@
 """Dead letters that are worth another try: once a run, before the stream's first new record.
 
-A letter is tried again if its cause can pass by itself or by somebody's work in the CRM, or if the
-rule, the CRM's description of the object, or the other end of its link is not what it was.
+A letter is tried again if its cause can pass, by itself or by what people change in the CRM, or if
+the rule, the CRM's description of the object, or the other end of its link is not what it was.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LetterRetries:
         return letter.code in PASSING_CODES or letter.code in self.adapter.passing_codes
 
     def _revived(self, rule: CompiledRule, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Those that expired and whose other end is there now. Raises: CrmError."""
+        """Those that expired and whose other end exists now. Raises: CrmError."""
         missed: dict[str, WantedLink] = {}
         for letter in letters:
             if letter.code == LINK_EXPIRED:

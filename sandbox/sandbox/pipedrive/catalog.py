@@ -104,7 +104,7 @@ The specification's example has `phone` for what the records hold as `phones`.
 """
 
 OPTIONAL_IN_RESPONSE = frozenset({"people_count", "open_deals_count"})
-"""Fields that a record shows only where `include_fields` asks for them."""
+"""Fields that a record shows only where the parameter for further fields asks for them."""
 
 SUBFIELDS = {
     "monetary": {"value": ("Amount", "double"), "currency": ("Currency", "varchar")},
