@@ -17,7 +17,7 @@ VENV_READY := $(VENV)/.ready
 PLUGINS_READY := .meltano/.ready
 PYTEST_WORKERS ?= 2
 
-.PHONY: bench bench-quick check clean demo dist forget generate help hooks lock sandbox setup stop \
+.PHONY: bench bench-quick check clean demo dist forget generate help hooks lock sandbox setup soak stop \
 	sync test test-fast types version
 
 help: ## List the targets
@@ -73,6 +73,9 @@ else
 test: $(PLUGINS_READY) ## Run every test that needs no account (T=path::name: only that one)
 	$(PYTEST) -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 endif
+
+soak: $(PLUGINS_READY) ## Run the long versions of tests
+	SOAK=1 $(PYTEST) -m soak $(PYTEST_ARGS)
 
 test-fast: $(FAST_READY) ## Run the tests that need no process, database or Meltano (T=path::name)
 	$(PYTEST) -m pure $(PYTEST_ARGS) $(if $(T),"$(T)",-n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PURE_FOLDERS))

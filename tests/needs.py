@@ -6,6 +6,7 @@ that true: a pure test fails if it starts a process.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +30,10 @@ NEEDS = {
     "meltano": "runs the real `meltano run` (the workspace has to be set up by make)",
     "node": "drives the emulators with clients from npm",
     "heavy": "installs third-party packages into environments of their own",
+    "soak": "is the long version of another test: it runs only by `make soak`",
 }
+SOAK = "SOAK"
+"""The environment variable that lets soak tests run."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,8 +58,11 @@ def needs_of(item: pytest.Item) -> set[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test with what it needs, or as pure."""
     for item in items:
-        for name in needs_of(item) or {"pure"}:
+        needs = needs_of(item)
+        for name in needs or {"pure"}:
             item.add_marker(name)
+        if "soak" in needs and not os.environ.get(SOAK):
+            item.add_marker(pytest.mark.skip(reason="a long version: make soak"))
 
 
 @pytest.fixture(autouse=True)

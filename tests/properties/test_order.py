@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from box import Box
-from crms import HUBSPOT, PIPEDRIVE, Crm, each_crm
+from crms import HUBSPOT, Crm, each_crm
 from support import Message, Result, by_key, deliver, later, record_message, written
 
 RUNS = 3
@@ -158,15 +158,16 @@ OPTIONS = {
 several = st.lists(sales(), min_size=SALES, max_size=SALES)
 
 
+@each_crm
 @settings(max_examples=3, **OPTIONS)  # type: ignore[arg-type]
 @given(each=several)
-def test_order_does_not_matter(box: Box, tmp_path: Path, each: list[Sale]) -> None:
-    order_does_not_matter(box, PIPEDRIVE, tmp_path, each)
+def test_order_does_not_matter(box: Box, tmp_path: Path, crm: Crm, each: list[Sale]) -> None:
+    order_does_not_matter(box, crm, tmp_path, each)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @each_crm
-@settings(max_examples=10, **OPTIONS)  # type: ignore[arg-type]
+@settings(max_examples=40, **OPTIONS)  # type: ignore[arg-type]
 @given(each=several)
 def test_order_never_matters(box: Box, tmp_path: Path, crm: Crm, each: list[Sale]) -> None:
     order_does_not_matter(box, crm, tmp_path, each)

@@ -43,7 +43,7 @@ def changes_of(result: Result) -> list[tuple[list[str], int]]:
 
 
 @each_crm
-@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.soak)])
 def test_known_records_that_lack_an_added_field_are_counted_until_a_full_refresh(
     box: Box, crm: Crm, count: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -73,7 +73,7 @@ def test_what_is_taken_for_a_typo(name: str, existing: str, close: bool) -> None
 
 
 @each_crm
-@pytest.mark.parametrize("starts", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [3, pytest.param(50, marks=pytest.mark.soak)])
 def test_two_runs_that_start_together_create_no_field_twice(
     box: Box, crm: Crm, starts: int, tmp_path: Path
 ) -> None:
