@@ -19,7 +19,11 @@ Lines = Mapping[str, int]
 BOOLEAN = "tag:yaml.org,2002:bool"
 
 
-class Loader(yaml.SafeLoader):
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser in C takes a tenth of the time; not every build of PyYAML has it."""
+
+
+class Loader(SAFE_LOADER):  # type: ignore[misc]
     """YAML whose booleans are `true` and `false`: `NO` is a country, and `yes` a word of `parse`.
 
     So says YAML 1.2; PyYAML follows YAML 1.1.
@@ -36,13 +40,16 @@ Loader.add_implicit_resolver(BOOLEAN, re.compile("true|True|TRUE|false|False|FAL
 def load_yaml(file: Path, schema: Mapping[str, Any]) -> tuple[Any, Lines]:
     """What a file says, its shape checked against a JSON Schema. Raises: MappingError."""
     text = file.read_text(encoding="utf-8")
+    loader = Loader(text)
     try:
-        # composed for the line numbers, loaded for the values: the loader forgets the lines
-        node = yaml.compose(text, Loader=Loader)
+        # the nodes know the lines, the values that are made of them do not
+        node = loader.get_single_node()
         # an empty file says nothing, which the schema then judges
-        content = yaml.load(text, Loader=Loader) or {}  # noqa: S506 (it is a SafeLoader)
+        content = (loader.construct_document(node) if node is not None else None) or {}
     except yaml.YAMLError as error:
         raise yaml_error(file.name, error) from None
+    finally:
+        loader.dispose()
     lines = line_numbers(node) if node is not None else {}
     violation = best_match(Draft202012Validator(schema).iter_errors(content))
     if violation is not None:
