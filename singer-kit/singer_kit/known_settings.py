@@ -77,7 +77,8 @@ def check_environment(plugin: Any) -> None:
         f"{prefix}{name}"
         for name in names
         if name.lower() not in known
-        and not name.startswith("_")  # Meltano's own, such as TAP_CANAI__SELECT
+        # Meltano's own, such as TAP_CANAI__SELECT, or those of a plugin that inherits from this one
+        and "__" not in f"_{name}"
         and not name.lower().endswith(endings)
         and not SERVICE_LINK.fullmatch(name)
         and os.environ[f"{prefix}{name}"]

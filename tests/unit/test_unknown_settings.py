@@ -85,6 +85,7 @@ def test_an_unknown_environment_variable_is_an_error(
     "name",
     [
         "TAP_CANAI__SELECT",
+        "TAP_CANAI_EVENTS__LOAD_SCHEMA",
         "TAP_CANAI_EVENTS_INBOX_URL",
         "TAP_CANAI_SERVICE_HOST",
         "TAP_CANAI_PORT_8090_TCP_ADDR",
