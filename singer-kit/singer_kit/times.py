@@ -31,7 +31,8 @@ def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:
 
     Texts with the same number of digits have the same width, so they also compare as text.
     """
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    # not strftime, whose year has fewer than four digits before the year 1000
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     if digits == 0:
         return text[: -MICROSECOND_DIGITS - 1] + "Z"
     return text[: len(text) - MICROSECOND_DIGITS + digits] + "Z"

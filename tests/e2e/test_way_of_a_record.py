@@ -16,7 +16,7 @@ from target_hubspot.adapter import HubSpotAdapter
 
 from box import Box
 from crms import HUBSPOT, Crm, each_crm
-from support import deliver, schema_message, user, users
+from support import deliver, later, schema_message, user, users
 
 CORE = str(Path(reverse_etl.__file__).parent)
 MOST_FRAMES = 8
@@ -54,7 +54,8 @@ def test_a_write_is_at_most_eight_frames_from_process_batch(
 def test_an_unchanged_block_needs_no_thread_and_no_transaction(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages = users(5)
+    # seen at the same time as before: a later time is remembered, in one statement a block
+    messages = [later(message) if message["type"] == "RECORD" else message for message in users(5)]
     deliver(box, HUBSPOT, messages, tmp_path)
     used: list[str] = []
 

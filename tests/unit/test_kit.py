@@ -411,3 +411,8 @@ def test_the_log_of_a_run_keeps_to_the_programs_name(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.ERROR, logger="tap-kit"):
         run_command(command(FatalError("Bad.")), "tap-kit", [])
     assert caplog.records[0].name == "tap-kit"
+
+
+def test_a_time_before_the_year_1000_is_still_read_back() -> None:
+    moment = parse_utc("0424-01-11T15:16:15.402657+18:13")
+    assert parse_utc(utc_text(moment)) == moment

@@ -114,7 +114,11 @@ def test_a_part_that_the_schema_rules_out_is_named(path: str, message: str, hint
         (PROPERTIES["tags"], SourceKind("choices", ("red", "green"))),
         ({"type": "array", "items": {"type": "string"}}, SourceKind("choices")),
         ({"type": ["array", "null"], "items": {"type": "number"}}, SourceKind("choices")),
-        ({"type": "array", "items": {"type": "object"}}, SourceKind()),
+        (
+            {"type": "array", "items": {"type": "object"}},
+            SourceKind(structured="a list of objects"),
+        ),
+        ({"type": ["object", "null"]}, SourceKind(structured="an object")),
         ({"type": "array", "items": {"type": "array"}}, SourceKind()),
         ({"anyOf": [{"enum": ["a"]}, {"enum": ["b"]}]}, SourceKind("choice", ("a", "b"))),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, SourceKind()),

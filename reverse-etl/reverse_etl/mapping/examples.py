@@ -85,9 +85,10 @@ def compile_example(
         find_rows_a_call=1,
     )
     forms = [LinkForm(link.to, "association", name=link.name) for link in rule.links]
-    # owners and currencies are the CRM's, and no CRM is asked here
+    # no CRM is asked here: neither for owners and currencies, nor for the form of a link
     fields = tuple(replace(field, currency=None) for field in rule.fields)
-    rule = replace(rule, owner=None, fields=fields)
+    links = tuple(replace(link, write="always") for link in rule.links)
+    rule = replace(rule, owner=None, fields=fields, links=links)
     return compiler.compile(rule, spec, properties, infos, forms)
 
 
