@@ -109,6 +109,7 @@ class Settler:
             elif outcome.name == "filtered":
                 changes.filtered.append((rule.name, outcome.source.key, outcome.source.observed_us))
         self.put_off.settle(rule, settlement.entries, outcomes, changes)
+        self._forget_known_filtered(rule, changes)
         self.ledger.apply(changes)
         settlement.entries |= {entry.key: entry for entry in changes.entries}
         settlement.outcomes += outcomes
@@ -171,6 +172,12 @@ class Settler:
             return []
         marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
         return [replace(entry, marks=marks, fingerprints={})]
+
+    def _forget_known_filtered(self, rule: CompiledRule, changes: Changes) -> None:
+        """Filtered records that the ledger knows as filtered at that time need no write."""
+        if changes.filtered:
+            known = self.ledger.filtered.newest(rule.name, [key for _, key, _ in changes.filtered])
+            changes.filtered = [row for row in changes.filtered if known.get(row[1], -1) < row[2]]
 
     def _settle_record(
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
