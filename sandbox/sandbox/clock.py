@@ -37,7 +37,8 @@ class Clock:
 
 def iso(moment: datetime, digits: int = 6) -> str:
     """A UTC timestamp with `Z` and 6 (micro) or 3 (milli) digits of a second."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    # not strftime, whose year has fewer than four digits before the year 1000
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text[: len(text) - (6 - digits)] + "Z"
 
 

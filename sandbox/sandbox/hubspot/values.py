@@ -71,7 +71,8 @@ def normal_time(kind: str, value: str) -> str | None:
     if kind == "date":
         midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
         return moment.date().isoformat() if midnight else None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    # not strftime, whose year has fewer than four digits before the year 1000
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def moment_of(value: str) -> datetime:

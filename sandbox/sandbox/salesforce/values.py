@@ -87,7 +87,8 @@ def kept_time(field: dict[str, Any], value: Any) -> str:
         moment = parse_iso(str(value))
     except ValueError as error:
         raise wrong_type(field, value) from error
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    # not strftime, whose year has fewer than four digits before the year 1000
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + ".000+0000"
 
 
 def kept_text(field: dict[str, Any], value: str) -> str:
