@@ -34,6 +34,7 @@ NEEDS = {
 }
 SOAK = "SOAK"
 """The environment variable that lets soak tests run."""
+SOAK_REASON = "the long version of a test that always runs: `make soak` runs it"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,7 +63,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in needs or {"pure"}:
             item.add_marker(name)
         if "soak" in needs and not os.environ.get(SOAK):
-            item.add_marker(pytest.mark.skip(reason="a long version: make soak"))
+            item.add_marker(
+                pytest.mark.skip(
+                    reason="the long version of a test that always runs; `make soak` runs it"
+                )
+            )
 
 
 @pytest.fixture(autouse=True)

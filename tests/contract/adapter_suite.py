@@ -148,11 +148,7 @@ def fault_of(call: Callable[[], RowResult]) -> RowError:
 
 
 class AdapterSuite:
-    """The tests; a subclass gives `subject`."""
-
-    @pytest.fixture
-    def subject(self) -> Subject:
-        raise NotImplementedError
+    """The tests; a subclass has a fixture `subject`, the adapter and what to know of its CRM."""
 
     @pytest.fixture
     def ready(self, subject: Subject) -> Subject:

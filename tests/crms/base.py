@@ -133,10 +133,6 @@ class Crm(ABC):
     def delete(self, box: Box, kind: str, crm_id: str) -> None:
         """Delete a record."""
 
-    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
-        """Merge a person into another, whose values stand; the id of the record that is left."""
-        raise NotImplementedError
-
     # What a sync leaves
 
     @abstractmethod
@@ -204,6 +200,10 @@ class PipelineCrm(Crm):
     """A deal's stage field, and the stage that a person moves it to."""
     won: ClassVar[tuple[str, object]]
     """The field that says how a deal ended, and its value for a deal that is won."""
+
+    @abstractmethod
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        """Merge a person into another, whose values stand; the id of the record that is left."""
 
 
 def suffix(account: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from box import Box
-from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
+from crms import HUBSPOT, SALESFORCE, Crm, PipelineCrm, each_crm, each_pipeline_crm
 from support import deliver, later, payment, schema_message, user
 
 CHANGED = "florist"
@@ -72,9 +72,9 @@ def test_a_record_that_was_left_alone_is_created_once_the_setting_changes(
     assert keys(box, crm) == ["user-1", "user-2", "user-3"]
 
 
-@pytest.mark.parametrize("crm", [HUBSPOT, PIPEDRIVE], ids=str)
+@each_pipeline_crm
 def test_a_merged_record_goes_on_in_the_one_that_carries_its_key(
-    box: Box, tmp_path: Path, crm: Crm
+    box: Box, tmp_path: Path, crm: PipelineCrm
 ) -> None:
     """The record that people made by hand stays, and takes the key over."""
     ids = first(box, crm, tmp_path)

@@ -30,7 +30,8 @@ RULE = CompiledRule(
 
 def write(number: int, kind: str = "create") -> Write:
     record = CrmRecord(f"k{number}", {}, (), SourceRecord("s", f"k{number}", {}, 0), b"")
-    return Write(record, kind, {"k": f"k{number}"}, None if kind == "create" else "id")  # type: ignore[arg-type]
+    crm_id = None if kind == "create" else "id"
+    return Write(record, kind, {"k": f"k{number}"}, crm_id)  # type: ignore[arg-type]
 
 
 class Picky:

@@ -12,6 +12,7 @@ from reverse_etl.ledger.entries import (
     forgotten,
 )
 from reverse_etl.ledger.letters import Reason
+from reverse_etl.ledger.schemas import StreamSchema
 from reverse_etl.ledger.store import Ledger
 from reverse_etl.ledger.versions import Version
 
@@ -25,6 +26,7 @@ __all__ = [
     "Ledger",
     "Reason",
     "Scope",
+    "StreamSchema",
     "Version",
     "Waiting",
     "forgotten",

@@ -22,6 +22,7 @@ from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
+from reverse_etl.ledger.schemas import StreamSchemas
 from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
 from reverse_etl.ledger.waiting import WaitingRows
@@ -47,6 +48,7 @@ class Ledger:
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
         self.filtered = FilteredRows(self.rows)
+        self.schemas = StreamSchemas(self.rows)
         self.jobs = JobRows(self.rows)
         self.doubts = DoubtRows(self.rows)
         self.future = FutureTimes(self.rows)

@@ -198,6 +198,17 @@ class TombstoneRow(Base):
     erased_at: Mapped[str] = mapped_column(String(27))
 
 
+class StreamSchemaRow(Base):
+    """The SCHEMA that a mapped stream came with last."""
+
+    __tablename__ = "stream_schema"
+    crm: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(120), primary_key=True)
+    schema: Mapped[dict[str, Any]] = mapped_column(JSON)
+    key_properties: Mapped[list[str]] = mapped_column(JSON)
+
+
 class OutcomeRow(Base):
     """What a run did, by object and outcome, for BI."""
 

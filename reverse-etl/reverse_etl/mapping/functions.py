@@ -73,10 +73,13 @@ def load_module(name: str) -> ModuleType:
         return load_file(Path(name))
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module exists, and something that it imports does not
         raise SettingError(
-            f"transforms: there is no module {name}.",
-            "Install it where the target runs, or set a path.",
+            f"The module {name} does not exist.",
+            "Install it where the target runs, or correct its name in `transforms`, or in "
+            "`functions` of objects.yml.",
         ) from None
 
 
@@ -85,8 +88,8 @@ def load_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise SettingError(
-            f"transforms: there is no file {path}.",
-            "Set the path of a Python file or the name of a module.",
+            f"The file {path} does not exist.",
+            "Set `transforms` to the path of a Python file or the name of a module.",
         )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

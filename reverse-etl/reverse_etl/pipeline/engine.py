@@ -7,13 +7,15 @@ through it again with an empty block.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.ledger import Ledger, Waiting
+from reverse_etl.errors import MappingError
+from reverse_etl.ledger import Ledger, StreamSchema, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
@@ -32,6 +34,8 @@ from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
 from reverse_etl.pipeline.stages import Stages
 from reverse_etl.records import Mapped, Outcome, Received, SourceRecord, Write
+
+logger = logging.getLogger(__name__)
 
 DEFERRED_PAUSE_S = 0.3
 """Time between two looks at keys that another process holds."""
@@ -165,6 +169,8 @@ class Engine(Stages):
             receiver = Receiver.for_schema(stream, schema, key_properties)
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
+            known = StreamSchema(schema, tuple(key_properties))
+            self.ledger.schemas.remember(stream, known)
             for rule in compiled:
                 self.ledger.keys.adopt(rule.object, rule.upsert_key, folds_case=rule.folds_case)
                 self.duplicates.settle(rule)
@@ -175,6 +181,7 @@ class Engine(Stages):
         """The end of the input: send what is gathered, and retry what was put off."""
         self.drain_all()
         self.run_deferred()
+        self.open_streams_that_wait()
         self.retry_all_waiting()
         self.settler.settle_held()
         for rule in self._all_rules():
@@ -182,6 +189,21 @@ class Engine(Stages):
                 self.duplicates.settle(rule)
         self.check()
         self.guard.judge(at_the_end=True)
+
+    def open_streams_that_wait(self) -> None:
+        """Make rules ready that something waits for, though their stream did not come.
+
+        Its schema is the one that it came with last. Raises: CrmError.
+        """
+        for stream in sorted({rule.stream for rule in self.rules} - self.receivers.keys()):
+            waits = any(self.ledger.waiting.of(rule.name) for rule in self.rules_of(stream))
+            known = self.ledger.schemas.of(stream) if waits else None
+            if known is None or not self.control.may_call():
+                continue
+            try:
+                self.open_stream(stream, known.schema, known.key_properties)
+            except MappingError as error:  # the rule has changed, and the stream may have, too
+                logger.warning("what waits of the stream %s was not tried: %s", stream, error)
 
     def retry_all_waiting(self) -> None:
         """Try what waits, again as long as some of it goes out: it may bring what others wait for.

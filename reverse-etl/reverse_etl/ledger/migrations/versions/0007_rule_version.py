@@ -27,9 +27,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(length=80), nullable=False),
         sa.Column("parts", sa.JSON(), nullable=False),
         sa.Column("seen_at", sa.String(length=27), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "crm", "account", "rule", "version", name=op.f("pk_rule_version")
-        ),
+        sa.PrimaryKeyConstraint("crm", "account", "rule", "version", name=op.f("pk_rule_version")),
     )
 
 
