@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from reverse_etl.mapping.content import content_hash
 
 from box import Box
 from crms import HUBSPOT, Crm, each_crm
@@ -107,3 +109,18 @@ def test_a_new_rule_for_a_known_stream_is_reported_once(
     assert changes_of(result) == [([], 3)]
     assert "The rule users.deal is new: 3 known records" in caplog.text
     assert changes_of(deliver(box, HUBSPOT, with_note(3), tmp_path, mapping=str(mapping))) == []
+
+
+def test_a_word_that_a_later_release_adds_does_not_change_a_rule_that_does_not_use_it() -> None:
+    @dataclass(frozen=True)
+    class Before:
+        name: str
+        line: int = 1
+
+    @dataclass(frozen=True)
+    class After(Before):
+        word: str | None = None
+        words: tuple[str, ...] = field(default_factory=tuple)
+
+    assert content_hash(Before("a", 3)) == content_hash(After("a", 9))
+    assert content_hash(Before("a")) != content_hash(After("a", word="x"))

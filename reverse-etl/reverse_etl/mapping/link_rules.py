@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from reverse_etl.mapping.paths import as_paths
 
 OWNER = "owner"
 """The other end of the link that says who owns a record."""
@@ -71,7 +73,7 @@ def build_links(content: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[L
             to=link["to"],
             name=name_of(link),
             line=lines.get(f"links/{index}", 1),
-            paths=paths_of(link.get("key", ())),
+            paths=as_paths(link.get("key", ())),
             join=link.get("join"),
             fixed=str(link.get("fixed", "")),
             setting=link.get("setting", ""),
@@ -93,7 +95,7 @@ def build_owner(content: Mapping[str, Any], lines: Mapping[str, int]) -> OwnerRu
             return OwnerRule(
                 lines.get(f"links/{index}", 1),
                 fixed=link.get("fixed", ""),
-                paths=paths_of(link.get("key", ())),
+                paths=as_paths(link.get("key", ())),
                 join=link.get("join"),
                 round_robin=tuple(link.get("round_robin", ())),
                 write=link.get("write", "on_create"),
@@ -105,8 +107,3 @@ def name_of(link: Mapping[str, Any]) -> str:
     """What tells a link from others of its rule: its object, with its label or field if it says."""
     by = link.get("label") or link.get("field")
     return f"{link['to']}{SEPARATOR}{by}" if by else str(link["to"])
-
-
-def paths_of(key: str | Sequence[str]) -> tuple[str, ...]:
-    """The properties of the word `key`: one, or a list of them."""
-    return (key,) if isinstance(key, str) else tuple(key)

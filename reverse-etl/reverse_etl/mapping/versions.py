@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reverse_etl.mapping.content import content_hash
 from reverse_etl.mapping.rules import Rule
 
 VERSION_BYTES = 4
@@ -19,15 +20,16 @@ VERSION_BYTES = 4
 
 def rule_parts(rule: Rule) -> dict[str, str]:
     """A hash of each field, link, and other part of a rule, by name."""
-    parts: dict[str, object] = {field.name: replace(field, line=0) for field in rule.fields}
+    parts: dict[str, object] = {field.name: field for field in rule.fields}
     for link in rule.links:
-        parts[f"link to {link.name}"] = replace(link, line=0, wait=None, key_field="")
+        # what other rules say, and not this one
+        parts[f"link to {link.name}"] = replace(link, wait=None, key_field="")
     if rule.owner is not None:
-        parts["link to owner"] = replace(rule.owner, line=0)
+        parts["link to owner"] = rule.owner
     if rule.attach is not None:
-        parts["attach"] = replace(rule.attach, line=0)
+        parts["attach"] = rule.attach
     parts["where"] = rule.where
-    return {name: digest(repr(part)) for name, part in parts.items()}
+    return {name: content_hash(part) for name, part in parts.items()}
 
 
 def rule_version(rule: Rule) -> bytes:
@@ -39,8 +41,3 @@ def rule_version(rule: Rule) -> bytes:
 def added(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Names of the parts that are new or other than before."""
     return [name for name, known in now.items() if before.get(name) != known]
-
-
-def digest(text: str) -> str:
-    """A short hash, in hex."""
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
