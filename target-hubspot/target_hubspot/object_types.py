@@ -16,7 +16,7 @@ from target_hubspot.objects import STANDARD
 
 UNKNOWN = "Unable to infer object type from"
 """How HubSpot refuses a path that names no object, the bare name of a custom one included.
-Source: recorded answers in public repositories, read 2026-11-29."""
+Source: HubSpot/hubspot-api-php issue 233, read 2026-11-29."""
 
 
 @dataclass(slots=True)

@@ -66,7 +66,8 @@ def invalid(message: str, *, code: str = "", prop: str = "") -> RefusedError:
 def invalid_json(missing: list[str]) -> RefusedError:
     """A body without fields that it needs.
 
-    Source: recorded answers in public repositories, read 2026-11-29.
+    Source: a log of HubSpot's answers to empty bodies, one a call, in a public repository,
+    read 2026-11-29: `POST …/merge` and `POST …/labels`.
     """
     fields = ", ".join(missing)
     return invalid(
@@ -102,7 +103,8 @@ def already_exists(message: str) -> RefusedError:
 def required(noun: str, missing: list[str]) -> RefusedError:
     """A create without properties that HubSpot requires.
 
-    Source: recorded answers in public repositories, read 2026-11-29.
+    Source: the same log, `POST /crm/objects/v3/projects`; supaglue-labs/supaglue, its integration
+    tests of custom objects, read 2026-11-29.
     """
     message = f"Error creating {noun}. Some required properties were not set."
     return RefusedError("VALIDATION_ERROR", message, context={"properties": missing})
@@ -111,7 +113,8 @@ def required(noun: str, missing: list[str]) -> RefusedError:
 def invalid_association(category: str, type_id: int) -> RefusedError:
     """An association of a type that the pair of objects does not have.
 
-    Source: recorded answers in public repositories, read 2026-11-29.
+    Source: an answer quoted in a developer's notes in a public repository; no second one was found,
+    read 2026-11-29.
     """
     name = f"{category}={type_id}"
     context = {
@@ -125,7 +128,8 @@ def invalid_association(category: str, type_id: int) -> RefusedError:
 def unknown_object(name: str) -> RefusedError:
     """A path that names no object; the body has no category.
 
-    Source: recorded answers in public repositories, read 2026-11-29.
+    Source: HubSpot/hubspot-api-php issue 233; an answer of a GET quoted with its whole body in a
+    developer's notes in a public repository, read 2026-11-29.
     """
     return RefusedError("", f"Unable to infer object type from: {name}")
 
