@@ -40,12 +40,6 @@ class LinkTypes:
 
         A label that is missing is created with `provision`.
         """
-        if wanted.field:
-            raise NoSuchLinkError(
-                f"HubSpot links records by associations, and this link names a field, "
-                f"{wanted.field!r}.",
-                "Use `label` for the label of an association.",
-            )
         pair = (object_name, wanted.to)
         try:
             found = self._find(pair, wanted.label)

@@ -17,8 +17,8 @@ Source: HubSpot, Associations v4 guide, read 2026-11-23."""
 SEARCH_LIMIT = 200
 """Results of a page of a search. Source: HubSpot, Search the CRM, read 2026-11-29."""
 SEARCH_VALUES = 100
-"""Values of a filter with IN. No page of HubSpot's that we found gives a limit; other connectors cut
-them into hundreds. Source: rudderlabs/rudder-transformer pull request 2907, read 2026-11-29."""
+"""Values of a filter with IN. No page of HubSpot's that we found gives a limit; other connectors
+send a hundred. Source: rudderlabs/rudder-transformer pull request 2907, read 2026-11-29."""
 BATCH = (Lane("batch", 1, BATCH_LIMIT),)
 RECORD_ID = "hs_object_id"
 

@@ -206,3 +206,13 @@ def test_a_rule_for_records_that_need_a_link_has_one(
     assert needy(box, crm, tmp_path, "", person(1, None)).code == 1
     assert "needy.yml:2: " in capsys.readouterr().err
     assert box.writes(crm) == []
+
+
+@pytest.mark.parametrize("word", ["wait: record", "write: if_empty"])
+def test_a_word_that_means_nothing_for_an_association_is_an_error(
+    box: Box, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = f"links: [{{to: companies, key: firm, by: name, {word}}}]\n"
+    written(rules_folder(tmp_path), "people.yml", f"stream: people\n{PEOPLE[HUBSPOT]}{link}")
+    result = deliver(box, HUBSPOT, [SCHEMA], tmp_path, mapping=str(tmp_path / "rules"))
+    assert (result.code, "people.yml:5: " in capsys.readouterr().err) == (1, True)

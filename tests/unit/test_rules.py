@@ -100,6 +100,12 @@ def test_a_link_needs_a_rule_or_a_field_to_find_its_other_end_by(tmp_path: Path)
     assert (deal.links[0].found_by, deal.links[0].wait) == ("email", "link")
 
 
+def test_an_object_that_the_target_knows_is_suggested_for_a_link(tmp_path: Path) -> None:
+    written(tmp_path, "users.deal.yml", DEAL.replace("contacts", "contatcs"))
+    with pytest.raises(MappingError, match=r"users.deal.yml:6: .* Did you mean 'contacts'\?"):
+        check_rules(load_rules(tmp_path), known_objects=["contacts"])
+
+
 def test_links_in_a_circle_wait_by_themselves(tmp_path: Path) -> None:
     circle = GOOD + "links:\n  - {to: deals, key: user_id}\n"
     first, second = rules(tmp_path, users_deal=DEAL, users_contact=circle)

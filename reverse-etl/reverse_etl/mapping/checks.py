@@ -14,10 +14,15 @@ LONGEST_LINK_NAME = 80
 """Characters of a link's name in the ledger."""
 
 
-def check_rules(rules: Sequence[Rule], objects: Iterable[str] | None = None) -> list[Rule]:
+def check_rules(
+    rules: Sequence[Rule],
+    objects: Iterable[str] | None = None,
+    known_objects: Iterable[str] = (),
+) -> list[Rule]:
     """The rules, parents first, each link with the key field of its other end.
 
-    `objects` are the only ones that can be mapped; None if the CRM says later what it has.
+    `objects` are the only ones that can be mapped; None if the CRM says later what it has. Of
+    `known_objects` the one that was meant is suggested.
 
     Raises: MappingError.
     """
@@ -26,7 +31,7 @@ def check_rules(rules: Sequence[Rule], objects: Iterable[str] | None = None) -> 
         if objects is not None:
             check_object(rule, objects)
         check_fields(rule)
-        check_links(rule, key_fields)
+        check_links(rule, key_fields, known_objects)
     return parents_first([with_key_fields(rule, key_fields) for rule in rules])
 
 
@@ -93,14 +98,14 @@ def check_fields(rule: Rule) -> None:
             )
 
 
-def check_links(rule: Rule, mapped: Iterable[str]) -> None:
+def check_links(rule: Rule, mapped: Iterable[str], known_objects: Iterable[str] = ()) -> None:
     """Raises: MappingError if a link's other end cannot be found, or two links are the same."""
     known = list(mapped)
     names: set[str] = set()
     for link in rule.links:
         if link.to not in known and not link.by:
             hint = (
-                nearest(link.to, known)
+                nearest(link.to, {*known, *known_objects} - {link.to})
                 or "Add a rule for it, or name the field by which the CRM finds it (`by`)."
             )
             raise rule.error(f"links to {link.to!r}, which no rule maps.", link.line, hint)

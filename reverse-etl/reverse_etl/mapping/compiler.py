@@ -254,6 +254,12 @@ def check_links(rule: Rule, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None
                 link.line,
                 "Leave `write` out.",
             )
+        if form.form == "association" and link.wait_asked == "record":
+            raise rule.error(
+                f"the link to {link.to} is an association, for which no record can wait.",
+                link.line,
+                "Leave `wait` out: the link itself waits.",
+            )
 
 
 def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:

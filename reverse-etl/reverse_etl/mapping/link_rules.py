@@ -43,6 +43,8 @@ class LinkRule:
     """The label of an association."""
     wait: LinkWait | None = None
     """None until the rules have been checked together."""
+    wait_asked: LinkWait | None = None
+    """What the rule itself says; None if it leaves it to the default."""
     write: LinkPolicy = "always"
     key_field: str = ""
     """The upsert key of the rules that map the other object; empty if none does."""
@@ -81,6 +83,7 @@ def build_links(content: Mapping[str, Any], lines: Mapping[str, int]) -> tuple[L
             field=link.get("field", ""),
             label=link.get("label", ""),
             wait=link.get("wait"),
+            wait_asked=link.get("wait"),
             write=link.get("write", "always"),
         )
         for index, link in enumerate(content.get("links", []))

@@ -23,7 +23,7 @@ def rule_parts(rule: Rule) -> dict[str, str]:
     parts: dict[str, object] = {field.name: field for field in rule.fields}
     for link in rule.links:
         # what other rules say, and not this one
-        parts[f"link to {link.name}"] = replace(link, wait=None, key_field="")
+        parts[f"link to {link.name}"] = replace(link, wait=link.wait_asked, key_field="")
     if rule.owner is not None:
         parts["link to owner"] = rule.owner
     if rule.attach is not None:

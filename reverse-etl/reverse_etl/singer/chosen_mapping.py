@@ -32,6 +32,8 @@ class ChosenMapping:
     """The folder of the rules that the target ships."""
     objects: Iterable[str] | None
     """The only objects that can be mapped; None if the CRM says later what it has."""
+    known_objects: Iterable[str] = ()
+    """Objects to suggest where a name is wrong."""
 
     @cached_property
     def file(self) -> ObjectsFile:
@@ -55,7 +57,7 @@ class ChosenMapping:
         # what links may take from settings: empty if a setting is not set
         values = {name: str(self.config.get(name) or "") for name in self.settings}
         rules = [with_settings(rule, values) for rule in rules]
-        return check_rules(complete_rules(rules, self.file), self.objects)
+        return check_rules(complete_rules(rules, self.file), self.objects, self.known_objects)
 
     def functions(self) -> dict[str, Function]:
         """The functions that rules may name: shipped, of the mapping, and of `transforms`.

@@ -108,7 +108,7 @@ class CrmTarget(CheckedFiles, Target):
         """The mapping that the settings choose."""
         objects = self.objects if self.default_object is None else None
         known = self.config_jsonschema["properties"]
-        return ChosenMapping(self.config, known, self.shipped_mapping(), objects)
+        return ChosenMapping(self.config, known, self.shipped_mapping(), objects, self.objects)
 
     def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
         """What `mapping check` should say about rules that are right, but may surprise."""
