@@ -34,6 +34,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(LongestFirst())
 
 
+@pytest.fixture(autouse=True)
+def log_handlers() -> Iterator[None]:
+    """Remove what a test's runs add to the root logger: it writes to streams that end with it."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    for handler in root.handlers[:]:
+        if handler not in before:
+            root.removeHandler(handler)
+
+
 @pytest.fixture(scope="session")
 def shared_box() -> Iterator[Box]:
     """A sandbox with 60 users, one for each worker."""

@@ -25,7 +25,7 @@ from support import deliver, target_config, user, users, written
         ("api_url", "http://crm.example.com", "plain http"),
         ("api_url", "hubspot", "not a valid http(s) URL"),
         ("access_token", "", "'access_token' is missing"),
-        ("transforms", "no_such_module", "no module no_such_module"),
+        ("transforms", "no_such_module", "The module no_such_module does not exist"),
         ("mapping", "/nowhere", "does not exist"),
         ("ledger_url", "mysql://x", "cannot be a mysql database"),
     ],
