@@ -1,4 +1,4 @@
-"""Errors that nobody foresaw: their class and place in our code, never their text.
+"""Unexpected errors: their class and place in our code, never their text.
 
 The text, and what a traceback prints, may quote values of records and settings.
 """
