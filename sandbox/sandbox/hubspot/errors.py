@@ -100,6 +100,20 @@ def already_exists(message: str) -> RefusedError:
     return RefusedError("OBJECT_ALREADY_EXISTS", message, status=409)
 
 
+def value_taken(kind: str, prop: str, holder: str) -> RefusedError:
+    """A value of a unique property that another record holds; an e-mail has an answer of its own.
+
+    Source: HubSpot/hubspot-api-python issue 51 and stape-io/hubspot-tag issue 7 for the e-mail; a
+    public program that looks for CONFLICTING_UNIQUE_VALUE in a VALIDATION_ERROR for deals. The
+    words of the latter's message are not known. Read 2026-11-29.
+    """
+    if (kind, prop) == ("contacts", "email"):
+        message = f"Contact already exists. Existing ID: {holder}"
+        return RefusedError("CONFLICT", message, prop=prop, status=409)
+    message = f"{prop} must be unique, and {holder} has that value"
+    return invalid(message, code="CONFLICTING_UNIQUE_VALUE", prop=prop)
+
+
 def required(noun: str, missing: list[str]) -> RefusedError:
     """A create without properties that HubSpot requires.
 
