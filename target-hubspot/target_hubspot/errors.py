@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reverse_etl.crm.http import Answer
@@ -22,6 +23,8 @@ on values and required properties. Details of a bad value have codes of their ow
 TAKEN = "CONFLICTING_UNIQUE_VALUE"
 """The code of a VALIDATION_ERROR if another record holds the value of a unique property.
 Source: a public program that creates deals looks for it in HubSpot's answers, read 2026-11-29."""
+TAKEN_PROPERTY = re.compile(rf'"error":"{TAKEN}","name":"(\w+)"')
+"""Where the message of that error names the property."""
 
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
@@ -82,15 +85,22 @@ def row_fault(body: Mapping[str, Any]) -> RowError:
 
     if body.get("category") == "OBJECT_NOT_FOUND":
         return GoneError(message)
-    if body.get("category") == "CONFLICT" or "already exists" in message or code == TAKEN:
-        taken = properties or (["email"] if "Contact already exists" in message else [])
-        what = " or ".join(taken or ("email", "key"))
-        hint = f"another HubSpot record has its {what}: merge the two, or change one of them"
-        return TakenError(message, hint, taken)
+    named_as_taken = TAKEN_PROPERTY.findall(message)
+    if body.get("category") == "CONFLICT" or "already exists" in message:
+        return taken_fault(message, ["email"] if "Contact already exists" in message else [])
+    if code == TAKEN or named_as_taken:
+        return taken_fault(message, properties or named_as_taken)
 
     name = properties[0] if properties else "the property that the message names"
     hint = f"fix the value of {name} at the source or in the rule"
     return RowError(code or "rejected", message, hint, properties)
+
+
+def taken_fault(message: str, properties: Sequence[str]) -> TakenError:
+    """The error of a row that has the value of another record in a unique property."""
+    what = " or ".join(properties or ("email", "key"))
+    hint = f"another HubSpot record has its {what}: merge the two, or change one of them"
+    return TakenError(message, hint, properties)
 
 
 def rejected(answer: Answer) -> BatchRejectedError:

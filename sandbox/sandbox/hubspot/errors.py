@@ -111,7 +111,7 @@ def value_taken(kind: str, prop: str, holder: str) -> RefusedError:
         message = f"Contact already exists. Existing ID: {holder}"
         return RefusedError("CONFLICT", message, prop=prop, status=409)
     message = f"{prop} must be unique, and {holder} has that value"
-    return invalid(message, code="CONFLICTING_UNIQUE_VALUE", prop=prop)
+    return invalid(not_valid(message, "CONFLICTING_UNIQUE_VALUE", prop))
 
 
 def required(noun: str, missing: list[str]) -> RefusedError:
@@ -175,16 +175,18 @@ def refusal_reply(error: RefusedError) -> Reply:
     if error.sub_category:
         reply.body["subCategory"] = error.sub_category
     if error.code:
-        shown = (
-            f'{{"isValid":false,"message":"{error.message}",'
-            f'"error":"{error.code}","name":"{error.prop}"}}'
-        )
         context = {"propertyName": [error.prop]}
-        reply.body["message"] = f"Property values were not valid: [{shown}]"
+        reply.body["message"] = not_valid(error.message, error.code, error.prop)
         reply.body["errors"] = [
             {"message": error.message, "code": error.code, "context": context},
         ]
     return reply
+
+
+def not_valid(message: str, code: str, prop: str) -> str:
+    """The message of a refused value, with the details in it."""
+    shown = f'{{"isValid":false,"message":"{message}","error":"{code}","name":"{prop}"}}'
+    return f"Property values were not valid: [{shown}]"
 
 
 def row_error(error: RefusedError, context: dict[str, list[str]]) -> dict[str, Any]:
