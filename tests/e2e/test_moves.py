@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from reverse_etl.crm.adapter import RowResult
-from reverse_etl.errors import CrmError
+from reverse_etl.errors import CrmError, RowError
 from reverse_etl.records import Write
 from target_hubspot.write import Writer
 
@@ -166,6 +166,28 @@ def test_an_address_that_was_emptied_comes_back_after_a_kill(
     result = deliver(box, HUBSPOT, people({1: "a", 2: "b"}, 4), tmp_path)
     assert result.code == 0
     assert addresses(box, HUBSPOT) == expected({})
+
+
+def test_a_circle_that_does_not_close_leaves_no_address_empty(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users 1 and 2 swap, but HubSpot refuses user 2 for another reason."""
+    first(box, HUBSPOT, tmp_path)
+    write = Writer.write
+
+    def refused(self: Writer, kind: str, key: str, writes: Sequence[Write]) -> list[RowResult]:
+        if kind == "contacts" and [each.key for each in writes] == ["user-2"]:
+            return [RowResult(fault=RowError("INVALID_DATE", "no date"))]
+        return write(self, kind, key, writes)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", refused)
+        result = deliver(box, HUBSPOT, people({1: "b", 2: "a"}), tmp_path)
+    assert addresses(box, HUBSPOT) == expected({})
+    codes = [("user-1", "identity_conflict"), ("user-2", "INVALID_DATE")]
+    assert sorted(letters(result, HUBSPOT)) == codes
+    result = deliver(box, HUBSPOT, people({1: "b", 2: "a"}, 4), tmp_path)
+    assert (addresses(box, HUBSPOT), result.letters) == (expected({1: "b", 2: "a"}), [])
 
 
 def test_pipedrive_replaces_our_entry_and_keeps_what_people_added(box: Box, tmp_path: Path) -> None:

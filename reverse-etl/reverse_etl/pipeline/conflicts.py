@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from reverse_etl.crm.adapter import RowResult
+from reverse_etl.crm.adapter import Hit, RowResult
 from reverse_etl.errors import RowError, TakenError
-from reverse_etl.ledger import Ledger
+from reverse_etl.ledger import Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.letters import sources
@@ -56,31 +56,67 @@ class Conflicts:
 
     def send(self, settlement: Settlement, writes: Sequence[Write]) -> Iterator[list[Outcome]]:
         """The outcomes of these writes, in an order in which values can move. Raises: CrmError."""
-        order = in_order(unique_fields(settlement.rule), writes)
+        rule = settlement.rule
+        order = in_order(unique_fields(rule), writes)
+        before = dict(settlement.entries) if order.emptied else {}
+        former: dict[str, Write] = {}
         if order.emptied:
-            self._empty(settlement, order.emptied, writes)
+            former = self._former(rule, order.emptied, writes)
+            self._empty(settlement, list(former.values()))
         for step in order.steps:
-            yield from self._send_step(settlement.rule, step)
+            for outcomes in self._send_step(rule, step):
+                for outcome in outcomes:
+                    restore_no_more(former, outcome)
+                yield outcomes
+        if former:
+            self._restore(settlement, list(former.values()), before)
 
-    def _empty(
-        self,
-        settlement: Settlement,
-        emptied: Mapping[str, Collection[str]],
-        writes: Sequence[Write],
-    ) -> None:
-        """Empty fields that are written in a later step. Raises: CrmError.
+    def _former(
+        self, rule: CompiledRule, emptied: Mapping[str, Collection[str]], writes: Sequence[Write]
+    ) -> dict[str, Write]:
+        """By key: what writes the present values back into fields that are to be emptied.
+
+        Raises: CrmError.
+        """
+        chosen = [write for write in writes if write.key in emptied and write.crm_id]
+        names = sorted({name for fields in emptied.values() for name in fields})
+        hits: Mapping[str, Hit] = {}
+        if self.sender.control.may_call():
+            with self.sender.control.within_budget():
+                ids = [str(write.crm_id) for write in chosen]
+                hits = self.sender.adapter.read(rule.object, ids, names)
+        self.outcomes.of(rule.object).worked("read", len(hits))
+        former: dict[str, Write] = {}
+        for write in chosen:
+            hit = hits.get(str(write.crm_id))
+            if hit is not None:
+                values = {name: hit.values.get(name) for name in emptied[write.key]}
+                former[write.key] = Write(write.record, "update", values, write.crm_id)
+        return former
+
+    def _empty(self, settlement: Settlement, former: Sequence[Write]) -> None:
+        """Empty fields that a later step writes. Raises: CrmError.
 
         The ledger forgets their values first, so that they are written even if this run is killed.
         """
-        rule = settlement.rule
-        self.settler.forget(settlement, emptied)
-        emptying = [
-            Write(write.record, "update", dict.fromkeys(emptied[write.key]), write.crm_id)
-            for write in writes
-            if write.key in emptied
-        ]
-        for _ in self.sender.send(rule, batches(rule.spec, emptying)):
+        self.settler.forget(settlement, {write.key: list(write.fields) for write in former})
+        emptying = [replace(write, fields=dict.fromkeys(write.fields)) for write in former]
+        for _ in self.sender.send(settlement.rule, batches(settlement.rule.spec, emptying)):
             pass  # what was not emptied shows when its value is taken
+
+    def _restore(
+        self, settlement: Settlement, former: Sequence[Write], before: Mapping[str, Entry]
+    ) -> None:
+        """Write back what was emptied and got no new value. Raises: CrmError."""
+        rule = settlement.rule
+        held: dict[str, dict[str, FieldMark]] = {}
+        for outcomes in self.sender.send(rule, batches(rule.spec, former)):
+            for outcome in outcomes:
+                entry = before.get(outcome.record.key) if outcome.record is not None else None
+                if outcome.holds and entry is not None:
+                    names = outcome.accepted.keys() & entry.marks.keys()
+                    held[entry.key] = {name: entry.marks[name] for name in names}
+        self.settler.recall(settlement, held)
 
     def _send_step(self, rule: CompiledRule, step: Sequence[Write]) -> Iterator[list[Outcome]]:
         """One step; rows with a refused field are sent again without it. Raises: CrmError."""
@@ -165,6 +201,14 @@ def places(rule: CompiledRule, record: CrmRecord) -> frozenset[Place]:
         if value is not None
         for known in hashes_of(value)
     )
+
+
+def restore_no_more(former: dict[str, Write], outcome: Outcome) -> None:
+    """Take note that fields that were emptied hold their new values."""
+    record = outcome.record
+    write = former.get(record.key) if record is not None else None
+    if write is not None and write.fields.keys() <= outcome.accepted.keys():
+        del former[write.key]
 
 
 def without_taken(rule: CompiledRule, sent: Mapping[str, Write], outcome: Outcome) -> Write | None:

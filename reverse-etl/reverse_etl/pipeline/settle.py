@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reverse_etl.errors import GoneError, RowError
-from reverse_etl.ledger import Changes, Entry, Ledger
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
-from reverse_etl.pipeline.held import held_entry, seen_entry, without_marks
+from reverse_etl.pipeline.held import held_entry, seen_entry, with_marks, without_marks
 from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -81,7 +81,14 @@ class Settler:
     def forget(self, settlement: Settlement, names: Mapping[str, Collection[str]]) -> None:
         """Forget what the CRM holds in these fields, by key, before a call that empties them."""
         known = [settlement.entries[key] for key in names if key in settlement.entries]
-        entries = [without_marks(entry, names[entry.key]) for entry in known]
+        self._replace(settlement, [without_marks(entry, names[entry.key]) for entry in known])
+
+    def recall(self, settlement: Settlement, marks: Mapping[str, Mapping[str, FieldMark]]) -> None:
+        """Know again, by key, what was forgotten: the CRM holds it as before."""
+        known = [settlement.entries[key] for key in marks if key in settlement.entries]
+        self._replace(settlement, [with_marks(entry, marks[entry.key]) for entry in known])
+
+    def _replace(self, settlement: Settlement, entries: list[Entry]) -> None:
         self.ledger.apply(Changes(settlement.rule.object, entries=entries))
         settlement.entries |= {entry.key: entry for entry in entries}
 
