@@ -78,7 +78,7 @@ def addresses(box: Box, crm: Crm) -> dict[int, list[str]]:
     return held
 
 
-def expected(moved: Mapping[int, str]) -> dict[int, list[str]]:
+def expected(moved: dict[int, str]) -> dict[int, list[str]]:
     return {number: [held] for number, held in ({1: "a", 2: "b", 3: "c"} | moved).items()}
 
 

@@ -121,7 +121,7 @@ def unfollowed(
 
 
 def gives_up(rule: CompiledRule, other: CrmRecord, name: str, value: Value) -> bool:
-    """Returns True if a record of the block will not hold a value any more."""
+    """Returns True if a record of the block will no longer hold a value."""
     if name not in other.fields or rule.policy(name) != "always":
         return False
     next_value = other.fields[name]
