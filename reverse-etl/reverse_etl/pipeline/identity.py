@@ -15,7 +15,7 @@ from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.moves import gives_up
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.records import CrmRecord
+from reverse_etl.records import CrmRecord, Write
 from reverse_etl.values import Value, same
 
 
@@ -45,12 +45,12 @@ class Resolver:
         records: Sequence[CrmRecord],
         references: Mapping[str, Mapping[str, Value]],
         pending: set[str],
-        block: Mapping[str, CrmRecord],
+        writes: Mapping[str, Write],
     ) -> dict[str, Identity]:
         """The identity of each record, by key. Raises: CrmError.
 
-        `block` are all records that are planned together: one may give up the value that another
-        is looked up by.
+        `writes` are planned together with these records, by CRM id: one may give up the value that
+        a record is looked up by.
 
         A key in `pending` was meant to be created by a run that was killed before it could record
         it: then the answer must not come from an index that lags behind.
@@ -72,7 +72,7 @@ class Resolver:
             staying = [
                 hit
                 for hit in hits.get(record.key, [])
-                if not gives_way(rule, record, hit, block.get(holder_of(rule, hit, holders)))
+                if not gives_way(rule, record, hit, writes.get(hit.crm_id))
             ]
             identity = identify(rule, record, staying, holders)
             identities[record.key] = first_claim(rule, record, identity, claimed)
@@ -131,16 +131,9 @@ def identify(
     return Identified(hit, adopt=True)
 
 
-def holder_of(rule: CompiledRule, hit: Hit, holders: Mapping[str, str]) -> str:
-    """The key of a CRM record: as the ledger knows it, else as the record says; may be empty."""
-    held = hit.values.get(rule.upsert_key)
-    key = "" if held is None else str(held)
-    return holders.get(hit.crm_id, key.casefold() if rule.folds_case else key)
-
-
-def gives_way(rule: CompiledRule, record: CrmRecord, hit: Hit, holder: CrmRecord | None) -> bool:
-    """Returns True if a CRM record only has the match values that it is about to give up."""
-    if holder is None or holder.key == record.key:
+def gives_way(rule: CompiledRule, record: CrmRecord, hit: Hit, write: Write | None) -> bool:
+    """Returns True if a CRM record only has match values that a planned write takes from it."""
+    if write is None:
         return False
     shared = [
         name
@@ -148,9 +141,7 @@ def gives_way(rule: CompiledRule, record: CrmRecord, hit: Hit, holder: CrmRecord
         if record.fields.get(name) is not None
         and same(rule.info(name), hit.values.get(name), record.fields[name])
     ]
-    return bool(shared) and all(
-        gives_up(rule, holder, name, record.fields[name]) for name in shared
-    )
+    return bool(shared) and all(gives_up(write, name, record.fields[name]) for name in shared)
 
 
 def carries_key(rule: CompiledRule, hit: Hit, key: str) -> bool:

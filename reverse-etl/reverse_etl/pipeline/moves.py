@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.records import CrmRecord, Write
+from reverse_etl.records import Write
 from reverse_etl.values import Value, hash_value
 
 LONGEST_CHAIN = 3
@@ -120,11 +120,6 @@ def unfollowed(
     return (need.holder for need in needs if need.holder not in ranks and need.holder not in opened)
 
 
-def gives_up(rule: CompiledRule, other: CrmRecord, name: str, value: Value) -> bool:
-    """Returns True if a record of the block will no longer hold a value."""
-    if name not in other.fields or rule.policy(name) != "always":
-        return False
-    next_value = other.fields[name]
-    if next_value is None:
-        return other.leaving or rule.clears(name)
-    return hashes_of(value).isdisjoint(hashes_of(next_value))
+def gives_up(write: Write, name: str, value: Value) -> bool:
+    """Returns True if a write takes a value out of a field."""
+    return name in write.fields and hashes_of(value).isdisjoint(hashes_of(write.fields[name]))
