@@ -142,7 +142,8 @@ class TargetTiny(etl.CrmTarget):
         """Tiny behind these settings."""
         headers = {"Authorization": f"Bearer {self.config['token']}"}
         url = etl.checked_url(str(self.config["api_url"]), "api_url")
-        return TinyAdapter(etl.CrmHttp(url, "Tiny", headers=lambda: headers))
+        http = etl.CrmHttp(url, "Tiny", headers=lambda: headers, sleep=self.control.sleep)
+        return TinyAdapter(http)
 
 
 def main() -> int:

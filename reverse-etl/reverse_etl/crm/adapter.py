@@ -83,6 +83,8 @@ class CallCount:
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
     limit: int | None = None
     """Calls that the user allows for a run."""
+    check: Callable[[], None] = lambda: None
+    """Called before each call. Raises: StoppedError once the run has to end."""
     cost: int = 0
     """What the calls cost in the CRM's own unit, where it has one."""
 
@@ -92,7 +94,11 @@ class CallCount:
         return sum(self.by_purpose.values())
 
     def add(self, object_name: str, purpose: str) -> None:
-        """Count one call. Raises: BudgetSpentError instead of one beyond the limit."""
+        """Count one call.
+
+        Raises: BudgetSpentError instead of one beyond the limit, StoppedError after a signal.
+        """
+        self.check()
         if self.limit is not None and self.total >= self.limit:
             raise BudgetSpentError(
                 f"The {self.limit} calls of max_api_calls are used up.", "Run again, or raise it."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,13 +17,16 @@ from reverse_etl.errors import BudgetSpentError, GuardError, StoppedError
 
 logger = logging.getLogger(__name__)
 
+SLICE_S = 0.1
+"""The longest that a sleeping thread does not notice a signal."""
+
 
 @dataclass(slots=True)
 class RunControl:
     """The state of one run, shared by all of its stages and threads."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set once a signal has asked the run to end."""
+    """Set once a signal has asked the run to end. Nothing waits on it: see `wait`."""
     signal_number: int = 0
     spent: str = ""
     """Why no further calls are made; empty as long as the budget lasts."""
@@ -45,13 +49,28 @@ class RunControl:
         self.tripped = error
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but wake up at once when the run is asked to stop."""
-        self.stopping.wait(seconds)
+        """Sleep, but wake up soon after the run is asked to stop.
+
+        It sleeps in slices: a signal that arrives while its own thread enters or leaves
+        `Event.wait` would wait for ever for the lock that this thread holds.
+        """
+        while seconds > 0 and not self.stopping.is_set():
+            time.sleep(min(seconds, SLICE_S))
+            seconds -= SLICE_S
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep before another call to the CRM. Raises: StoppedError, as soon as it is asked to."""
+        self.wait(seconds)
+        self.check_signal()
+
+    def check_signal(self) -> None:
+        """Raises: StoppedError if a signal has asked the run to end."""
+        if self.stopping.is_set():
+            raise StoppedError(self.signal_number)
 
     def check(self) -> None:
         """Raises: StoppedError if a signal has asked the run to end, GuardError if a guard has."""
-        if self.stopping.is_set():
-            raise StoppedError(self.signal_number)
+        self.check_signal()
         if self.tripped is not None:
             raise self.tripped
 
@@ -63,7 +82,7 @@ class RunControl:
 
     @contextmanager
     def within_budget(self) -> Iterator[None]:
-        """Run a piece of work that may be left undone when the budget runs out.
+        """Run a piece of work that is left undone when the budget runs out, or a signal comes.
 
         Other errors pass.
         """
@@ -71,6 +90,9 @@ class RunControl:
             yield
         except BudgetSpentError as error:
             self.spend(str(error))
+        except StoppedError:
+            if not self.stopping.is_set():  # nothing was in flight: the run ends here
+                raise
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
+NUL = "\0"
+"""What neither a CRM's field nor PostgreSQL's text can hold."""
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps the `time_extracted` of a RECORD."""
 
@@ -103,6 +105,12 @@ class Receiver:
                 f"the primary key has more than {LONGEST_KEY} characters",
                 "shorten it at the source",
             )
+        if any(NUL in str(part) for part in key):
+            return RowError(
+                "invalid_record",
+                "the primary key holds a NUL character",
+                "remove it at the source",
+            )
         for name, part in zip(self.key_properties, key, strict=True):
             if part in (None, ""):
                 return RowError(
@@ -120,10 +128,11 @@ class Receiver:
         return None
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """The primary key; a hash of the whole record if it has none."""
+        """The primary key; a hash of the whole record if it has none that can be stored."""
         parts = [values.get(name) for name in self.key_properties]
         key = "/".join(map(str, parts))
-        if parts and all(part not in (None, "") for part in parts) and len(key) <= LONGEST_KEY:
+        complete = parts and all(part not in (None, "") for part in parts)
+        if complete and len(key) <= LONGEST_KEY and NUL not in key:
             return key
         text = json.dumps(values, sort_keys=True, default=str).encode()
         return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"

@@ -33,7 +33,7 @@ from reverse_etl.errors import (
     ReverseEtlError,
     StoppedError,
 )
-from reverse_etl.ledger import Ledger, Reason, Scope
+from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
@@ -43,6 +43,7 @@ from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
+from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.settings import (
     engine_settings,
@@ -167,6 +168,8 @@ class CrmTarget(CheckedFiles, Target):
                 raise BudgetSpentError(message)
         except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
+            self.control.busy = True  # another signal lets the run close
+            self._write_state()
             raise
         except (FatalError, ReverseEtlError) as error:
             exit_code = error.exit_code if isinstance(error, FatalError) else 1
@@ -184,6 +187,7 @@ class CrmTarget(CheckedFiles, Target):
         )
         limit = self.config.get("max_api_calls")
         adapter.calls.limit = int(limit) if limit else None
+        adapter.calls.check = self.control.check_signal
         self._account = adapter.account()
         database = Ledger.open(ledger_url(self.config, self.name))
         ledger = Ledger(database, Scope(self.crm, self._account.id))
@@ -257,7 +261,15 @@ class CrmTarget(CheckedFiles, Target):
         self._release_states()
 
     def _release_states(self) -> None:
-        """Write the newest queued STATE before which every record is settled."""
+        """Write the newest queued STATE before which every record is settled.
+
+        Raises: StoppedError after that.
+        """
+        if self.states.waiting:
+            with self.control.working():  # a signal must not cut the line in two
+                self._write_state()
+
+    def _write_state(self) -> None:
         if self.control.spent or not self.states.waiting or not self.streams.may_acknowledge:
             return
         if self.engine is not None and self.engine.guard.exceeded:
@@ -310,40 +322,29 @@ class CrmTarget(CheckedFiles, Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Let a block in flight settle, else end at once. Raises: StoppedError."""
-        if not self.control.busy or self.engine is None:
+        if not self.control.busy:
             raise StoppedError(signum)
         self.control.stop(signum)
         self.logger.info("signal %d: no new call; settling what is in flight", signum)
         grace_s = float(self.config.get("stop_grace_s", STOP_GRACE_S))
-        last = threading.Timer(grace_s, os._exit, [128 + signum])
+        last = threading.Timer(grace_s, self._cut_short, [signum, grace_s])
         last.daemon = True
         last.start()
 
-    def _end(self, exit_code: int, message: str) -> None:
-        """Write the report, log it in a line, and close the run in the ledger."""
-        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        if self.engine is None:
-            built = report.build(self.objects)
-            report.save(built, report_dir(self.config, self.name))
-        else:
-            with self.engine.ledger as ledger:
-                self.engine.abandon()
-                letters = ledger.letters.open()
-                reasons = ledger.letters.reasons()
-                adapter = self.engine.adapter
-                run_id = ledger.scope.run_id
-                built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
-                report.save(built, report_dir(self.config, self.name))
-                ledger.end_run(exit_code, built, self.outcomes.rows())
-            self._warn_of_letters(reasons)
-        self.logger.info("%s: %s", self.name, report.summary(built))
+    def _cut_short(self, signum: int, grace_s: float) -> None:
+        """End the process beside calls in flight that are not answered."""
+        try:
+            self._write_state()
+            message = f"stopped by signal {signum}; calls in flight took more than {grace_s:g} s"
+            self._run_end(128 + signum, message).cut_short(self.engine)
+        finally:
+            os._exit(128 + signum)
 
-    def _warn_of_letters(self, reasons: Sequence[Reason]) -> None:
-        """Say how many dead letters the run opened, and why."""
-        if reasons:
-            self.logger.warning(
-                "%d dead letters were opened: %s. `%s dead-letters list` says what to do.",
-                sum(reason.letters for reason in reasons),
-                ", ".join(map(str, reasons)),
-                self.name,
-            )
+    def _end(self, exit_code: int, message: str) -> None:
+        """Close the run; a signal meanwhile lets it finish."""
+        self.control.busy = True
+        self._run_end(exit_code, message).close(self.engine)
+
+    def _run_end(self, exit_code: int, message: str) -> RunEnd:
+        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
+        return RunEnd(report, report_dir(self.config, self.name), self.objects)
