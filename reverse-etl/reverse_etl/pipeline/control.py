@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -95,8 +95,11 @@ class RunControl:
                 raise
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self, is_settled: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold a signal back until the block in flight has settled.
+
+        If `is_settled` says then that nothing of the block is left, a signal is held back further:
+        the next check finds it.
 
         Raises: StoppedError, GuardError at the end.
         """
@@ -105,4 +108,5 @@ class RunControl:
             yield
         finally:
             self.busy = False
-        self.check()
+        if self.tripped is not None or not is_settled():
+            self.check()

@@ -132,6 +132,11 @@ class Outcomes:
         """How many writes were rejected."""
         return sum(count.of("rejected") for count in self.objects.values())
 
+    @property
+    def not_attempted(self) -> int:
+        """How many writes were not attempted."""
+        return sum(count.of("not_attempted") for count in self.objects.values())
+
     def never(self, object_name: str, outcome: str, number: int) -> None:
         """Writes that are planned and settled at once, since nothing can be tried."""
         self.of(object_name).planned(number)

@@ -33,23 +33,19 @@ from reverse_etl.errors import (
     ReverseEtlError,
     StoppedError,
 )
-from reverse_etl.ledger import Ledger, Scope
-from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.singer.account import open_adapter, open_engine
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.settings import (
-    engine_settings,
-    ledger_url,
     report_dir,
-    with_other_names,
 )
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
@@ -180,24 +176,9 @@ class CrmTarget(CheckedFiles, Target):
 
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
-        functions = self.mapping.functions()
-        adapter = self.build_adapter()
-        adapter.objects = complete_specs(
-            adapter.objects, adapter.default_object, self.rules, self.mapping.file
-        )
-        limit = self.config.get("max_api_calls")
-        adapter.calls.limit = int(limit) if limit else None
-        adapter.calls.check = self.control.check_signal
+        adapter = open_adapter(self)
         self._account = adapter.account()
-        database = Ledger.open(ledger_url(self.config, self.name))
-        ledger = Ledger(database, Scope(self.crm, self._account.id))
-        ledger.begin_run()
-        settings = engine_settings(
-            with_other_names(self.config, shipped_settings(self.shipped_mapping())),
-            self.default_concurrency,
-            self.regress_setting,
-        )
-        return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
+        return open_engine(self, adapter, self._account)
 
     # Streams
 
@@ -228,6 +209,8 @@ class CrmTarget(CheckedFiles, Target):
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
         """A block through the stages; a signal meanwhile waits for its end.
 
+        If nothing of the block is left then, its STATE goes out before the run ends.
+
         Raises: FatalError, StoppedError.
         """
         if self.engine is None:  # the budget was spent before the account could be opened
@@ -235,7 +218,12 @@ class CrmTarget(CheckedFiles, Target):
                 if rule.stream == stream:
                     self.outcomes.never(rule.object, "not_attempted", len(records))
             return
-        with self.control.working():
+        missed, attaches = self.outcomes.not_attempted, self.engine.settings.attach
+
+        def is_settled() -> bool:
+            return self.outcomes.not_attempted == missed and not attaches
+
+        with self.control.working(is_settled):
             self.engine.run_block(stream, records)
 
     # Messages
