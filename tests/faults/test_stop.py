@@ -100,9 +100,7 @@ def test_while_it_signs_in(box: Box, crm: Crm, tmp_path: Path) -> None:
 
 
 def test_while_a_call_is_not_answered(box: Box, tmp_path: Path) -> None:
-    box.fault(
-        HUBSPOT, "slow", match=HUBSPOT.person_writes, after=1, args={"delay_ms": 6000}
-    )
+    box.fault(HUBSPOT, "slow", match=HUBSPOT.person_writes, after=1, args={"delay_ms": 6000})
     began = time.monotonic()
     assert stopped(box, HUBSPOT, tmp_path, "slow", stop_grace_s=1) == ["first"]
     assert time.monotonic() - began < 30

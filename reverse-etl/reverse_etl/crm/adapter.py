@@ -135,6 +135,17 @@ class OptionAdapter(Protocol):
         ...
 
 
+class ListAdapter(Protocol):
+    """A CRM whose records can be listed."""
+
+    def keys(self, object_name: str, key_field: str) -> Iterator[tuple[str, str]]:
+        """The key and the CRM id of every record that has a key; the object has been described.
+
+        Raises: CrmError.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Currencies:
     """The currencies of an account, by ISO 4217 code."""
@@ -219,6 +230,8 @@ class Adapter(Protocol):
     """Merges two records that a lost response left behind."""
     choosing: OptionAdapter | None = None
     """Adds options to choice fields; needed where `add_options` is on."""
+    listing: ListAdapter | None = None
+    """Lists records; needed by `ledger verify`."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

@@ -113,6 +113,8 @@ class Outcomes:
     created_fields: dict[str, list[str]] = field(default_factory=dict)
     """Names of fields that were created in the CRM, by object."""
     _received: Counter[str] = field(default_factory=Counter)
+    activated: Counter[str] = field(default_factory=Counter)
+    """ACTIVATE_VERSION messages, by stream."""
 
     def received(self, stream: str) -> None:
         """A record of a stream came in."""

@@ -26,6 +26,8 @@ LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
 NUL = "\0"
 """What neither a CRM's field nor PostgreSQL's text can hold."""
+DELETED_AT = "_sdc_deleted_at"
+"""When a row was deleted at the source, as taps that read a database's log say it."""
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps the `time_extracted` of a RECORD."""
 
@@ -82,22 +84,26 @@ class Receiver:
         return cls(stream, tuple(key_properties), validate)
 
     def receive(self, raw: Sequence[Mapping[str, Any]]) -> Received:
-        """The valid records of a block, and the rejections of the others."""
+        """The valid records of a block, and the outcomes of the others."""
         received = Received([], [])
         for record in raw:
             values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
             observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
             source = SourceRecord(self.stream, self.key(values), values, observed_us)
-            error = self.error_of(values)
-            if error is None:
-                received.records.append(source)
-            else:
+            is_deleted = values.get(DELETED_AT) is not None
+            # Of a deleted row some taps give no more than its key, which the schema may not allow.
+            error = self.key_error(values) or (None if is_deleted else self.error_of(values))
+            if error is not None:
                 outcome = Outcome("rejected", source, error=error, stage="receive")
-                received.rejected.append(outcome)
+                received.ended.append(outcome)
+            elif is_deleted:
+                received.ended.append(Outcome("deleted_in_source", source))
+            else:
+                received.records.append(source)
         return received
 
-    def error_of(self, values: Mapping[str, Any]) -> RowError | None:
-        """Why a record is not valid, naming the property and never its value."""
+    def key_error(self, values: Mapping[str, Any]) -> RowError | None:
+        """Why a record's primary key is not valid."""
         key = [values.get(name) for name in self.key_properties]
         if len("/".join(map(str, key))) > LONGEST_KEY:
             return RowError(
@@ -116,6 +122,10 @@ class Receiver:
                 return RowError(
                     "invalid_record", f"primary key {name} is empty", "fix the record at the source"
                 )
+        return None
+
+    def error_of(self, values: Mapping[str, Any]) -> RowError | None:
+        """Why a record violates the schema, naming the property and never its value."""
         try:
             self.validate(values)
         except fastjsonschema.JsonSchemaValueException as error:
