@@ -64,8 +64,11 @@ def test_while_it_waits_to_send_a_write_again(box: Box, crm: Crm, tmp_path: Path
     assert len(box.people(crm)) == 8
 
 
-SET_UPS = {HUBSPOT: "/properties/", PIPEDRIVE: "POST /pipedrive/api/v2/personFields"}
-LOOK_UPS = {
+SET_UPS: dict[Crm, str] = {
+    HUBSPOT: "/properties/",
+    PIPEDRIVE: "POST /pipedrive/api/v2/personFields",
+}
+LOOK_UPS: dict[Crm, str] = {
     HUBSPOT: "contacts/batch/read",
     PIPEDRIVE: "GET /pipedrive/api/v2/persons",
     SALESFORCE: "/composite",
@@ -91,7 +94,7 @@ def test_while_it_looks_records_up(box: Box, crm: Crm, tmp_path: Path) -> None:
 @each_crm
 def test_while_it_signs_in(box: Box, crm: Crm, tmp_path: Path) -> None:
     _, credentials = next(iter(crm.sign_ins().items()))
-    config = {
+    config: dict[str, Any] = {
         name: value.format(url=box.url) if isinstance(value, str) else value
         for name, value in {**crm.no_credentials, **credentials}.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,10 @@ def note_of_pipedrive(box: Box, note: dict[str, Any]) -> None:
     box.call("POST", "/pipedrive/api/v1/notes", body, PIPEDRIVE.headers())
 
 
-NOTES = {HUBSPOT: note_of_hubspot, PIPEDRIVE: note_of_pipedrive}
+NOTES: dict[Crm, Callable[[Box, dict[str, Any]], None]] = {
+    HUBSPOT: note_of_hubspot,
+    PIPEDRIVE: note_of_pipedrive,
+}
 
 
 @pytest.mark.parametrize("crm", NOTES, ids=str)

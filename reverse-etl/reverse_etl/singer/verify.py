@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from reverse_etl.crm.adapter import Adapter, ListAdapter
 from reverse_etl.errors import CrmError, NoSuchObjectError
@@ -28,7 +29,7 @@ class Repeated:
         ids = ", ".join(self.crm_ids)
         return f"{self.object}  {self.key}: {len(self.crm_ids)} records: {ids}"
 
-    def report(self) -> dict[str, object]:
+    def report(self) -> dict[str, Any]:
         """It as JSON has it."""
         return asdict(self)
 
