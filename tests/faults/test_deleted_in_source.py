@@ -70,7 +70,7 @@ def test_what_waits_of_a_deleted_row_waits_no_longer(box: Box, tmp_path: Path) -
     assert box.objects(SALESFORCE, "Opportunity") == []
 
 
-def test_activate_version_is_counted_and_said_once(
+def test_activate_version_is_counted_and_logged_once(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     version = {"type": "ACTIVATE_VERSION", "stream": "users", "version": 1}

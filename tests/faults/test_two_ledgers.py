@@ -78,7 +78,7 @@ NOTES: dict[Crm, Callable[[Box, dict[str, Any]], None]] = {
 
 
 @pytest.mark.parametrize("crm", NOTES, ids=str)
-def test_a_note_that_is_there_twice_is_known_by_its_marker(
+def test_a_note_that_exists_twice_is_known_by_its_marker(
     box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deliver(box, crm, extract(box, tmp_path, streams=("users", "deliverables")), tmp_path)

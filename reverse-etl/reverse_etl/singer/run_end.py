@@ -30,7 +30,7 @@ class RunEnd:
     def close(self, engine: Engine | None) -> None:
         """Write what the run did; `engine` is None if the account was never opened.
 
-        A ledger that cannot be used any more does not keep the report from being written.
+        The report is written even if the ledger can no longer be used.
 
         Raises: SettingError; LedgerError, which makes a run that went well one that failed.
         """

@@ -30,7 +30,7 @@ class Repeated:
         return f"{self.object}  {self.key}: {len(self.crm_ids)} records: {ids}"
 
     def report(self) -> dict[str, Any]:
-        """It as JSON has it."""
+        """The key as a JSON object."""
         return asdict(self)
 
 
