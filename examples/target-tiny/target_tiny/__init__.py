@@ -142,8 +142,7 @@ class TargetTiny(etl.CrmTarget):
         """Tiny behind these settings."""
         headers = {"Authorization": f"Bearer {self.config['token']}"}
         url = etl.checked_url(str(self.config["api_url"]), "api_url")
-        http = etl.CrmHttp(url, "Tiny", headers=lambda: headers, sleep=self.control.sleep)
-        return TinyAdapter(http)
+        return TinyAdapter(etl.CrmHttp(url, "Tiny", lambda: headers, sleep=self.control.sleep))
 
 
 def main() -> int:

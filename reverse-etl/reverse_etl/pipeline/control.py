@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 
 from reverse_etl.errors import BudgetSpentError, GuardError, StoppedError
 
@@ -51,12 +52,14 @@ class RunControl:
     def wait(self, seconds: float) -> None:
         """Sleep, but wake up soon after the run is asked to stop.
 
-        It sleeps in slices: a signal that arrives while its own thread enters or leaves
-        `Event.wait` would wait for ever for the lock that this thread holds.
+        It sleeps in slices: the lock of an event that is waited for is held for moments, and a
+        signal's handler that needs it in that very thread would never get it.
         """
-        while seconds > 0 and not self.stopping.is_set():
-            time.sleep(min(seconds, SLICE_S))
-            seconds -= SLICE_S
+        slices = ceil(seconds / SLICE_S)
+        for _ in range(slices):
+            if self.stopping.is_set():
+                return
+            time.sleep(seconds / slices)
 
     def sleep(self, seconds: float) -> None:
         """Sleep before another call to the CRM. Raises: StoppedError, as soon as it is asked to."""

@@ -1,42 +1,45 @@
-"""Opening the account behind a target's credentials: for a run, or just to look into the CRM."""
+"""What a target needs to open the account behind its credentials."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.crm.adapter import Adapter
 from reverse_etl.ledger import Ledger, Scope
-from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
-from reverse_etl.pipeline.engine import Engine
-from reverse_etl.singer.settings import engine_settings, ledger_url, with_other_names
+from reverse_etl.mapping.objects_file import ObjectsFile, complete_specs, shipped_settings
+from reverse_etl.mapping.rules import Rule
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.singer.settings import engine_settings, with_other_names
 
-if TYPE_CHECKING:
-    from reverse_etl.singer.target import CrmTarget
 
-
-def open_adapter(target: CrmTarget) -> Adapter:
-    """The adapter, with the specs of all mapped objects. Raises: SettingError, MappingError."""
-    adapter = target.build_adapter()
-    adapter.objects = complete_specs(
-        adapter.objects, adapter.default_object, target.rules, target.mapping.file
-    )
-    limit = target.config.get("max_api_calls")
+def prepared(
+    adapter: Adapter,
+    rules: Sequence[Rule],
+    file: ObjectsFile,
+    config: Mapping[str, Any],
+    control: RunControl,
+) -> Adapter:
+    """An adapter that knows all mapped objects, and the run's limits. Raises: MappingError."""
+    adapter.objects = complete_specs(adapter.objects, adapter.default_object, rules, file)
+    limit = config.get("max_api_calls")
     adapter.calls.limit = int(limit) if limit else None
-    adapter.calls.check = target.control.check_signal
+    adapter.calls.check = control.check_signal
     return adapter
 
 
-def open_engine(target: CrmTarget, adapter: Adapter, account: Account) -> Engine:
-    """The engine of a run, whose row is in the ledger then. Raises: FatalError."""
-    functions = target.mapping.functions()
-    database = Ledger.open(ledger_url(target.config, target.name))
-    ledger = Ledger(database, Scope(target.crm, account.id))
+def open_ledger(url: str, scope: Scope) -> Ledger:
+    """The ledger of an account, in which a run has begun. Raises: LedgerError."""
+    ledger = Ledger(Ledger.open(url), scope)
     ledger.begin_run()
-    settings = engine_settings(
-        with_other_names(target.config, shipped_settings(target.shipped_mapping())),
-        target.default_concurrency,
-        target.regress_setting,
-    )
-    return Engine(
-        adapter, ledger, target.rules, functions, settings, target.outcomes, target.control
-    )
+    return ledger
+
+
+def run_settings(
+    config: Mapping[str, Any], shipped_mapping: Path, concurrency: int, regress_setting: str
+) -> EngineSettings:
+    """What the settings say to the engine. Raises: SettingError, MappingError."""
+    named = with_other_names(config, shipped_settings(shipped_mapping))
+    return engine_settings(named, concurrency, regress_setting)

@@ -27,26 +27,20 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
-from reverse_etl.errors import (
-    BudgetSpentError,
-    FatalError,
-    ReverseEtlError,
-    StoppedError,
-)
+from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
+from reverse_etl.ledger import Scope
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.singer.account import open_adapter, open_engine
+from reverse_etl.singer.account import open_ledger, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.settings import (
-    report_dir,
-)
+from reverse_etl.singer.settings import ledger_url, report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
@@ -174,11 +168,21 @@ class CrmTarget(CheckedFiles, Target):
         finally:
             self._end(exit_code, message)
 
+    def open_adapter(self) -> Adapter:
+        """The adapter, which knows all mapped objects. Raises: SettingError, MappingError."""
+        adapter = self.build_adapter()
+        return prepared(adapter, self.rules, self.mapping.file, self.config, self.control)
+
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
-        adapter = open_adapter(self)
+        functions = self.mapping.functions()
+        adapter = self.open_adapter()
         self._account = adapter.account()
-        return open_engine(self, adapter, self._account)
+        scope = Scope(self.crm, self._account.id)
+        ledger = open_ledger(ledger_url(self.config, self.name), scope)
+        shipped, concurrency = self.shipped_mapping(), self.default_concurrency
+        settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
+        return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
 
     # Streams
 

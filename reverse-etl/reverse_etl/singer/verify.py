@@ -13,7 +13,6 @@ from typing import Any
 from reverse_etl.crm.adapter import Adapter, ListAdapter
 from reverse_etl.errors import CrmError, NoSuchObjectError
 from reverse_etl.mapping.rules import Rule
-from reverse_etl.singer.account import open_adapter
 from reverse_etl.singer.target import CrmTarget
 
 
@@ -36,7 +35,7 @@ class Repeated:
 
 def repeated_keys(target: CrmTarget) -> list[Repeated]:
     """Every key of a mapped object that is on more than one record. Raises: FatalError."""
-    adapter = open_adapter(target)
+    adapter = target.open_adapter()
     listing = adapter.listing
     if listing is None:
         raise CrmError(f"{target.name} cannot list records.", "Look for duplicates in the CRM.")
