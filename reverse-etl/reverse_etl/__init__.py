@@ -40,6 +40,7 @@ from reverse_etl.errors import (
     RowError,
     SettingError,
     StoppedError,
+    TakenError,
 )
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
@@ -48,7 +49,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, hash_value, key_of, plain_number
 
 __all__ = [
     "COMMON",
@@ -97,12 +98,14 @@ __all__ = [
     "Rule",
     "SettingError",
     "StoppedError",
+    "TakenError",
     "Upload",
     "Value",
     "WantedLink",
     "Write",
     "canonical",
     "checked_url",
+    "hash_value",
     "key_of",
     "main",
     "nearest",

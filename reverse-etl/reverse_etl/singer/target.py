@@ -22,6 +22,7 @@ from types import FrameType
 from typing import IO, Any, ClassVar
 
 from singer_kit.plugin import CheckedFiles
+from singer_kit.secrets import environment_secret
 from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
@@ -83,10 +84,10 @@ class CrmTarget(CheckedFiles, Target):
     # Settings
 
     def setting(self, name: str) -> Any:
-        """A setting, or the environment variable that the source's guide names for it."""
+        """A setting, or the variable that the source's guide names. Raises: SettingError."""
         value = self.config.get(name)
         if value in (None, "") and name in self.secret_env:
-            value = os.environ.get(self.secret_env[name])
+            value = environment_secret(self.secret_env[name])
         return value
 
     @classmethod
@@ -255,9 +256,7 @@ class CrmTarget(CheckedFiles, Target):
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         # It says that all rows of older versions are gone from the source; the CRM keeps them.
         if not self.outcomes.activated:
-            self.logger.info(
-                "ACTIVATE_VERSION changes nothing in the CRM; the report counts these messages"
-            )
+            self.logger.info("ACTIVATE_VERSION changes nothing in the CRM; the report counts it")
         self.outcomes.activated[str(message_dict.get("stream"))] += 1
 
     def _release_states(self) -> None:
