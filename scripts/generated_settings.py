@@ -31,6 +31,7 @@ ENV_ALIASES = {
 COMMANDS = {
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
+    "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
 }
 TAP_COMMANDS = {

@@ -157,7 +157,7 @@ def deliver(
 
 def check_ledger(path: Path) -> None:
     """Assert that no CRM record is under two keys."""
-    if not path.exists():
+    if not path.is_file():
         return
     query = (
         "SELECT account, object, crm_id FROM entry WHERE state = 'settled' "

@@ -13,12 +13,22 @@ from reverse_etl.values import Value
 WriteKind = Literal["create", "update"]
 KINDS: tuple[WriteKind, ...] = ("create", "update")
 Skip = Literal[
-    "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm", "gone"
+    "filtered",
+    "mode",
+    "collapsed",
+    "superseded",
+    "erased",
+    "no_object",
+    "kept_by_crm",
+    "gone",
+    "deleted_in_source",
 ]
 SKIPS: tuple[Skip, ...] = (
     "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm",
-    "gone",
+    "gone", "deleted_in_source",
 )  # fmt: skip
+LEFT: tuple[Skip, ...] = ("filtered", "deleted_in_source")
+"""Skips of records that are no longer wanted: what was put off of them ends."""
 OutcomeName = (
     Literal["created", "updated", "unchanged", "waiting", "rejected", "not_attempted"] | Skip
 )
@@ -180,8 +190,9 @@ class Received:
     """A block of a stream after validation."""
 
     records: list[SourceRecord]
-    rejected: list[Outcome]
-    """Invalid records; each counts once for every rule of the stream."""
+    ended: list[Outcome]
+    """Records that are invalid, or deleted at the source; each counts once for every rule of the
+    stream."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from singer_kit.private_files import make_private, make_private_folder
 
 BACKENDS = ("sqlite", "postgresql")
 LOCK_WAIT_S = 60
+URI_SCHEME = "file:"
+"""Before the path, where the URL gives SQLite options: `sqlite:///file:PATH?mode=ro&uri=true`."""
 URL_HINT = "Use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
 
 
@@ -67,14 +69,22 @@ def checked_database_url(url: str, setting: str, error: type[FatalError]) -> URL
     backend = parsed.get_backend_name()
     if backend not in BACKENDS:
         raise error(f"{setting} cannot be a {backend} database.", URL_HINT)
+    if backend == "sqlite" and is_in_memory(parsed):
+        raise error(f"{setting} names no file: all would be forgotten when the run ends.", URL_HINT)
     return parsed
 
 
+def is_in_memory(url: URL) -> bool:
+    """Returns True if a SQLite database has no file, and ends with the process."""
+    name = (url.database or "").removeprefix(URI_SCHEME)
+    return name in ("", ":memory:") or url.query.get("mode") == "memory"
+
+
 def create_sqlite_file(url: URL, *, create_folder: bool) -> None:
-    """Create the file of a SQLite URL, where it has one. Raises: OSError."""
-    if not url.database or url.database == ":memory:":
+    """Create the file of a SQLite URL, unless it is opened to be read. Raises: OSError."""
+    path = Path(str(url.database).removeprefix(URI_SCHEME))
+    if url.query.get("mode") in ("ro", "rw"):
         return
-    path = Path(url.database)
     if create_folder:
         make_private_folder(path.parent)
     make_private(path)

@@ -20,6 +20,7 @@ from target_hubspot.files import Files
 from target_hubspot.find import Finder
 from target_hubspot.keyless import MARKER, Keyless
 from target_hubspot.link_types import LinkTypes
+from target_hubspot.listing import Listing
 from target_hubspot.money import Money
 from target_hubspot.object_types import ObjectTypes
 from target_hubspot.objects import ANY_OBJECT, OBJECTS
@@ -58,6 +59,7 @@ class HubSpotAdapter(Adapter):
             self.api, self.finder, self.associations, self.links, lambda: self.objects
         )
 
+        self.listing = Listing(self.api, self.keyless)
         self.files = Files(self.api, self.finder, namespace)
         self.owning = Owners(self.api)
         self.choosing = Options(self.api, self.fields)

@@ -53,9 +53,10 @@ class Keyless:
 
     def holds(self, object_name: str) -> bool:
         """Returns True if an object has no key field."""
-        return bool(self._body_field(object_name))
+        return bool(self.body_field(object_name))
 
-    def _body_field(self, object_name: str) -> str:
+    def body_field(self, object_name: str) -> str:
+        """The text whose last line is the marker; empty if an object has a key field."""
         spec = self.specs().get(object_name)
         return spec.marker_in if spec else ""
 
@@ -96,7 +97,7 @@ class Keyless:
             for record_id, parent_id in self.associations.of(parent, object_name, list(ids)):
                 owned.setdefault(record_id, {})[field] = parent_id
 
-        body, shown_by_us = self._body_field(object_name), self.fields()
+        body, shown_by_us = self.body_field(object_name), self.fields()
         properties = [body, *(name for name in names if name not in {body, *shown_by_us})]
         wanted = {lookup.key for lookup in lookups}
         hits: dict[str, list[Hit]] = {}
@@ -112,7 +113,7 @@ class Keyless:
     def read(self, object_name: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
         """Records by id; ids that do not exist are left out. Raises: CrmError."""
         hits = {}
-        body = self._body_field(object_name)
+        body = self.body_field(object_name)
         for record in self.finder.records(Purpose(object_name, "read"), ids, names):
             shown = shown_properties(record, body)
             record_id = str(record["id"])
@@ -135,7 +136,7 @@ class Keyless:
         answer = self.api.post(path, purpose, {"inputs": inputs}, repeatable=not creating)
         if not answer.ok:
             raise rejected(answer)
-        shown = with_markers(answer, self._body_field(object_name))
+        shown = with_markers(answer, self.body_field(object_name))
         results = results_of(shown, writes, MARKER)
         if creating and any(result.again for result in results):
             raise AmbiguousAnswerError("HubSpot's answer does not name each of the new records")
@@ -158,7 +159,7 @@ class Keyless:
     def _stored(self, object_name: str, write: Write) -> dict[str, str]:
         """A record's properties as HubSpot stores them, the body with its marker."""
         properties, ours = properties_of(write), self.fields()
-        body = self._body_field(object_name)
+        body = self.body_field(object_name)
         stored = {name: value for name, value in properties.items() if name not in ours}
         if body in properties or write.kind == "create":
             stored[body] = note_html(properties.get(body, ""), write.key)

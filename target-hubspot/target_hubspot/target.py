@@ -111,7 +111,7 @@ class TargetHubSpot(CrmTarget):
                 "or set client_id, client_secret and refresh_token.",
             )
         form = {"grant_type": "refresh_token", **credentials}
-        return OAuth("HubSpot", token_url, lambda: form, HINT)
+        return OAuth("HubSpot", token_url, lambda: form, HINT, sleep=self.control.sleep)
 
     def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
         pace, fixed_token = Pace(), self.setting("access_token")
@@ -129,6 +129,7 @@ class TargetHubSpot(CrmTarget):
             meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
+            sleep=self.control.sleep,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
 

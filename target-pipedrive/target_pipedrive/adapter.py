@@ -39,7 +39,7 @@ class PipedriveAdapter(Adapter):
 
         self.fields = Fields(self.api, self._spec)
         self.pipelines = Pipelines(self.api, pipeline, tuple(stage_ids))
-        self.finder = Finder(self.api, self.fields)
+        self.listing = self.finder = Finder(self.api, self.fields)
         self.money = Money(self.api)
         self.writer = Writer(self.api, self.finder, self.money)
 

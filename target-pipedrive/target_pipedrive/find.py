@@ -203,6 +203,19 @@ class Finder:
         found = self.api.get("/api/v2/itemSearch/field", search.purpose, params | {"term": term})
         return list(found.get("data") or ())
 
+    def keys(self, object_name: str, key_field: str) -> Iterator[tuple[str, str]]:
+        """The key and the id of every record that has a key. Raises: CrmError."""
+        for path in ENDPOINTS[object_name].listings:
+            records = self.api.pages(path, Purpose(object_name, "find"))
+            for record in self._in_common_form(object_name, records):
+                value = (
+                    record.get(MARKER)
+                    if key_field == MARKER
+                    else self.fields.value(object_name, record, key_field)
+                )
+                if value not in (None, ""):
+                    yield str(value), str(record["id"])
+
     def read(self, object_name: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
         """Records by id; ids that do not exist are left out. Raises: CrmError."""
         records = self.by_ids(object_name, Purpose(object_name, "read"), ids)

@@ -126,7 +126,8 @@ class TargetPipedrive(CrmTarget):
         token_url = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         basic = (client_id, client_secret)
-        return OAuth("Pipedrive", token_url, lambda: form, HINT, basic=basic)
+        sleep = self.control.sleep
+        return OAuth("Pipedrive", token_url, lambda: form, HINT, basic=basic, sleep=sleep)
 
     def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
         """Raises: CrmError."""
@@ -150,6 +151,7 @@ class TargetPipedrive(CrmTarget):
             cost=tokens,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
+            sleep=self.control.sleep,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
 

@@ -73,7 +73,7 @@ class SalesforceAdapter(Adapter):
         permissions = Permissions(api, self.identity.user_id, namespace)
         self.provisioner = Provisioner(soap, permissions)
         snapshots = Snapshots(jobs, http.monotonic)
-        self.finder = Finder(soql, self.fields, snapshots, bulk_threshold)
+        self.listing = self.finder = Finder(soql, self.fields, snapshots, bulk_threshold)
         self.writer = Writer(api, self.fields, allow_duplicates)
         self.roles = ContactRoles(soql)
 

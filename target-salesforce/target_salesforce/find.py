@@ -96,6 +96,12 @@ class Finder:
             for cells in snapshot.rows(name, values):
                 yield self.fields.from_cells(search.object_name, cells)
 
+    def keys(self, object_name: str, key_field: str) -> Iterator[tuple[str, str]]:
+        """The key and the id of every record that has a key. Raises: CrmError."""
+        query = select([key_field], object_name, [f"{key_field} != null"])
+        for row in self.soql.rows([query], Purpose(object_name, "find")):
+            yield str(row[key_field]), str(row["Id"])
+
     def read(self, object_name: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Hit]:
         """Records by id; ids that do not exist are left out. Raises: CrmError."""
         by_id = [

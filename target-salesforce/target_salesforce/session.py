@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -82,12 +82,18 @@ class Session:
         return str(self.oauth.answer.get("id", "")) if self.oauth else ""
 
 
-def open_session(credentials: Credentials, login_url: str) -> Session:
+def open_session(
+    credentials: Credentials, login_url: str, sleep: Callable[[float], None] = time.sleep
+) -> Session:
     """The session that the settings allow. Raises: SettingError."""
     audience = audience_of(login_url)
     if grant(credentials, audience) is not None:
         token_url = f"{login_url}{TOKEN_PATH}"
-        oauth = OAuth("Salesforce", token_url, lambda: grant(credentials, audience) or {}, HINT)
+
+        def form() -> Mapping[str, str]:
+            return grant(credentials, audience) or {}
+
+        oauth = OAuth("Salesforce", token_url, form, HINT, sleep=sleep)
         return Session(oauth, credentials.instance_url)
 
     if not credentials.access_token:

@@ -124,7 +124,7 @@ class TargetSalesforce(CrmTarget):
         """Salesforce as these settings reach it. Raises: SettingError."""
         login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
         credentials = self._credentials()
-        session = open_session(credentials, login_url)
+        session = open_session(credentials, login_url, self.control.sleep)
         return SalesforceAdapter(
             self._http(credentials.instance_url or login_url, session),
             session,
@@ -160,6 +160,7 @@ class TargetSalesforce(CrmTarget):
             meaning=meaning,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
+            sleep=self.control.sleep,
             user_agent=f"{self.name}/{self.plugin_version}",
         )
 

@@ -142,7 +142,7 @@ class TargetTiny(etl.CrmTarget):
         """Tiny behind these settings."""
         headers = {"Authorization": f"Bearer {self.config['token']}"}
         url = etl.checked_url(str(self.config["api_url"]), "api_url")
-        return TinyAdapter(etl.CrmHttp(url, "Tiny", headers=lambda: headers))
+        return TinyAdapter(etl.CrmHttp(url, "Tiny", lambda: headers, sleep=self.control.sleep))
 
 
 def main() -> int:

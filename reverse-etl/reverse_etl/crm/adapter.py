@@ -83,6 +83,8 @@ class CallCount:
     by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
     limit: int | None = None
     """Calls that the user allows for a run."""
+    check: Callable[[], None] = lambda: None
+    """Called before each call. Raises: StoppedError once the run has to end."""
     cost: int = 0
     """What the calls cost in the CRM's own unit, where it has one."""
 
@@ -92,7 +94,11 @@ class CallCount:
         return sum(self.by_purpose.values())
 
     def add(self, object_name: str, purpose: str) -> None:
-        """Count one call. Raises: BudgetSpentError instead of one beyond the limit."""
+        """Count one call.
+
+        Raises: BudgetSpentError instead of one beyond the limit, StoppedError after a signal.
+        """
+        self.check()
         if self.limit is not None and self.total >= self.limit:
             raise BudgetSpentError(
                 f"The {self.limit} calls of max_api_calls are used up.", "Run again, or raise it."
@@ -126,6 +132,17 @@ class OptionAdapter(Protocol):
 
     def add_options(self, object_name: str, field_name: str, options: Sequence[str]) -> FieldInfo:
         """Add options that a field lacks; returns the field as it is then. Raises: CrmError."""
+        ...
+
+
+class ListAdapter(Protocol):
+    """A CRM whose records can be listed."""
+
+    def keys(self, object_name: str, key_field: str) -> Iterator[tuple[str, str]]:
+        """The key and the CRM id of every record that has a key; the object has been described.
+
+        Raises: CrmError.
+        """
         ...
 
 
@@ -213,6 +230,8 @@ class Adapter(Protocol):
     """Merges two records that a lost response left behind."""
     choosing: OptionAdapter | None = None
     """Adds options to choice fields; needed where `add_options` is on."""
+    listing: ListAdapter | None = None
+    """Lists records; needed by `ledger verify`."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

@@ -54,7 +54,8 @@ MAX_ATTEMPTS = 7
 UNREACHABLE_ATTEMPTS = 4
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
-LONGEST_RETRY_AFTER_S = 3600.0
+LONGEST_RETRY_AFTER_S = 300.0
+"""What a CRM may ask a run to wait. More than that ends its calls, as a spent budget does."""
 CONNECT_TIMEOUT_S = 10.0
 
 Meaning = Literal["spent", "again", ""]
@@ -85,6 +86,7 @@ class CrmHttp:
     renew: Callable[[], bool] | None = None
     """Gets a new token after a 401; returns False if there is none to get."""
     sleep: Callable[[float], None] = time.sleep
+    """`RunControl.sleep` in a run, so that a signal ends the wait. Raises: StoppedError."""
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
     user_agent: str = "reverse-etl"
@@ -119,7 +121,8 @@ class CrmHttp:
         The body of a success goes into the file `into`, if there is one. An answer whose status is
         in `final` is not retried, whatever its status says.
 
-        Raises: AmbiguousAnswerError (only if not `repeatable`), BudgetSpentError, CrmError.
+        Raises: AmbiguousAnswerError (only if not `repeatable`), BudgetSpentError, StoppedError,
+        CrmError.
         """
         return self._answer(
             Call(method, path, purpose, json, params, repeatable, upload, into, final)
@@ -262,6 +265,7 @@ class CrmHttp:
         with self._lock:
             wait_s = self._not_before - self.monotonic()
         if wait_s > 0:
+            self._check_wait(wait_s)
             self.sleep(wait_s)
 
     def _keep_pace(self, headers: Mapping[str, str]) -> None:
@@ -283,18 +287,25 @@ class CrmHttp:
                 self._not_before = max(self._not_before, self.monotonic() + seconds)
 
     def _wait(self, attempt: int, headers: Mapping[str, str], why: str) -> None:
-        """Wait as long as the CRM asks, else with backoff. Raises: CrmError if that is too long."""
+        """Wait as long as the CRM asks, else with backoff.
+
+        Raises: BudgetSpentError if that is too long, StoppedError after a signal.
+        """
         retry_after = retry_after_s(headers)
         # jitter, so that threads that failed together do not call together again
         backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * (0.5 + self.jitter() / 2)
         wait_s = backoff if retry_after is None else retry_after
-        if wait_s > LONGEST_RETRY_AFTER_S:
-            raise CrmError(
-                f"{self.name} asks for a wait of {wait_s:.0f} s.", "Run again after that time."
-            )
+        self._check_wait(wait_s)
         message = "%s %s; waiting %.1f s (attempt %d of %d)"
         logger.info(message, self.name, why, wait_s, attempt, MAX_ATTEMPTS)
         self.sleep(wait_s)
+
+    def _check_wait(self, seconds: float) -> None:
+        """Raises: BudgetSpentError if a wait is longer than a run should sleep."""
+        if seconds > LONGEST_RETRY_AFTER_S:
+            raise BudgetSpentError(
+                f"{self.name} asks for a wait of {seconds:.0f} s.", "Run again after that time."
+            )
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
         if headers.get("Date"):

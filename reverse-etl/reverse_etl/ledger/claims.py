@@ -21,7 +21,6 @@ from singer_kit.times import utc_text
 from sqlalchemy import delete, select, update
 
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger.database import write_errors
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import ClaimRow
 
@@ -96,7 +95,7 @@ class Claims:
             where=(ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner),
         )
         taken: set[str] = set()
-        with write_errors(), self.rows.engine.begin() as connection:
+        with self.rows.engine.begin() as connection:
             connection.execute(statement, claims)
             for part in parts(wanted):
                 mine = (*self._of(object_name), ClaimRow.owner == self.owner)
@@ -107,7 +106,7 @@ class Claims:
 
     def _bury(self, object_name: str, keys: Sequence[str]) -> bool:
         """End the claims on these keys whose owners are dead; returns True if there were any."""
-        with write_errors(), self.rows.engine.begin() as connection:
+        with self.rows.engine.begin() as connection:
             owners: set[str] = set()
             for part in parts(keys):
                 holding = select(ClaimRow.owner).where(
@@ -124,7 +123,7 @@ class Claims:
         released = list(keys)
         if not released or not self._held:
             return
-        with write_errors(), self.rows.engine.begin() as connection:
+        with self.rows.engine.begin() as connection:
             for part in parts(released):
                 mine = (*self._of(object_name), ClaimRow.owner == self.owner)
                 connection.execute(delete(ClaimRow).where(*mine, ClaimRow.key.in_(part)))
@@ -137,7 +136,7 @@ class Claims:
             .where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= self.rows.now())
             .limit(1)
         )
-        with write_errors(), self.rows.engine.connect() as connection:
+        with self.rows.engine.connect() as connection:
             owner = connection.scalar(query)
         return owner is not None and not is_gone(owner)
 
@@ -146,7 +145,7 @@ class Claims:
         self._ended.set()
         if self._renewing is not None:
             self._renewing.join()
-            with write_errors(), self.rows.engine.begin() as connection:
+            with self.rows.engine.begin() as connection:
                 connection.execute(delete(ClaimRow).where(ClaimRow.owner == self.owner))
 
     def _of(self, object_name: str) -> tuple[Any, ...]:
@@ -160,7 +159,7 @@ class Claims:
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
             # A renewal that fails is not the end: the next comes before the lease ends.
-            with suppress(LedgerError), write_errors(), self.rows.engine.begin() as connection:
+            with suppress(LedgerError), self.rows.engine.begin() as connection:
                 until = utc_text(self.rows.clock() + timedelta(seconds=LEASE_S))
                 connection.execute(
                     update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until)

@@ -1,14 +1,16 @@
-"""Opening the ledger's database and bringing its schema to the present version."""
+"""Opening the ledger's database and bringing its schema to the present version.
+
+Whatever a database says no to, at any statement of a run, is a `LedgerError` with the way out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from singer_kit.database import database_errors, exclusive, open_engine
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, event, inspect, select
+from sqlalchemy.engine import ExceptionContext
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.tables import Base, EntryRow
@@ -21,14 +23,30 @@ SCHEMA_VERSION = "0008"
 VERSION = Table("ledger_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """Alembic's table of the version."""
 JSON_ENCODER = msgspec.json.Encoder(decimal_format="number")
+HINT = "Check ledger_url, and that the database can be reached and written; then run again."
+DAMAGED_HINT = (
+    "Restore a copy of it, or move it away: the next run finds the records in the CRM by their "
+    "keys and creates none twice."
+)
+CAUSES = {
+    "SQLITE_NOTADB": ("is not a SQLite database", DAMAGED_HINT),
+    "SQLITE_CORRUPT": ("is damaged", DAMAGED_HINT),
+    "SQLITE_FULL": ("cannot grow: the disk is full", "Make room on the disk, then run again."),
+    "SQLITE_READONLY": ("is read-only", "Let this user write the file and its folder."),
+    "SQLITE_CANTOPEN": ("is not a file that can be opened", HINT),
+}
+"""What is wrong with the ledger, and the way out, by SQLite's primary result codes.
+
+Source: sqlite.org, Result and Error Codes, read 2026-11-29.
+"""
 
 
 def open_database(url: str) -> Engine:
     """The ledger's engine, its tables migrated; close it with `dispose()`. Raises: LedgerError."""
     engine = open_engine(url, "ledger_url", error=LedgerError, json_serializer=to_json)
-    hint = "Check ledger_url, and that the database can be reached and written."
+    event.listen(engine, "handle_error", raise_ledger_error)
     try:
-        with database_errors("The ledger cannot be opened", hint, LedgerError):
+        with database_errors("The ledger cannot be opened", HINT, LedgerError):
             migrate(engine)
     except LedgerError:
         engine.dispose()
@@ -65,22 +83,35 @@ def create_tables(connection: Connection) -> None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations that a ledger lacks."""
+    """Run the migrations that a ledger lacks. Raises: LedgerError if it is newer."""
     from alembic import command  # half a second of imports that most runs do not need
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:  # Alembic knows no such version
+        raise LedgerError(
+            "The ledger was written by a newer version of this target.",
+            "Upgrade the target, or set ledger_url to another database.",
+        ) from None
 
 
-@contextmanager
-def write_errors() -> Iterator[None]:
-    """Turns a failed transaction into one line. Raises: LedgerError."""
-    hint = "Run again: what is unsettled is sent again."
-    with database_errors("The ledger could not be written", hint, LedgerError):
-        yield
+def raise_ledger_error(context: ExceptionContext) -> None:
+    """Turns what a database says no to into one line.
+
+    The driver's own text stays out: it may quote values and the URL. Raises: LedgerError.
+    """
+    cause = context.original_exception
+    if not isinstance(cause, Exception) or context.is_pre_ping:
+        return  # a signal; or a lost connection, which the pool opens again
+    name = str(getattr(cause, "sqlite_errorname", ""))
+    primary = "_".join(name.split("_")[:2])
+    what, hint = CAUSES.get(primary, (f"cannot be used ({name or type(cause).__name__})", HINT))
+    raise LedgerError(f"The ledger {what}.", hint) from cause
 
 
 def to_json(value: object) -> str:

@@ -26,6 +26,20 @@ TRANSITIONS: dict[State | None, set[State]] = {
 """The states that an entry may go to, by the state it has. Others are a bug, and raise."""
 
 
+class DamagedEntryError(ValueError):
+    """The row of an entry does not say what the CRM holds."""
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """The compact column: fingerprints by rule, hash and observed time by field."""
+
+    r: dict[str, bytes]
+    f: dict[str, tuple[bytes, int]]
+
+
+PACKED = msgspec.msgpack.Decoder(Packed)
+
+
 @dataclass(frozen=True, slots=True)
 class FieldMark:
     """The hash of the value last accepted, and when the source was seen to hold it."""
@@ -57,10 +71,15 @@ class Entry:
 
     @classmethod
     def unpacked(cls, key: str, state: State, crm_id: str | None, fields: bytes) -> Entry:
-        """The entry of a row."""
-        columns = msgspec.msgpack.decode(fields)
-        marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
-        return cls(key, state, crm_id, columns["r"], marks)
+        """The entry of a row. Raises: DamagedEntryError."""
+        try:
+            columns = PACKED.decode(fields)
+        except (msgspec.DecodeError, UnicodeError, TypeError) as error:
+            raise DamagedEntryError from error
+        if state not in TRANSITIONS:
+            raise DamagedEntryError
+        marks = {name: FieldMark(*mark) for name, mark in columns.f.items()}
+        return cls(key, state, crm_id, columns.r, marks)
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""

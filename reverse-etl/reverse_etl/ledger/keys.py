@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from singer_kit.database import exclusive
 from sqlalchemy import Connection, delete, select
 
-from reverse_etl.ledger.database import write_errors
-from reverse_etl.ledger.entries import Entry
+from reverse_etl.ledger.entries import DamagedEntryError, Entry
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import EntryRow, ObjectRow, WaitingLinkRow
 
@@ -50,12 +50,12 @@ class Keys:
         Raises: LedgerError.
         """
         of_object = (*self.rows.where(ObjectRow), ObjectRow.object == object_name)
-        with write_errors(), self.rows.engine.connect() as connection:
+        with self.rows.engine.connect() as connection:
             known = connection.execute(select(ObjectRow).where(*of_object)).first()
         if known is not None and (known.key_field, known.folds_case) == (key_field, folds_case):
             return
 
-        with write_errors(), exclusive(self.rows.engine, KEYS_LOCK) as connection:
+        with exclusive(self.rows.engine, KEYS_LOCK) as connection:
             if known is not None and known.key_field != key_field:
                 self._forget(connection, object_name, known.key_field, key_field)
             elif folds_case:
@@ -92,7 +92,8 @@ class Keys:
         for part in parts([*spelled, *(key.casefold() for key in spelled)]):
             query = select(*columns).where(*of_object, EntryRow.key.in_(part))
             for row in connection.execute(query):
-                entries.setdefault(row.key.casefold(), []).append(Entry.unpacked(*row))
+                with suppress(DamagedEntryError):  # it says nothing; the record is looked up
+                    entries.setdefault(row.key.casefold(), []).append(Entry.unpacked(*row))
         for part in parts(spelled):
             connection.execute(delete(EntryRow).where(*of_object, EntryRow.key.in_(part)))
         self._write(connection, object_name, [merged(*pair) for pair in entries.items()])

@@ -6,16 +6,24 @@ value that the CRM has accepted or was seen to hold.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.claims import Claims
-from reverse_etl.ledger.database import open_database, write_errors
-from reverse_etl.ledger.entries import TRANSITIONS, Changes, Entry, Scope, State
+from reverse_etl.ledger.database import open_database
+from reverse_etl.ledger.entries import (
+    TRANSITIONS,
+    Changes,
+    DamagedEntryError,
+    Entry,
+    Scope,
+    State,
+)
 from reverse_etl.ledger.filtered import FilteredRows
 from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.keys import Keys
@@ -26,6 +34,8 @@ from reverse_etl.ledger.schemas import StreamSchemas
 from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
 from reverse_etl.ledger.waiting import WaitingRows
+
+logger = logging.getLogger(__name__)
 
 ENTRY_KEY = ["crm", "account", "object", "key"]
 
@@ -97,17 +107,36 @@ class Ledger:
     # Entries
 
     def entries(self, object_name: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Entries by key; unknown keys are left out."""
+        """Entries by key; unknown keys are left out, and those of damaged rows with them."""
         columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields)
         entries: dict[str, Entry] = {}
+        damaged: list[Any] = []
         latest_us = self.future.latest_us()
         with self.engine.connect() as connection:
             for part in parts(keys):
                 query = select(*columns).where(*self._of(object_name), EntryRow.key.in_(part))
                 for row in connection.execute(query):
-                    entry = Entry.unpacked(*row)
-                    entries[row.key] = self.future.healed(entry, latest_us)
+                    try:
+                        entry = Entry.unpacked(*row)
+                    except DamagedEntryError:
+                        damaged.append(row)
+                    else:
+                        entries[row.key] = self.future.healed(entry, latest_us)
+        if damaged:
+            self._forget(object_name, damaged)
         return entries
+
+    def _forget(self, object_name: str, damaged: Sequence[Any]) -> None:
+        """Remove rows that say nothing: their records are looked up in the CRM, as unknown ones.
+
+        A row that another process has written since it was read stays.
+        """
+        number = len(damaged)
+        logger.warning("%s: %d entries are damaged; they are looked up again", object_name, number)
+        with self.engine.begin() as connection:
+            for row in damaged:
+                same = (EntryRow.key == row.key, EntryRow.fields == row.fields)
+                connection.execute(delete(EntryRow).where(*self._of(object_name), *same))
 
     def crm_ids(self, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """CRM ids of settled entries, by key; keys may be spelled as the source does."""
@@ -169,7 +198,7 @@ class Ledger:
         """Write everything of one block, or nothing. Raises: LedgerError."""
         if not changes:
             return
-        with write_errors(), self.engine.begin() as connection:
+        with self.engine.begin() as connection:
             self._write_entries(connection, changes)
             self._write_seen(connection, changes)
             self.letters.write(connection, changes.dead)

@@ -22,6 +22,8 @@ from reverse_etl.values import FieldInfo, Value, canonical, hash_values, key_of
 BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""
 UNSAFE = re.compile(r"[^\w.-]")
+NUL = "\0"
+"""What no key in the ledger can hold: PostgreSQL's text does not."""
 LONGEST_KEY = 255
 """Characters of a key in the ledger."""
 
@@ -185,6 +187,8 @@ class CompiledRule:
                 f"{self.upsert_key} has more than {LONGEST_KEY} characters",
                 f"shorten the key: the ledger keeps at most {LONGEST_KEY} characters",
             )
+        if NUL in str(key):
+            raise with_nul(self.upsert_key)
         return key_of(field.info, key)
 
     def _values(self, source: SourceRecord) -> dict[str, Value]:
@@ -230,6 +234,8 @@ class CompiledRule:
                     f"the key of the link to {link.form.to} fails ({type(error).__name__})",
                     "check the properties that the key is read from",
                 ) from None
+            if key is not None and NUL in key:
+                raise with_nul(f"the key of the link to {link.form.to}")
             if key is not None:
                 yield WantedLink(link.form, key)
 
@@ -249,6 +255,11 @@ class CompiledRule:
 def fingerprint(values: Mapping[str, Value], links: Iterable[WantedLink]) -> bytes:
     """One hash over all that a rule makes of a record."""
     return hash_values([*values.items(), *((link.name, link.to_key) for link in links)])
+
+
+def with_nul(what: str) -> RowError:
+    """Why a record with such a key is not mapped."""
+    return RowError("unmappable", f"{what} holds a NUL character", "remove it at the source")
 
 
 def safe_name(value: object) -> str:

@@ -20,6 +20,7 @@ from reverse_etl.errors import (
     BudgetSpentError,
     CrmError,
     RowError,
+    StoppedError,
 )
 from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
@@ -127,6 +128,8 @@ class Attacher:
                     return "made" if made else "kept"
         except BatchRejectedError as rejected:
             return rejected.fault
+        except StoppedError:
+            return "not_attempted"
         except (RowError, BudgetSpentError, CrmError) as error:
             return error
         return CrmError(

@@ -76,6 +76,11 @@ class BatchSearch:
                 self._halve(group)
         return self.outcomes
 
+    def left(self) -> list[Write]:
+        """The rows that have no outcome yet."""
+        known = {id(outcome.record) for outcome in self.outcomes}
+        return [write for write in self.batch if id(write.record) not in known]
+
     def _extra_calls_left(self) -> int:
         """Calls that may still be refused without settling a row."""
         return EXTRA_CALLS_A_BATCH + len(self.outcomes) - self.calls

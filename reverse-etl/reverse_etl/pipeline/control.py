@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 
 from reverse_etl.errors import BudgetSpentError, GuardError, StoppedError
 
 logger = logging.getLogger(__name__)
+
+SLICE_S = 0.1
+"""The longest that a sleeping thread does not notice a signal."""
 
 
 @dataclass(slots=True)
@@ -22,7 +27,7 @@ class RunControl:
     """The state of one run, shared by all of its stages and threads."""
 
     stopping: threading.Event = field(default_factory=threading.Event)
-    """Set once a signal has asked the run to end."""
+    """Set once a signal has asked the run to end. Nothing waits on it: see `wait`."""
     signal_number: int = 0
     spent: str = ""
     """Why no further calls are made; empty as long as the budget lasts."""
@@ -45,13 +50,30 @@ class RunControl:
         self.tripped = error
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but wake up at once when the run is asked to stop."""
-        self.stopping.wait(seconds)
+        """Sleep, but wake up soon after the run is asked to stop.
+
+        It sleeps in slices: the lock of an event that is waited for is held for moments, and a
+        signal's handler that needs it in that very thread would never get it.
+        """
+        slices = ceil(seconds / SLICE_S)
+        for _ in range(slices):
+            if self.stopping.is_set():
+                return
+            time.sleep(seconds / slices)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep before another call to the CRM. Raises: StoppedError, as soon as it is asked to."""
+        self.wait(seconds)
+        self.check_signal()
+
+    def check_signal(self) -> None:
+        """Raises: StoppedError if a signal has asked the run to end."""
+        if self.stopping.is_set():
+            raise StoppedError(self.signal_number)
 
     def check(self) -> None:
         """Raises: StoppedError if a signal has asked the run to end, GuardError if a guard has."""
-        if self.stopping.is_set():
-            raise StoppedError(self.signal_number)
+        self.check_signal()
         if self.tripped is not None:
             raise self.tripped
 
@@ -63,7 +85,7 @@ class RunControl:
 
     @contextmanager
     def within_budget(self) -> Iterator[None]:
-        """Run a piece of work that may be left undone when the budget runs out.
+        """Run a piece of work that is left undone when the budget runs out, or a signal comes.
 
         Other errors pass.
         """
@@ -71,10 +93,16 @@ class RunControl:
             yield
         except BudgetSpentError as error:
             self.spend(str(error))
+        except StoppedError:
+            if not self.stopping.is_set():  # nothing was in flight: the run ends here
+                raise
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def working(self, is_settled: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold a signal back until the block in flight has settled.
+
+        If `is_settled` says then that nothing of the block is left, a signal is held back further:
+        the next check finds it.
 
         Raises: StoppedError, GuardError at the end.
         """
@@ -83,4 +111,5 @@ class RunControl:
             yield
         finally:
             self.busy = False
-        self.check()
+        if self.tripped is not None or not is_settled():
+            self.check()

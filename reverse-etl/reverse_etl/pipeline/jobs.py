@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter, JobAdapter, JobResults, RowResult
-from reverse_etl.errors import CrmError, StoppedError, TakenError
+from reverse_etl.errors import CrmError, TakenError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.batch import choose_lane
@@ -99,17 +99,16 @@ class Jobs:
         Raises: CrmError.
         """
         rule = spool.rule
-        try:
-            with self.control.within_budget():
-                return jobs.run_jobs(
-                    rule.object,
-                    rule.upsert_key,
-                    lambda: spool.read(kind),
-                    lambda job_id: self.ledger.jobs.begin(rule.object, job_id),
-                    self.ledger.jobs.end,
-                    self.control.stopping.is_set,
-                )
-        except StoppedError:
+        with self.control.within_budget():
+            return jobs.run_jobs(
+                rule.object,
+                rule.upsert_key,
+                lambda: spool.read(kind),
+                lambda job_id: self.ledger.jobs.begin(rule.object, job_id),
+                self.ledger.jobs.end,
+                self.control.stopping.is_set,
+            )
+        if self.control.stopping.is_set():
             logger.info("%s: a job goes on working; the next run waits for it first", rule.name)
         return NoResults()
 

@@ -13,7 +13,7 @@ def map_block(
     rule: CompiledRule, received: Received, retried: Iterable[Sequence[SourceRecord]] = ()
 ) -> Mapped:
     """A block as a rule maps it, with what is `retried`: each by its versions, oldest first."""
-    mapped = Mapped([], [*received.rejected])
+    mapped = Mapped([], [*received.ended])
     results = [map_versions(rule, versions) for versions in retried]
     for source in received.records:
         results.append(map_source(rule, source))

@@ -113,6 +113,8 @@ class Outcomes:
     created_fields: dict[str, list[str]] = field(default_factory=dict)
     """Names of fields that were created in the CRM, by object."""
     _received: Counter[str] = field(default_factory=Counter)
+    activated: Counter[str] = field(default_factory=Counter)
+    """ACTIVATE_VERSION messages, by stream."""
 
     def received(self, stream: str) -> None:
         """A record of a stream came in."""
@@ -131,6 +133,11 @@ class Outcomes:
     def rejected(self) -> int:
         """How many writes were rejected."""
         return sum(count.of("rejected") for count in self.objects.values())
+
+    @property
+    def not_attempted(self) -> int:
+        """How many writes were not attempted."""
+        return sum(count.of("not_attempted") for count in self.objects.values())
 
     def never(self, object_name: str, outcome: str, number: int) -> None:
         """Writes that are planned and settled at once, since nothing can be tried."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import BudgetSpentError, RowError
+from reverse_etl.errors import RowError
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.changes import Draft, unlinked
@@ -65,11 +65,9 @@ class Planner:
         newest, collapsed = merge_keys(rule, [*retried, *changed])
         if not newest:
             return Plan()
-        try:
+        with self.control.within_budget():
             if self.control.may_call():
                 return self._plan(rule, newest, collapsed)
-        except BudgetSpentError as error:
-            self.control.spend(str(error))
         left = [Outcome.of("not_attempted", record) for record in newest.values()]
         return Plan(outcomes=[*collapsed, *left])
 

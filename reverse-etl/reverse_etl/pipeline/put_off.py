@@ -13,7 +13,7 @@ from reverse_etl.ledger import Changes, DeadLetter, Entry, Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.versions import is_superseded
-from reverse_etl.records import Outcome
+from reverse_etl.records import LEFT, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class PutOff:
         changes: Changes,
     ) -> None:
         """Rows of source records that were filtered; other versions in them go on waiting."""
-        filtered = newest_by_source(outcomes, "filtered")
+        filtered = newest_left(outcomes)
         for row in self.ledger.waiting.of_sources(rule.name, filtered):
             if row.observed_us > filtered[row.source_key] or row.name in changes.done_waiting:
                 continue
@@ -123,7 +123,7 @@ class PutOff:
         changes: Changes,
     ) -> None:
         """Close the letters that have nothing left to send, those of this very block included."""
-        filtered = newest_by_source(outcomes, "filtered")
+        filtered = newest_left(outcomes)
         records = {
             source.key: outcome.record
             for outcome in outcomes
@@ -157,14 +157,14 @@ def is_final(outcome: Outcome) -> bool:
     """Returns True if an outcome says what becomes of what was put off before."""
     if outcome.name in ("not_attempted", "collapsed", "mode"):
         return False
-    return outcome.record is not None or outcome.name == "filtered"
+    return outcome.record is not None or outcome.name in LEFT
 
 
-def newest_by_source(outcomes: Iterable[Outcome], name: str) -> dict[str, int]:
-    """When source records with this outcome were seen last, by source key."""
+def newest_left(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """When source records that are no longer wanted were seen last, by source key."""
     newest: dict[str, int] = {}
     for outcome in outcomes:
-        if outcome.name == name:
+        if outcome.name in LEFT:
             source = outcome.source
             newest[source.key] = max(source.observed_us, newest.get(source.key, 0))
     return newest

@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 LONGEST_KEY = 255
 """Characters of a primary key in the dead letters."""
+NUL = "\0"
+"""What neither a CRM's field nor PostgreSQL's text can hold."""
+DELETED_AT = "_sdc_deleted_at"
+"""When a row was deleted at the source, as taps that read a database's log say it."""
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps the `time_extracted` of a RECORD."""
 
@@ -80,22 +84,26 @@ class Receiver:
         return cls(stream, tuple(key_properties), validate)
 
     def receive(self, raw: Sequence[Mapping[str, Any]]) -> Received:
-        """The valid records of a block, and the rejections of the others."""
+        """The valid records of a block, and the outcomes of the others."""
         received = Received([], [])
         for record in raw:
             values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
             observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
             source = SourceRecord(self.stream, self.key(values), values, observed_us)
-            error = self.error_of(values)
-            if error is None:
-                received.records.append(source)
-            else:
+            is_deleted = values.get(DELETED_AT) is not None
+            # Of a deleted row some taps give no more than its key, which the schema may not allow.
+            error = self.key_error(values) or (None if is_deleted else self.error_of(values))
+            if error is not None:
                 outcome = Outcome("rejected", source, error=error, stage="receive")
-                received.rejected.append(outcome)
+                received.ended.append(outcome)
+            elif is_deleted:
+                received.ended.append(Outcome("deleted_in_source", source))
+            else:
+                received.records.append(source)
         return received
 
-    def error_of(self, values: Mapping[str, Any]) -> RowError | None:
-        """Why a record is not valid, naming the property and never its value."""
+    def key_error(self, values: Mapping[str, Any]) -> RowError | None:
+        """Why a record's primary key is not valid."""
         key = [values.get(name) for name in self.key_properties]
         if len("/".join(map(str, key))) > LONGEST_KEY:
             return RowError(
@@ -103,11 +111,21 @@ class Receiver:
                 f"the primary key has more than {LONGEST_KEY} characters",
                 "shorten it at the source",
             )
+        if any(NUL in str(part) for part in key):
+            return RowError(
+                "invalid_record",
+                "the primary key holds a NUL character",
+                "remove it at the source",
+            )
         for name, part in zip(self.key_properties, key, strict=True):
             if part in (None, ""):
                 return RowError(
                     "invalid_record", f"primary key {name} is empty", "fix the record at the source"
                 )
+        return None
+
+    def error_of(self, values: Mapping[str, Any]) -> RowError | None:
+        """Why a record violates the schema, naming the property and never its value."""
         try:
             self.validate(values)
         except fastjsonschema.JsonSchemaValueException as error:
@@ -120,10 +138,11 @@ class Receiver:
         return None
 
     def key(self, values: Mapping[str, Any]) -> str:
-        """The primary key; a hash of the whole record if it has none."""
+        """The primary key; a hash of the whole record if it has none that can be stored."""
         parts = [values.get(name) for name in self.key_properties]
         key = "/".join(map(str, parts))
-        if parts and all(part not in (None, "") for part in parts) and len(key) <= LONGEST_KEY:
+        complete = parts and all(part not in (None, "") for part in parts)
+        if complete and len(key) <= LONGEST_KEY and NUL not in key:
             return key
         text = json.dumps(values, sort_keys=True, default=str).encode()
         return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"

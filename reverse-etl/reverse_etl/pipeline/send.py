@@ -6,14 +6,13 @@ response is looked up before it is sent again. An error that would fail every ro
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 
 from reverse_etl.crm.adapter import Adapter, Lookup, RowResult
-from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
+from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError, StoppedError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.bisect import BatchSearch
 from reverse_etl.pipeline.control import RunControl
@@ -25,7 +24,7 @@ LOCKED_ATTEMPTS = 6
 LOOK_UP_DELAYS_S = (1.0, 2.0, 3.0)
 """Waits before each look-up of an unknown write; it is sent again only if none of them finds it."""
 
-Flying = dict[Future[list[Outcome]], list[Write]]
+Flying = dict[Future[list[Outcome]], BatchSearch]
 
 
 def nothing_in_doubt(rule: CompiledRule, writes: Sequence[Write]) -> None:
@@ -39,7 +38,6 @@ class Sender:
     adapter: Adapter
     control: RunControl
     max_concurrency: int = 1
-    sleep: Callable[[float], None] = time.sleep
     doubt: Callable[[CompiledRule, Sequence[Write]], None] = nothing_in_doubt
     """Called before a create is retried, though the first may yet be carried out."""
     refusals: Refusals = field(default_factory=Refusals)
@@ -65,7 +63,8 @@ class Sender:
             while batch is not None or flying:
                 while batch is not None and len(flying) < self._calls_at_once(rule):
                     if self._failure is None and self.control.may_call():
-                        flying[pool.submit(self._search(rule, batch).run)] = batch
+                        search = self._search(rule, batch)
+                        flying[pool.submit(search.run)] = search
                     else:
                         yield not_attempted(batch)
                     batch = next(batches, None)
@@ -95,11 +94,14 @@ class Sender:
         outcomes: list[Outcome] = []
         done, _ = wait(flying, return_when=FIRST_COMPLETED)
         for future in done:
-            batch = flying.pop(future)
+            search = flying.pop(future)
             error = future.exception()
             if isinstance(error, CrmError):
                 self._fail(error)
-                outcomes += not_attempted(batch)
+            if isinstance(error, (BudgetSpentError, StoppedError)):
+                outcomes += [*search.outcomes, *not_attempted(search.left())]
+            elif isinstance(error, CrmError):
+                outcomes += not_attempted(search.batch)
             else:
                 outcomes += future.result()
         return outcomes
@@ -121,6 +123,9 @@ class Sender:
         except CrmError as error:
             self._fail(error)
             self._aside = aside
+        except StoppedError:
+            yield not_attempted(aside)
+            return
         if self._aside:
             unknown, self._aside = self._aside, []
             yield not_attempted(unknown)
@@ -152,7 +157,7 @@ class Sender:
             if not locked:
                 break
             part = locked
-            self.sleep(0.5 * 2**attempt)
+            self.control.sleep(0.5 * 2**attempt)
             if attempt == LOCKED_ATTEMPTS - 1 and len(part) > 1:
                 # Rows of one parent lock each other out in a batch; one at a time they do not.
                 return outcomes + [
@@ -170,7 +175,7 @@ class Sender:
         outcomes: list[Outcome] = []
         for _ in range(AMBIGUOUS_ATTEMPTS):
             for delay_s in LOOK_UP_DELAYS_S:
-                self.sleep(delay_s)
+                self.control.sleep(delay_s)
                 found = self._find(rule, unknown)
                 outcomes += [
                     outcome_of(write, RowResult(found[write.key]))

@@ -21,7 +21,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
-from reverse_etl.records import CrmRecord, Outcome, Write
+from reverse_etl.records import LEFT, CrmRecord, Outcome, Write
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
@@ -120,7 +120,7 @@ class Settler:
                 self._count_references(outcome.record, outcome)
             elif outcome.error is not None:
                 changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
-            elif outcome.name == "filtered":
+            elif outcome.name in LEFT:
                 changes.filtered.append((rule.name, outcome.source.key, outcome.source.observed_us))
         self.put_off.settle(rule, settlement.entries, outcomes, changes)
         self._forget_known_filtered(rule, changes)

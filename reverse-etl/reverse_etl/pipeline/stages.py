@@ -112,7 +112,7 @@ class Stages:
         """Stage 7: files; None if none are wanted, or the CRM takes none."""
         if not self.settings.attach or self.adapter.files is None:
             return None
-        fetcher = Fetcher(self.settings.allow_private_hosts)
+        fetcher = Fetcher(self.settings.allow_private_hosts, sleep=self.control.sleep)
         return Attacher(
             self.adapter.files, self.ledger, self.outcomes, self.control, fetcher,
             self.settings.max_concurrency,

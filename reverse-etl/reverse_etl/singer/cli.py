@@ -19,8 +19,12 @@ from typing import Any
 
 import click
 from singer_kit.command_line import config_option, run_command
-from singer_kit.settings import settings_from_files, with_environment
-from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
+from singer_kit.settings import bad_setting, settings_from_files, with_environment
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    InvalidInputLine,
+    RecordsWithoutSchemaException,
+)
 from sqlalchemy import Engine, func, select
 
 from reverse_etl.errors import StoppedError
@@ -29,6 +33,7 @@ from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
+from reverse_etl.singer.verify import Repeated, repeated_keys
 
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
@@ -99,6 +104,15 @@ def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarge
     return target(config=config, validate_config=False)
 
 
+def validated(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:
+    """A target that may open its account. Raises: SettingError."""
+    config = with_environment(target, settings_from_files(config_files))
+    try:
+        return target(config=config)
+    except ConfigValidationError as error:
+        raise bad_setting(error.errors) from None
+
+
 def commands(target: type[CrmTarget]) -> click.Group:
     """The commands besides the Singer one."""
 
@@ -126,6 +140,16 @@ def commands(target: type[CrmTarget]) -> click.Group:
     def status(config_files: Sequence[str]) -> None:
         """Entries by account, object and state, and the last run."""
         click.echo(json.dumps(ledger_status(configured(target, config_files)), indent=2))
+
+    @ledger.command("verify")
+    @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+    @config_option
+    def verify(as_json: bool, config_files: Sequence[str]) -> int:
+        """Read all keys from the CRM, and list those that are on more than one record.
+
+        The exit code is 1 if there are any.
+        """
+        return print_repeated(repeated_keys(validated(target, config_files)), as_json=as_json)
 
     @group.group("mapping")
     def mapping() -> None:
@@ -164,6 +188,17 @@ def print_letters(letters: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         where = f"{letter['rule']}  {letter['key']}  {letter['stage']}/{letter['code']}"
         click.echo(f"{where}: {letter['message']}. To do: {letter['hint']}")
     click.echo(f"{len(letters)} open dead letters")
+
+
+def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:
+    """A line per key and their number, or one JSON array; returns the exit code."""
+    if as_json:
+        click.echo(json.dumps([key.report() for key in repeated], indent=2))
+    else:
+        for key in repeated:
+            click.echo(str(key))
+        click.echo(f"{len(repeated)} keys are on more than one record")
+    return int(bool(repeated))
 
 
 def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:

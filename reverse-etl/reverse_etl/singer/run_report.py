@@ -51,6 +51,7 @@ class RunReport:
             "message": self.message,
             "account": self.account.id,
             "received": self.outcomes.received_by_stream(),
+            "activate_versions": dict(self.outcomes.activated),
             "objects": {name: count.report() for name, count in self.outcomes.objects.items()},
             "links": self.outcomes.link_report(),
             "attachments": self.outcomes.attachment_report(),

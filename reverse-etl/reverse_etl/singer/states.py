@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -15,6 +16,8 @@ class StateQueue:
     position: int = 0
     """Records read so far."""
     _queued: deque[tuple[int, Any]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """A run that is cut short writes STATE from a thread of its own."""
 
     @property
     def waiting(self) -> bool:
@@ -32,8 +35,9 @@ class StateQueue:
         """
         limit = self.position + 1 if first_pending is None else first_pending
         newest: list[Any] = []
-        while self._queued and self._queued[0][0] < limit:
-            newest = [self._queued.popleft()[1]]
-        if newest:
-            out.write(json.dumps(newest[0]) + "\n")
-            out.flush()
+        with self._lock:
+            while self._queued and self._queued[0][0] < limit:
+                newest = [self._queued.popleft()[1]]
+            if newest:
+                out.write(json.dumps(newest[0]) + "\n")
+                out.flush()

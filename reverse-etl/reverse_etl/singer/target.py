@@ -28,29 +28,20 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
-from reverse_etl.errors import (
-    BudgetSpentError,
-    FatalError,
-    ReverseEtlError,
-    StoppedError,
-)
-from reverse_etl.ledger import Ledger, Reason, Scope
-from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
+from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
+from reverse_etl.ledger import Scope
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.singer.account import open_ledger, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping
 from reverse_etl.singer.reader import MessageReader
+from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.settings import (
-    engine_settings,
-    ledger_url,
-    report_dir,
-    with_other_names,
-)
+from reverse_etl.singer.settings import ledger_url, report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
@@ -168,6 +159,8 @@ class CrmTarget(CheckedFiles, Target):
                 raise BudgetSpentError(message)
         except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
+            self.control.busy = True  # another signal lets the run close
+            self._write_state()
             raise
         except (FatalError, ReverseEtlError) as error:
             exit_code = error.exit_code if isinstance(error, FatalError) else 1
@@ -176,24 +169,20 @@ class CrmTarget(CheckedFiles, Target):
         finally:
             self._end(exit_code, message)
 
+    def open_adapter(self) -> Adapter:
+        """The adapter, which knows all mapped objects. Raises: SettingError, MappingError."""
+        adapter = self.build_adapter()
+        return prepared(adapter, self.rules, self.mapping.file, self.config, self.control)
+
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
         functions = self.mapping.functions()
-        adapter = self.build_adapter()
-        adapter.objects = complete_specs(
-            adapter.objects, adapter.default_object, self.rules, self.mapping.file
-        )
-        limit = self.config.get("max_api_calls")
-        adapter.calls.limit = int(limit) if limit else None
+        adapter = self.open_adapter()
         self._account = adapter.account()
-        database = Ledger.open(ledger_url(self.config, self.name))
-        ledger = Ledger(database, Scope(self.crm, self._account.id))
-        ledger.begin_run()
-        settings = engine_settings(
-            with_other_names(self.config, shipped_settings(self.shipped_mapping())),
-            self.default_concurrency,
-            self.regress_setting,
-        )
+        scope = Scope(self.crm, self._account.id)
+        ledger = open_ledger(ledger_url(self.config, self.name), scope)
+        shipped, concurrency = self.shipped_mapping(), self.default_concurrency
+        settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
 
     # Streams
@@ -225,6 +214,8 @@ class CrmTarget(CheckedFiles, Target):
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
         """A block through the stages; a signal meanwhile waits for its end.
 
+        If nothing of the block is left then, its STATE goes out before the run ends.
+
         Raises: FatalError, StoppedError.
         """
         if self.engine is None:  # the budget was spent before the account could be opened
@@ -232,7 +223,12 @@ class CrmTarget(CheckedFiles, Target):
                 if rule.stream == stream:
                     self.outcomes.never(rule.object, "not_attempted", len(records))
             return
-        with self.control.working():
+        missed, attaches = self.outcomes.not_attempted, self.engine.settings.attach
+
+        def is_settled() -> bool:
+            return self.outcomes.not_attempted == missed and not attaches
+
+        with self.control.working(is_settled):
             self.engine.run_block(stream, records)
 
     # Messages
@@ -257,8 +253,22 @@ class CrmTarget(CheckedFiles, Target):
         self.states.add(self.streams.without_unmapped(message_dict["value"]))
         self._release_states()
 
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        # It says that all rows of older versions are gone from the source; the CRM keeps them.
+        if not self.outcomes.activated:
+            self.logger.info("ACTIVATE_VERSION changes nothing in the CRM; the report counts it")
+        self.outcomes.activated[str(message_dict.get("stream"))] += 1
+
     def _release_states(self) -> None:
-        """Write the newest queued STATE before which every record is settled."""
+        """Write the newest queued STATE before which every record is settled.
+
+        Raises: StoppedError after that.
+        """
+        if self.states.waiting:
+            with self.control.working():  # a signal must not cut the line in two
+                self._write_state()
+
+    def _write_state(self) -> None:
         if self.control.spent or not self.states.waiting or not self.streams.may_acknowledge:
             return
         if self.engine is not None and self.engine.guard.exceeded:
@@ -311,40 +321,29 @@ class CrmTarget(CheckedFiles, Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Let a block in flight settle, else end at once. Raises: StoppedError."""
-        if not self.control.busy or self.engine is None:
+        if not self.control.busy:
             raise StoppedError(signum)
         self.control.stop(signum)
         self.logger.info("signal %d: no new call; settling what is in flight", signum)
         grace_s = float(self.config.get("stop_grace_s", STOP_GRACE_S))
-        last = threading.Timer(grace_s, os._exit, [128 + signum])
+        last = threading.Timer(grace_s, self._cut_short, [signum, grace_s])
         last.daemon = True
         last.start()
 
-    def _end(self, exit_code: int, message: str) -> None:
-        """Write the report, log it in a line, and close the run in the ledger."""
-        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        if self.engine is None:
-            built = report.build(self.objects)
-            report.save(built, report_dir(self.config, self.name))
-        else:
-            with self.engine.ledger as ledger:
-                self.engine.abandon()
-                letters = ledger.letters.open()
-                reasons = ledger.letters.reasons()
-                adapter = self.engine.adapter
-                run_id = ledger.scope.run_id
-                built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
-                report.save(built, report_dir(self.config, self.name))
-                ledger.end_run(exit_code, built, self.outcomes.rows())
-            self._warn_of_letters(reasons)
-        self.logger.info("%s: %s", self.name, report.summary(built))
+    def _cut_short(self, signum: int, grace_s: float) -> None:
+        """End the process beside calls in flight that are not answered."""
+        try:
+            self._write_state()
+            message = f"stopped by signal {signum}; calls in flight took more than {grace_s:g} s"
+            self._run_end(128 + signum, message).cut_short(self.engine)
+        finally:
+            os._exit(128 + signum)
 
-    def _warn_of_letters(self, reasons: Sequence[Reason]) -> None:
-        """Say how many dead letters the run opened, and why."""
-        if reasons:
-            self.logger.warning(
-                "%d dead letters were opened: %s. `%s dead-letters list` says what to do.",
-                sum(reason.letters for reason in reasons),
-                ", ".join(map(str, reasons)),
-                self.name,
-            )
+    def _end(self, exit_code: int, message: str) -> None:
+        """Close the run; a signal meanwhile lets it finish."""
+        self.control.busy = True
+        self._run_end(exit_code, message).close(self.engine)
+
+    def _run_end(self, exit_code: int, message: str) -> RunEnd:
+        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
+        return RunEnd(report, report_dir(self.config, self.name), self.objects)

@@ -1,0 +1,103 @@
+"""The end of a run, whatever it is: its report, its row in the ledger, and its last log lines."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reverse_etl.errors import LedgerError
+from reverse_etl.ledger import Ledger, Reason
+from reverse_etl.objects import ObjectSpec
+from reverse_etl.pipeline.engine import Engine
+from reverse_etl.singer.run_report import RunReport
+
+
+@dataclass(slots=True)
+class RunEnd:
+    """Closes one run."""
+
+    report: RunReport
+    folder: Path
+    """Where the report goes."""
+    objects: Mapping[str, ObjectSpec]
+    """What the target ships; a run that opened its account has the mapping's beside them."""
+
+    def close(self, engine: Engine | None) -> None:
+        """Write what the run did; `engine` is None if the account was never opened.
+
+        The report is written even if the ledger can no longer be used.
+
+        Raises: SettingError; LedgerError, which makes a run that went well one that failed.
+        """
+        reasons: Sequence[Reason] = ()
+        failure: LedgerError | None = None
+        if engine is None:
+            built = self.save()
+        else:
+            engine.abandon()
+            with engine.ledger as ledger:
+                try:
+                    reasons = ledger.letters.reasons()
+                    built = self._close_ledger(engine, ledger, reasons)
+                except LedgerError as error:
+                    with suppress(LedgerError):
+                        ledger.claims.end()
+                    failure = error if self.report.exit_code == 0 else None
+                    built = self._save_failed(engine, error)
+        self._log(built, reasons)
+        if failure is not None:
+            raise failure
+
+    def cut_short(self, engine: Engine | None) -> None:
+        """Write the report of a run whose calls in flight are still unanswered.
+
+        It is written beside the thread that waits for them, so the ledger is left alone.
+        """
+        if engine is not None:
+            outcomes = copy.deepcopy(self.report.outcomes)
+            outcomes.abandon()
+            self.report = replace(self.report, outcomes=outcomes)
+        self._log(self.save(engine), ())
+
+    def save(self, engine: Engine | None = None) -> dict[str, Any]:
+        """Write the report without what the ledger knows; returns it."""
+        objects = self.objects if engine is None else engine.adapter.objects
+        calls = None if engine is None else engine.adapter.calls
+        run_id = "" if engine is None else engine.ledger.scope.run_id
+        built = self.report.build(objects, calls, run_id=run_id)
+        self.report.save(built, self.folder)
+        return built
+
+    def _close_ledger(
+        self, engine: Engine, ledger: Ledger, reasons: Sequence[Reason]
+    ) -> dict[str, Any]:
+        """Write the report, then the run's row. Raises: LedgerError, SettingError."""
+        letters, run_id = ledger.letters.open(), ledger.scope.run_id
+        adapter, report = engine.adapter, self.report
+        built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
+        report.save(built, self.folder)
+        ledger.end_run(int(report.exit_code or 0), built, report.outcomes.rows())
+        return built
+
+    def _save_failed(self, engine: Engine, error: LedgerError) -> dict[str, Any]:
+        """Write the report of a run whose ledger failed, at the latest at its end."""
+        if self.report.exit_code == 0:
+            self.report = replace(self.report, exit_code=error.exit_code, message=str(error))
+        return self.save(engine)
+
+    def _log(self, built: Mapping[str, Any], reasons: Sequence[Reason]) -> None:
+        """Say how many dead letters the run opened, and why; then what it did, in a line."""
+        logger = logging.getLogger(self.report.target)
+        if reasons:
+            logger.warning(
+                "%d dead letters were opened: %s. `%s dead-letters list` says what to do.",
+                sum(reason.letters for reason in reasons),
+                ", ".join(map(str, reasons)),
+                self.report.target,
+            )
+        logger.info("%s: %s", self.report.target, self.report.summary(built))
