@@ -52,7 +52,7 @@ class HubSpotAdapter(Adapter):
         self.provisioner = Provisioner(self.api, self.types, namespace)
         self.finder = Finder(self.api, self.fields)
         self.writer = Writer(self.api)
-        self.links = LinkTypes(self.api, self.types, self._is_planned)
+        self.links = LinkTypes(self.api, self.types, self._is_planned, self._link_created)
         self.associations = Associations(self.api)
         self.keyless = Keyless(
             self.api, self.finder, self.associations, self.links, lambda: self.objects
@@ -67,6 +67,9 @@ class HubSpotAdapter(Adapter):
         """Returns True if the mapping lists an object, so that it may be created later."""
         spec = self.objects.get(object_name)
         return bool(spec and spec.listed)
+
+    def _link_created(self, object_name: str, link: str) -> None:
+        self.link_created(object_name, link)
 
     def account(self) -> Account:
         """The portal of the token."""

@@ -33,6 +33,8 @@ class LinkTypes:
     objects: ObjectTypes
     is_planned: Callable[[str], bool]
     """Tells whether the mapping lets an object be created."""
+    created: Callable[[str, str], None]
+    """Called with an object and the association type that was created for it."""
     pairs: dict[Pair, Sequence[Type]] = field(default_factory=dict)
 
     def form(self, object_name: str, wanted: LinkWanted, *, provision: bool) -> LinkForm:
@@ -47,6 +49,10 @@ class LinkTypes:
             if not provision or not self.is_planned(wanted.to):
                 raise
             return association(wanted.to, f"{LATER}/{wanted.label}")
+        if found is None and provision:
+            # Another process may have created it since the types were listed.
+            del self.pairs[pair]
+            found = self._find(pair, wanted.label)
         if found is None and provision:
             self._create(pair, wanted.label)
             found = self._find(pair, wanted.label)
@@ -125,6 +131,7 @@ class LinkTypes:
                 f"Create it by hand. {LIKELY}",
             )
         del self.pairs[pair]
+        self.created(pair[0], f"{pair[1]} ({label})" if label else pair[1])
 
     def _path(self, pair: Pair) -> str:
         return self.api.paths.associations(*pair, "labels")

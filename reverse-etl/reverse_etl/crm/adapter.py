@@ -186,6 +186,10 @@ class JobAdapter(Protocol):
         ...
 
 
+def nothing_reported(object_name: str, link: str) -> None:
+    """For adapters that nobody watches."""
+
+
 class Adapter(Protocol):
     """A CRM: what it must be able to do, and what it may be able to do besides."""
 
@@ -202,6 +206,11 @@ class Adapter(Protocol):
     """Codes of dead letters whose cause people may have removed in the CRM, or that pass.
 
     They are tried again once a run; others only when the rule or the object has changed.
+    """
+    link_created: Callable[[str, str], None] = staticmethod(nothing_reported)
+    """Called with an object and the link that was created for it by `link_form` or `link`.
+
+    The core sets it, to log and report the link.
     """
     jobs: JobAdapter | None = None
     """Takes many rows as a job; needed by objects with a lane that is one."""
