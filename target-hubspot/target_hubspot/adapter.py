@@ -58,6 +58,7 @@ class HubSpotAdapter(Adapter):
             self.api, self.finder, self.associations, self.links, lambda: self.objects
         )
 
+        self.unlinking = self
         self.files = Files(self.api, self.finder, namespace)
         self.owning = Owners(self.api)
         self.choosing = Options(self.api, self.fields)
@@ -154,3 +155,11 @@ class HubSpotAdapter(Adapter):
     ) -> list[RowResult]:
         """One batch of associations; repeating it changes nothing."""
         return self.associations.link(object_name, self.links.known(object_name, form), pairs)
+
+    def unlink(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """Associations that moved are removed from where they were, in batches."""
+        known = self.links.known(object_name, form)
+        plain = self.links.is_plain(object_name, known)
+        return self.associations.unlink(object_name, known, pairs, plain=plain)

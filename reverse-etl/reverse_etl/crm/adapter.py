@@ -157,6 +157,20 @@ class MergeAdapter(Protocol):
         ...
 
 
+class UnlinkAdapter(Protocol):
+    """A CRM in which a link that moved leaves the earlier one behind."""
+
+    def unlink(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """Remove links that `link` made; those that do not exist are no error. Raises: CrmError.
+
+        What people have said about the same two records stays. Returns the pairs whose link was
+        removed.
+        """
+        ...
+
+
 class JobAdapter(Protocol):
     """A CRM that takes many rows as a job, which outlives the run that started it."""
 
@@ -222,6 +236,8 @@ class Adapter(Protocol):
     """Merges two records that a lost response left behind."""
     choosing: OptionAdapter | None = None
     """Adds options to choice fields; needed where `add_options` is on."""
+    unlinking: UnlinkAdapter | None = None
+    """Removes the earlier link of one that moved; needed where links are calls."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

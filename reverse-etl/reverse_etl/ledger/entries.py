@@ -45,6 +45,11 @@ class Entry:
     """By rule: the hash of the record that the rule last delivered whole."""
     marks: Mapping[str, FieldMark] = field(default_factory=dict)
     """By field, and by link or file under names that no field has."""
+    linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By link that a call has made: the CRM id that it leads to, last.
+
+    Before it stand ids that it led to earlier, as long as those links are not removed.
+    """
 
     def is_known_as(self, rule: str, fingerprint: bytes) -> bool:
         """Returns True if the rule delivered this very record last."""
@@ -53,14 +58,16 @@ class Entry:
     def packed(self) -> bytes:
         """The compact column."""
         marks = {name: [mark.hash, mark.observed_us] for name, mark in self.marks.items()}
-        return msgspec.msgpack.encode({"r": self.fingerprints, "f": marks})
+        columns = {"r": self.fingerprints, "f": marks}
+        return msgspec.msgpack.encode(columns | ({"l": self.linked} if self.linked else {}))
 
     @classmethod
     def unpacked(cls, key: str, state: State, crm_id: str | None, fields: bytes) -> Entry:
         """The entry of a row."""
         columns = msgspec.msgpack.decode(fields)
         marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
-        return cls(key, state, crm_id, columns["r"], marks)
+        linked = {name: tuple(ids) for name, ids in columns.get("l", {}).items()}
+        return cls(key, state, crm_id, columns["r"], marks, linked)
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""
