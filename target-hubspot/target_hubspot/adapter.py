@@ -83,7 +83,7 @@ class HubSpotAdapter(Adapter):
 
     def object_names(self) -> Iterable[str]:
         """HubSpot's own objects, and the custom ones."""
-        return self.types.names()
+        return self.types.all_names()
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Properties by internal name."""

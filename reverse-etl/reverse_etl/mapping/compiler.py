@@ -260,6 +260,13 @@ def check_links(rule: Rule, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None
                 link.line,
                 "Leave `wait` out: the link itself waits.",
             )
+        if form.holds_back and link.wait_asked == "link":
+            raise rule.error(
+                f"a record of {rule.object} is linked to {link.to} when it is created, so the link "
+                "cannot wait alone.",
+                link.line,
+                "Leave `wait` out: the record waits.",
+            )
 
 
 def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:

@@ -15,7 +15,7 @@ import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from types import FrameType
@@ -41,7 +41,7 @@ from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.singer.chosen_mapping import ChosenMapping
+from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.settings import (
@@ -108,7 +108,8 @@ class CrmTarget(CheckedFiles, Target):
         """The mapping that the settings choose."""
         objects = self.objects if self.default_object is None else None
         known = self.config_jsonschema["properties"]
-        return ChosenMapping(self.config, known, self.shipped_mapping(), objects, self.objects)
+        names = partial(object_names, self.objects, self.build_adapter)
+        return ChosenMapping(self.config, known, self.shipped_mapping(), objects, names)
 
     def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
         """What `mapping check` should say about rules that are right, but may surprise."""
