@@ -73,7 +73,8 @@ def test_a_wrong_link_is_its_own_message_where_the_crm_does_not_answer(
 def test_a_link_that_only_new_records_have_cannot_wait_alone(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rule = "object: notes\nupsert_key: marker\nfields: {marker: id, hs_note_body: name, hs_timestamp: due}\n"
+    fields = "{marker: id, hs_note_body: name, hs_timestamp: due}"
+    rule = f"object: notes\nupsert_key: marker\nfields: {fields}\n"
     link = "{to: companies, key: firm, by: name, wait: link}"
     line = failure(box, HUBSPOT, tmp_path, caplog, link, rule)
     assert "Leave `wait` out: the record waits." in line
