@@ -22,6 +22,7 @@ from reverse_etl.crm.adapter import (
     OptionAdapter,
     OwnerAdapter,
     RowResult,
+    UnlinkAdapter,
 )
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
@@ -95,6 +96,7 @@ __all__ = [
     "Rule",
     "SettingError",
     "StoppedError",
+    "UnlinkAdapter",
     "Upload",
     "Value",
     "WantedLink",
