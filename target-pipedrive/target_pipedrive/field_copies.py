@@ -1,7 +1,7 @@
 """Fields that two processes created at the same time: Pipedrive lets fields share a name.
 
 A lease in the ledger keeps two runs of one ledger apart. Runs with ledgers of their own are not, so
-whoever has created a field lists the fields again. The oldest field of a name stays.
+each process that has created a field lists the fields again. The oldest field of a name stays.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class UnlinkAdapter(Protocol):
     def unlink(
         self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
     ) -> Sequence[tuple[str, str]]:
-        """Remove links that `link` made; those that do not exist are no error. Raises: CrmError.
+        """Remove links that `link` made; those that do not exist are left out. Raises: CrmError.
 
         What people have said about the same two records stays. Returns the pairs whose link was
         removed.

@@ -72,8 +72,8 @@ class BatchSearch:
         settled = len(self.outcomes)
         extra = EXTRA_CALLS_A_BATCH + settled - self.calls
         if self.unproven() and self.calls > 1:
-            # The batch and a part of it were refused. Perhaps every row is, so go on with single
-            # rows until one is taken, or `noted` has seen enough.
+            # The batch and a part of it were refused. Perhaps every row is, so single rows
+            # follow until one is taken, or `noted` has seen enough.
             extra = 0
         return Progress(settled, self.bad, extra)
 

@@ -135,7 +135,7 @@ class Preparation:
         return forms
 
     def _link_form(self, rule: Rule, wanted: LinkWanted) -> LinkForm:
-        """The form of a link, created if need be. Raises: NoSuchLinkError, CrmError."""
+        """The form of a link, created if needed. Raises: NoSuchLinkError, CrmError."""
         try:
             return self.adapter.link_form(rule.object, wanted)
         except (NoSuchLinkError, NoSuchObjectError):

@@ -73,7 +73,7 @@ def missing_ends(portal: Portal, start: End, end: End) -> list[dict[str, Any]]:
 
 
 def remove_types(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:
-    """Remove given types from pairs; what does not exist is no error."""
+    """Remove given types from pairs; types that a pair lacks are skipped."""
     for pair in inputs_of(call, ASSOCIATION_ARCHIVE_LIMIT):
         from_id, to_id = ends_of(pair)
         for spec in pair["types"]:
