@@ -28,12 +28,7 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
-from reverse_etl.errors import (
-    BudgetSpentError,
-    FatalError,
-    ReverseEtlError,
-    StoppedError,
-)
+from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
 from reverse_etl.ledger import Ledger, Reason, Scope
 from reverse_etl.mapping.objects_file import complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
@@ -108,9 +103,9 @@ class CrmTarget(CheckedFiles, Target):
     def mapping(self) -> ChosenMapping:
         """The mapping that the settings choose."""
         objects = self.objects if self.default_object is None else None
-        known = self.config_jsonschema["properties"]
         names = partial(object_names, self.objects, self.build_adapter)
-        return ChosenMapping(self.config, known, self.shipped_mapping(), objects, names)
+        settings = self.config_jsonschema["properties"]
+        return ChosenMapping(self.config, settings, self.shipped_mapping(), objects, names)
 
     def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
         """What `mapping check` should say about rules that are right, but may surprise."""
