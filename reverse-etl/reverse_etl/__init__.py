@@ -40,6 +40,7 @@ from reverse_etl.errors import (
     RowError,
     SettingError,
     StoppedError,
+    TakenError,
 )
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
@@ -48,7 +49,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, hash_value, key_of, plain_number
 
 __all__ = [
     "COMMON",
@@ -96,6 +97,7 @@ __all__ = [
     "Rule",
     "SettingError",
     "StoppedError",
+    "TakenError",
     "UnlinkAdapter",
     "Upload",
     "Value",
@@ -103,6 +105,7 @@ __all__ = [
     "Write",
     "canonical",
     "checked_url",
+    "hash_value",
     "key_of",
     "main",
     "nearest",

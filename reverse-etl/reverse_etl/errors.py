@@ -15,6 +15,7 @@
       RowError                 why a rule or a CRM does not take one row
         NotRepresentableError  a value that the CRM field cannot hold
         GoneError              the record to update was deleted or merged in the CRM
+        TakenError             another record holds the value of a unique field
       BatchRejectedError       a whole batch was refused; rows may be named
       AmbiguousAnswerError     a write may or may not have happened: look before sending it again
       AwaitedError             a record without its key, which another stream will bring
@@ -51,6 +52,7 @@ __all__ = [
     "RuleRefusedError",
     "SettingError",
     "StoppedError",
+    "TakenError",
 ]
 
 
@@ -127,6 +129,13 @@ class GoneError(RowError):
 
     def __init__(self, message: str) -> None:
         super().__init__("gone", message, GONE_HINT)
+
+
+class TakenError(RowError):
+    """Another record holds the value of a unique field; `fields` are which, if the CRM says so."""
+
+    def __init__(self, message: str, hint: str, fields: Sequence[str] = ()) -> None:
+        super().__init__("identity_conflict", message, hint, fields)
 
 
 class BatchRejectedError(ReverseEtlError):

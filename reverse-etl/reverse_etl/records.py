@@ -118,6 +118,11 @@ class Write:
     unlinked: tuple[WantedLink, ...] = ()
     """Links in fields of the record whose other end is missing: they wait, it goes out."""
 
+    replaces: Mapping[str, bytes] = field(default_factory=dict)
+    """By field: the hash of the value that it is known to hold until now."""
+    refused: RowError | None = None
+    """Why a field is left out that the CRM refused, and with it nothing but that field."""
+
     @property
     def key(self) -> str:
         """The value of the upsert key."""
@@ -146,6 +151,8 @@ class Outcome:
     """False if part of the record was superseded, or waits."""
     unlinked: tuple[WantedLink, ...] = ()
     """Links of the record whose other end is missing, while the record itself is settled."""
+    refused: RowError | None = None
+    """Why the CRM holds the record without one of its fields: that field leaves a dead letter."""
 
     @classmethod
     def of(cls, name: OutcomeName, record: CrmRecord, crm_id: str | None = None) -> Outcome:

@@ -45,6 +45,9 @@ class FieldInfo:
     digits: int | None = None
     """Digits before the point that a number may have."""
     unique: bool = False
+    """True if a value identifies one record, which it finds."""
+    exclusive: bool = False
+    """True if the CRM refuses a value that another record holds, without finding it by that."""
     folds_case: bool = False
     """True if the CRM compares this field without case."""
     trims: bool = False
@@ -59,6 +62,11 @@ class FieldInfo:
     """True if the CRM takes the field only when the record is created."""
     required: bool = False
     """True if the CRM takes no new record without it."""
+
+    @property
+    def no_two_hold(self) -> bool:
+        """True if no two records may hold the same value."""
+        return self.unique or self.exclusive
 
 
 def canonical(info: FieldInfo, value: object) -> Value:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError
+from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError, TakenError
 
 RUN_CODES = {
     "PROPERTY_DOESNT_EXIST": "Create the property, or set `provision: true`.",
@@ -17,6 +18,13 @@ RUN_CODES = {
 PASSING_CODES = frozenset({"VALIDATION_ERROR"})
 """Codes of refused rows whose cause an administrator can remove without changing a property: rules
 on values and required properties. Details of a bad value have codes of their own."""
+
+
+TAKEN = "CONFLICTING_UNIQUE_VALUE"
+"""The code of a VALIDATION_ERROR if another record holds the value of a unique property.
+Source: a public program that creates deals looks for it in HubSpot's answers, read 2026-11-29."""
+TAKEN_PROPERTY = re.compile(rf'"error":"{TAKEN}","name":"(\w+)"')
+"""Where the message of that error names the property."""
 
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
@@ -77,13 +85,22 @@ def row_fault(body: Mapping[str, Any]) -> RowError:
 
     if body.get("category") == "OBJECT_NOT_FOUND":
         return GoneError(message)
+    named_as_taken = TAKEN_PROPERTY.findall(message)
     if body.get("category") == "CONFLICT" or "already exists" in message:
-        hint = "another HubSpot record has its email or key: merge the two, or change one of them"
-        return RowError("identity_conflict", message, hint)
+        return taken_fault(message, ["email"] if "Contact already exists" in message else [])
+    if code == TAKEN or named_as_taken:
+        return taken_fault(message, properties or named_as_taken)
 
     name = properties[0] if properties else "the property that the message names"
     hint = f"fix the value of {name} at the source or in the rule"
     return RowError(code or "rejected", message, hint, properties)
+
+
+def taken_fault(message: str, properties: Sequence[str]) -> TakenError:
+    """The error of a row that has the value of another record in a unique property."""
+    what = " or ".join(properties or ("email", "key"))
+    hint = f"another HubSpot record has its {what}: merge the two, or change one of them"
+    return TakenError(message, hint, properties)
 
 
 def rejected(answer: Answer) -> BatchRejectedError:

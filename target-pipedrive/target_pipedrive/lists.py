@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reverse_etl.values import Value
+from reverse_etl.values import Value, hash_value
 
 DEFAULT_LABEL = "work"
 
@@ -25,18 +25,28 @@ def primary(entries: Sequence[Entry]) -> Value:
     return chosen.get("value") or None
 
 
-def with_primary(value: Value, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def with_primary(
+    value: Value, entries: Sequence[Entry], replaces: bytes | None = None
+) -> list[dict[str, Any]]:
     """The entries with `value` as the primary one; with None, there is no primary entry.
 
-    The other entries stay: a PATCH replaces the whole list.
+    It replaces the entry that was ours until now, if its hash is known. What people added stays: a
+    PATCH replaces the whole list.
     """
     ours: list[dict[str, Any]] = []
+    former: list[Entry] = []
     others: list[dict[str, Any]] = []
     for entry in entries:
-        is_ours = str(entry.get("value", "")).casefold() == str(value or "").casefold()
-        (ours if is_ours else others).append({**entry, "primary": False})
+        text = str(entry.get("value", ""))
+        if text.casefold() == str(value or "").casefold():
+            ours.append({**entry, "primary": False})
+        elif hash_value(text) == replaces:
+            former.append(entry)
+        else:
+            others.append({**entry, "primary": False})
     if value is None:
         return others
 
-    label = (ours[0].get("label") if ours else None) or DEFAULT_LABEL
+    known = [entry["label"] for entry in (*ours, *former) if entry.get("label")]
+    label = known[0] if known else DEFAULT_LABEL
     return [{"value": value, "primary": True, "label": label}, *others]

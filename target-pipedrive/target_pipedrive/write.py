@@ -62,7 +62,9 @@ class Writer:
             place = places[name]
             holder = custom if place.custom else body
             if name in LISTS:
-                holder[name] = with_primary(value, current.get(name) or ())
+                holder[name] = with_primary(
+                    value, current.get(name) or (), write.replaces.get(name)
+                )
             elif place.part:
                 holder[place.code] = self._whole(places, place, write, current)
             else:

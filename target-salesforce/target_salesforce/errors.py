@@ -8,7 +8,7 @@ from typing import Any
 
 from reverse_etl.crm.adapter import RowResult
 from reverse_etl.crm.http import Answer
-from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError
+from reverse_etl.errors import BatchRejectedError, CrmError, GoneError, RowError, TakenError
 
 RECORD_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[A-Z0-5]{3})\b")
 PASSING = {"UNABLE_TO_LOCK_ROW"}
@@ -28,6 +28,9 @@ PASSING_CODES = frozenset(
 validation rules, lookup filters, page requirements, locks.
 Source: StatusCode in the metadata WSDL v63."""
 DUPLICATE_CODES = ("DUPLICATE_VALUE", "DUPLICATES_DETECTED", "DUPLICATE_EXTERNAL_ID")
+TAKEN = re.compile(r"duplicate value found: (?P<field>\w+) duplicates value on record")
+"""The message of a DUPLICATE_VALUE if another record holds the value of a unique field.
+Source: answers of orgs in public repositories, read 2026-11-29."""
 NO_SUCH_COLUMN = ("No such column", "is not an External ID")
 """What the message of an INVALID_FIELD holds if it concerns every row. With other messages it is
 about a value: a bulk row answers `Failed to deserialize field at col 0. Due to, '2018-09-28' is not
@@ -145,6 +148,9 @@ def duplicate_fault(code: str, message: str, error: Mapping[str, Any]) -> RowErr
     hint = f"{which}: merge the two, or change one of them"
     if code == "DUPLICATES_DETECTED":
         hint += "; or set allow_duplicates_save"
+    taken = TAKEN.match(message) if code == "DUPLICATE_VALUE" else None
+    if taken is not None:
+        return TakenError(f"{code}: {message}", hint, [taken["field"]])
     return RowError("identity_conflict", f"{code}: {message}", hint)
 
 

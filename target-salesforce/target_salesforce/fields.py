@@ -97,6 +97,7 @@ def field_info(item: Mapping[str, Any]) -> FieldInfo:
         scale=scale_of(kind, item),
         digits=digits_of(kind, item),
         unique=bool(external_id and item.get("unique")) or item["name"] == "Id",
+        exclusive=bool(item.get("unique")),
         trims=kind in ("text", "choice"),
         folds_case=item["type"] == "email" or (external_id and not item.get("caseSensitive")),
         refers=tuple(item.get("referenceTo") or ()),

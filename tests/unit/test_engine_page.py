@@ -16,7 +16,7 @@ from reverse_etl.pipeline.engine import Engine
 CORE = Path(inspect.getfile(reverse_etl)).parent
 ROOT = CORE.parent.parent
 MOST_LINES = 15
-STAGES = ["receive", "map_block", "settle", "plan", "batches", "open", "send", "settle", "finish"]
+STAGES = ["receive", "map_block", "settle", "plan", "to_send", "open", "send", "settle", "finish"]
 """The calls of `run_block` that are stages, in the order of the table in docs/architecture.md."""
 TARGETS = [
     *sorted(ROOT.glob("target-*/target_*")),

@@ -133,7 +133,24 @@ class Draft:
             cleared_first=tuple(self.cleared_first),
             whole=not self.superseded and not self.unlinked,
             unlinked=self.unlinked,
+            replaces=self._replaces(),
         )
+
+    def _replaces(self) -> dict[str, bytes]:
+        """Hashes of what the changed fields hold, as the ledger knows them.
+
+        Where it is silent, what the CRM shows counts for unique fields only: a field that holds
+        several values may show one that people entered.
+        """
+        if self.hit is not None:
+            shown = {name: self.hit.values.get(name) for name in self.changed}
+            return {
+                name: hash_value(value)
+                for name, value in shown.items()
+                if value is not None and self.rule.info(name).no_two_hold
+            }
+        marks = self.entry.marks if self.entry is not None else {}
+        return {name: marks[name].hash for name in self.changed if name in marks}
 
     def outcome(self) -> Outcome:
         """The outcome if nothing is left to send."""

@@ -20,7 +20,6 @@ from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.mapping.schemas import stream_properties
-from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.jobs import Jobs
@@ -73,9 +72,9 @@ class Engine(Stages):
             if not changed and rule.name not in self.planner.deferred:
                 continue  # the common case: there is nothing to write
             plan = self.planner.plan(rule, changed)
-            ready = self.spools.batches(rule, plan.writes)
-            settlement = self.settler.open(rule, plan)
-            for outcomes in self.sender.send(rule, ready):
+            ready = self.spools.to_send(rule, plan.writes)
+            settlement = self.settler.open(rule, self.conflicts.watched(rule, plan))
+            for outcomes in self.conflicts.send(settlement, ready):
                 self.settler.settle(settlement, outcomes)
             self.finish(settlement, plan.claimed)
         self.check()
@@ -144,8 +143,8 @@ class Engine(Stages):
         keys = [write.key for write in writes]
         keys += [outcome.record.key for outcome in outcomes if outcome.record is not None]
         settlement = Settlement(rule, self.ledger.entries(rule.object, keys))
-        self.settler.settle(settlement, outcomes)
-        for sent in self.sender.send(rule, batches(rule.spec, writes)):
+        self.settler.settle(settlement, self.conflicts.noted(rule, outcomes))
+        for sent in self.conflicts.send(settlement, writes):
             self.settler.settle(settlement, sent)
         self.finish(settlement)
 
@@ -182,6 +181,7 @@ class Engine(Stages):
         """The end of the input: send what is gathered, and retry what was put off."""
         self.drain_all()
         self.run_deferred()
+        self.retry_conflicts()
         self.open_streams_that_wait()
         self.retry_all_waiting()
         self.settler.settle_held()
@@ -220,6 +220,16 @@ class Engine(Stages):
                 self.run_deferred()
             if not went_out:
                 return
+
+    def retry_conflicts(self) -> None:
+        """Try records again that wanted a value which another gave up later. Raises: CrmError."""
+        for rule in self._all_rules():
+            conflicting = self.conflicts.take(rule) if self.control.may_call() else []
+            if conflicting:
+                self.retried[rule.name] = conflicting
+                self.run_block(rule.stream)
+                self.drain(rule.name)
+        self.run_deferred()
 
     def retry_letters(self, rule: CompiledRule, *, expired_only: bool = False) -> bool:
         """Try the dead letters whose cause may be gone, or just those whose other end has come.

@@ -13,8 +13,9 @@ from reverse_etl.crm.adapter import Adapter, Hit, Lookup
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.moves import gives_up
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.records import CrmRecord
+from reverse_etl.records import CrmRecord, Write
 from reverse_etl.values import Value, same
 
 
@@ -44,8 +45,12 @@ class Resolver:
         records: Sequence[CrmRecord],
         references: Mapping[str, Mapping[str, Value]],
         pending: set[str],
+        writes: Mapping[str, Write],
     ) -> dict[str, Identity]:
         """The identity of each record, by key. Raises: CrmError.
+
+        `writes` are planned together with these records, by CRM id: one may give up the value that
+        a record is looked up by.
 
         A key in `pending` was meant to be created by a run that was killed before it could record
         it: then the answer must not come from an index that lags behind.
@@ -64,7 +69,12 @@ class Resolver:
         claimed: dict[tuple[str, str], str] = {}
         identities: dict[str, Identity] = {}
         for record in records:
-            identity = identify(rule, record, hits.get(record.key, []), holders)
+            staying = [
+                hit
+                for hit in hits.get(record.key, [])
+                if not gives_way(rule, record, hit, writes.get(hit.crm_id))
+            ]
+            identity = identify(rule, record, staying, holders)
             identities[record.key] = first_claim(rule, record, identity, claimed)
         self._count(rule, lookups, identities)
         return identities
@@ -119,6 +129,19 @@ def identify(
             f"change it at the source, or clear {key_field} in the CRM",
         )
     return Identified(hit, adopt=True)
+
+
+def gives_way(rule: CompiledRule, record: CrmRecord, hit: Hit, write: Write | None) -> bool:
+    """Returns True if a CRM record only has match values that a planned write takes from it."""
+    if write is None:
+        return False
+    shared = [
+        name
+        for name in rule.match_by
+        if record.fields.get(name) is not None
+        and same(rule.info(name), hit.values.get(name), record.fields[name])
+    ]
+    return bool(shared) and all(gives_up(write, name, record.fields[name]) for name in shared)
 
 
 def carries_key(rule: CompiledRule, hit: Hit, key: str) -> bool:

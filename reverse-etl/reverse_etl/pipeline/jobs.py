@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter, JobAdapter, JobResults, RowResult
-from reverse_etl.errors import CrmError, StoppedError
+from reverse_etl.errors import CrmError, StoppedError, TakenError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.batch import choose_lane
@@ -140,7 +140,8 @@ def sorted_out(block: Sequence[Write], results: JobResults) -> tuple[list[Outcom
     for write in block:
         result = results.of(write)
         # No result, or a row that was locked: neither says what became of the write.
-        if result is None or result.again:
+        # A value that another record holds: what is sent again by calls goes without it.
+        if result is None or result.again or isinstance(result.fault, TakenError):
             left.append(write)
         else:
             outcomes.append(outcome_of(write, result))

@@ -10,11 +10,12 @@ from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.held import with_marks
 from reverse_etl.pipeline.letters import letter, waiting_link, waiting_write
 from reverse_etl.pipeline.moved_links import MovedLinks, moved_to
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
-from reverse_etl.pipeline.settle import Settlement, with_marks
+from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.records import Outcome, SourceRecord, WantedLink
 from reverse_etl.values import canonical, hash_value
 

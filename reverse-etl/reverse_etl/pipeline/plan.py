@@ -91,7 +91,10 @@ class Planner:
             (known if is_known else missed).append(record)
 
         decisions = self._known(rule, known, entries, references)
-        decisions += self._missed(rule, missed, entries, references)
+        known_writes = {
+            str(decision.crm_id): decision for decision in decisions if isinstance(decision, Write)
+        }
+        decisions += self._missed(rule, missed, entries, references, known_writes)
         writes = [decision for decision in decisions if isinstance(decision, Write)]
         outcomes = [decision for decision in decisions if isinstance(decision, Outcome)]
         return Plan(writes, [*collapsed, *outcomes], entries, frozenset(claimed))
@@ -185,6 +188,7 @@ class Planner:
         records: Sequence[CrmRecord],
         entries: Mapping[str, Entry],
         references: Mapping[str, References],
+        known_writes: Mapping[str, Write],
     ) -> list[Write | Outcome]:
         """Decide by what the CRM finds under the key or the match fields. Raises: CrmError."""
         decisions: list[Write | Outcome] = [
@@ -204,7 +208,7 @@ class Planner:
             return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
         resolver = Resolver(self.adapter, self.ledger, self.outcomes)
-        identities = resolver.resolve(rule, missed, references, pending)
+        identities = resolver.resolve(rule, missed, references, pending, known_writes)
         for record in missed:
             own = references.get(record.key, {})
             identity = identities[record.key]

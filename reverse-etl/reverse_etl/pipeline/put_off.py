@@ -128,6 +128,7 @@ class PutOff:
             source.key: outcome.record
             for outcome in outcomes
             if outcome.record is not None and outcome.name != "rejected"
+            if outcome.refused is None
             for source in outcome.record.sources
         }
         settled = {**entries, **{entry.key: entry for entry in changes.entries}}

@@ -8,7 +8,7 @@ ends, and all of them are counted as not attempted.
 
 Rows that mapping rejects do not count here, since the CRM did not refuse them. Neither do rows with
 an open dead letter, since that they are refused again says nothing new about the rule, nor updates
-of records that are gone.
+of records that are gone, nor values that another record holds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from singer_kit.scrub import scrub
 
-from reverse_etl.errors import GoneError, RowError, RuleRefusedError
+from reverse_etl.errors import GoneError, RowError, RuleRefusedError, TakenError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import Outcome
 
@@ -80,7 +80,7 @@ class Refusals:
             for outcome in outcomes
             if outcome.error is not None
             and outcome.stage == "send"
-            and not isinstance(outcome.error, GoneError)
+            and not isinstance(outcome.error, (GoneError, TakenError))
         }
         again = self.open_keys(rule.name, sent)
         return {

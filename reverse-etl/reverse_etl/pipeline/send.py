@@ -231,4 +231,5 @@ def outcome_of(write: Write, result: RowResult) -> Outcome:
         linked=bool(write.fields),
         whole=write.whole,
         unlinked=write.unlinked,
+        refused=write.refused,
     )

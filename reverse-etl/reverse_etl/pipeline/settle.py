@@ -7,13 +7,14 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reverse_etl.errors import GoneError, RowError
-from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, forgotten
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
+from reverse_etl.pipeline.held import held_entry, seen_entry, with_marks, without_marks
 from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -21,7 +22,6 @@ from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
-from reverse_etl.values import hash_value
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
@@ -77,6 +77,20 @@ class Settler:
         self._settle_refused(rule, self.refusals.release(rule))
         self._settle(settlement, self.refusals.sift(rule, outcomes), pending)
         self.guard.judge()
+
+    def forget(self, settlement: Settlement, names: Mapping[str, Collection[str]]) -> None:
+        """Forget what the CRM holds in these fields, by key, before a call that empties them."""
+        known = [settlement.entries[key] for key in names if key in settlement.entries]
+        self._replace(settlement, [without_marks(entry, names[entry.key]) for entry in known])
+
+    def recall(self, settlement: Settlement, marks: Mapping[str, Mapping[str, FieldMark]]) -> None:
+        """Know again, by key, what was forgotten: the CRM holds it as before."""
+        known = [settlement.entries[key] for key in marks if key in settlement.entries]
+        self._replace(settlement, [with_marks(entry, marks[entry.key]) for entry in known])
+
+    def _replace(self, settlement: Settlement, entries: list[Entry]) -> None:
+        self.ledger.apply(Changes(settlement.rule.object, entries=entries))
+        settlement.entries |= {entry.key: entry for entry in entries}
 
     def settle_held(self) -> None:
         """The end of the run: rows that were refused while none was taken are dead letters."""
@@ -187,6 +201,8 @@ class Settler:
             self._settle_filtered(settlement, record, outcome, changes)
         elif outcome.holds:
             self._settle_held(settlement, record, outcome, changes)
+            if outcome.refused is not None:
+                changes.dead += letters_of(settlement.rule, record, "send", outcome.refused)
         elif outcome.name == "rejected":
             if entry is None or entry.state != "settled":
                 changes.entries.append(Entry(record.key, "dead"))
@@ -272,73 +288,3 @@ def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
         return False
     entry = settlement.entries.get(key_in(outcome))
     return entry is None or entry.crm_id != outcome.crm_id
-
-
-def held_entry(
-    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None
-) -> Entry | None:
-    """The entry of a record that the CRM holds; None if the ledger says the same already."""
-    if entry is None:
-        if outcome.crm_id is None:
-            return None
-        entry = Entry(record.key, "settled")
-    elif is_same(rule, record, outcome, entry):
-        return None
-
-    marks = dict(entry.marks)
-    fingerprints = {name: known for name, known in entry.fingerprints.items() if name != rule.name}
-    for name, value in outcome.accepted.items():
-        mark = FieldMark(hash_value(value), record.seen_us(name))
-        before = marks.get(name)
-        if before is not None and before.hash != mark.hash:
-            # The field is no longer as other rules last sent it: they must compare it again.
-            fingerprints = entry.forgotten()
-        marks[name] = mark
-    marks = seen_marks(record, marks)
-    known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
-    fingerprints[rule.name] = known
-    crm_id = outcome.crm_id or entry.crm_id
-    return replace(
-        entry,
-        state="settled",
-        crm_id=crm_id,
-        fingerprints=fingerprints,
-        marks=marks,
-        linked=entry.linked if crm_id == entry.crm_id else {},
-    )
-
-
-def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry) -> bool:
-    """Returns True if an outcome brings nothing that the entry does not hold."""
-    return (
-        outcome.name in ("unchanged", "filtered")
-        and not outcome.accepted
-        and entry.fingerprints.get(rule.name) == record.fingerprint
-    )
-
-
-def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
-    """An entry with more marks, of a link or a file."""
-    return replace(entry, marks={**entry.marks, **marks})
-
-
-def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
-    """The entry, with the time at which the source was seen to hold its values still.
-
-    Without it a late version could bring back what the source had in the meantime.
-    """
-    marks = seen_marks(record, entry.marks)
-    return entry if marks == entry.marks else replace(entry, marks=marks)
-
-
-def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:
-    """The marks, those with the record's own value as new as the record."""
-    values = {**record.fields, **{link.name: link.to_key for link in record.links}}
-    seen = dict(marks)
-    for name, value in values.items():
-        mark = marks.get(name)
-        if mark is None or mark.observed_us >= record.seen_us(name):
-            continue
-        if mark.hash == hash_value(value):
-            seen[name] = FieldMark(mark.hash, record.seen_us(name))
-    return seen

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.pipeline.batch import batches, takes_jobs
+from reverse_etl.pipeline.batch import takes_jobs
 from reverse_etl.records import KINDS, CrmRecord, SourceRecord, WantedLink, Write, WriteKind
 
 SPOOL_ROWS = 100_000
@@ -34,7 +34,7 @@ def packed(write: Write) -> tuple[Any, ...]:
     return (
         inner, write.kind, dict(write.fields), write.crm_id, dict(write.accepted),
         write.kept_back, write.recovered, write.cleared_first, write.whole,
-        [(link.form, link.to_key) for link in write.unlinked],
+        [(link.form, link.to_key) for link in write.unlinked], dict(write.replaces),
     )  # fmt: skip
 
 
@@ -45,7 +45,10 @@ def packed_source(source: SourceRecord) -> tuple[Any, ...]:
 
 def unpacked(row: tuple[Any, ...]) -> Write:
     """A write as it was planned."""
-    inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared, whole, missing = row
+    (
+        inner, kind, fields, crm_id, accepted, kept_back, recovered, cleared, whole, missing,
+        replaces,
+    ) = row  # fmt: skip
     key, links, source, fingerprint, leaving, file, earlier, collapsed, values = inner
     record = CrmRecord(
         key=key,
@@ -60,7 +63,7 @@ def unpacked(row: tuple[Any, ...]) -> Write:
     )
     return Write(
         record, kind, fields, crm_id, accepted, None, kept_back, recovered, cleared, whole,
-        tuple(WantedLink(form, to_key) for form, to_key in missing),
+        tuple(WantedLink(form, to_key) for form, to_key in missing), replaces,
     )  # fmt: skip
 
 
@@ -115,18 +118,18 @@ class Spools:
 
     by_rule: dict[str, Spool] = field(default_factory=dict)
 
-    def batches(self, rule: CompiledRule, writes: Sequence[Write]) -> Iterator[list[Write]]:
-        """Stage 5: batches to send now.
+    def to_send(self, rule: CompiledRule, writes: Sequence[Write]) -> Sequence[Write]:
+        """Stage 5: the writes to send now.
 
         Writes of an object that takes jobs are gathered instead.
         """
         if not takes_jobs(rule.spec):
-            return batches(rule.spec, writes)
+            return writes
         if writes:
             if rule.name not in self.by_rule:
                 self.by_rule[rule.name] = Spool(rule)
             self.by_rule[rule.name].add(writes)
-        return iter(())
+        return ()
 
     def keys(self, rule: CompiledRule) -> set[str]:
         """Keys of a rule that are in its spool."""

@@ -8,6 +8,7 @@ from reverse_etl.crm.adapter import Adapter
 from reverse_etl.crm.download import Fetcher
 from reverse_etl.ledger import Ledger
 from reverse_etl.pipeline.attachments import Attacher
+from reverse_etl.pipeline.conflicts import Conflicts
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
@@ -74,6 +75,11 @@ class Stages:
             self.ledger, self.outcomes, self.put_off, self.refusals, self.guard,
             plan_again=None if leaves else self.planner.put_off,
         )  # fmt: skip
+
+    @cached_property
+    def conflicts(self) -> Conflicts:
+        """Stage 6: values that only one record may hold, and that move between records."""
+        return Conflicts(self.ledger, self.outcomes, self.sender, self.settler)
 
     @cached_property
     def refusals(self) -> Refusals:

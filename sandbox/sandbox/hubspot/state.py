@@ -19,6 +19,7 @@ from sandbox.hubspot.errors import (
     invalid,
     invalid_association,
     required,
+    value_taken,
 )
 from sandbox.hubspot.object_types import OBJECT_TYPES, TYPE_NAMES, shown_name
 from sandbox.hubspot.values import stored, text_of, value_error
@@ -156,9 +157,7 @@ class Portal:
         kept = stored(known, value)
         holder = self.holder_of(kind, name, kept) if known["hasUniqueValue"] and kept else None
         if holder and (record is None or holder != record["id"]):
-            noun = "Contact" if kind == "contacts" else "Object"
-            message = f"{noun} already exists. Existing ID: {holder}"
-            raise RefusedError("CONFLICT", message, prop=name, status=409)
+            raise value_taken(kind, name, holder)
         return kept
 
     def _check_attachments(self, file_ids: str) -> None:
