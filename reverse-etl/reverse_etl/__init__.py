@@ -23,6 +23,7 @@ from reverse_etl.crm.adapter import (
     OptionAdapter,
     OwnerAdapter,
     RowResult,
+    UnlinkAdapter,
 )
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
@@ -99,6 +100,7 @@ __all__ = [
     "SettingError",
     "StoppedError",
     "TakenError",
+    "UnlinkAdapter",
     "Upload",
     "Value",
     "WantedLink",

@@ -53,13 +53,14 @@ class HubSpotAdapter(Adapter):
         self.provisioner = Provisioner(self.api, self.types, namespace)
         self.finder = Finder(self.api, self.fields)
         self.writer = Writer(self.api)
-        self.links = LinkTypes(self.api, self.types, self._is_planned)
+        self.links = LinkTypes(self.api, self.types, self._is_planned, self._link_created)
         self.associations = Associations(self.api)
         self.keyless = Keyless(
             self.api, self.finder, self.associations, self.links, lambda: self.objects
         )
 
         self.listing = Listing(self.api, self.keyless)
+        self.unlinking = self
         self.files = Files(self.api, self.finder, namespace)
         self.owning = Owners(self.api)
         self.choosing = Options(self.api, self.fields)
@@ -69,6 +70,9 @@ class HubSpotAdapter(Adapter):
         """Returns True if the mapping lists an object, so that it may be created later."""
         spec = self.objects.get(object_name)
         return bool(spec and spec.listed)
+
+    def _link_created(self, object_name: str, link: str) -> None:
+        self.link_created(object_name, link)
 
     def account(self) -> Account:
         """The portal of the token."""
@@ -81,7 +85,7 @@ class HubSpotAdapter(Adapter):
 
     def object_names(self) -> Iterable[str]:
         """HubSpot's own objects, and the custom ones."""
-        return self.types.names()
+        return self.types.all_names()
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Properties by internal name."""
@@ -153,3 +157,11 @@ class HubSpotAdapter(Adapter):
     ) -> list[RowResult]:
         """One batch of associations; repeating it changes nothing."""
         return self.associations.link(object_name, self.links.known(object_name, form), pairs)
+
+    def unlink(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """Associations that moved are removed from where they were, in batches."""
+        known = self.links.known(object_name, form)
+        plain = self.links.is_plain(object_name, known)
+        return self.associations.unlink(object_name, known, pairs, plain=plain)

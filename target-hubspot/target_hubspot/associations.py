@@ -13,8 +13,8 @@ from reverse_etl.objects import LinkForm
 
 from target_hubspot.api import HubSpotApi
 from target_hubspot.errors import body_of, row_fault
-from target_hubspot.link_types import spec_of
-from target_hubspot.objects import ASSOCIATION_READ_LIMIT
+from target_hubspot.link_types import USERS, spec_of
+from target_hubspot.objects import ASSOCIATION_ARCHIVE_LIMIT, ASSOCIATION_READ_LIMIT
 
 Pair = tuple[str, str]
 """Ids of a record and of the record it is associated with."""
@@ -64,21 +64,61 @@ class Associations:
             raise unusable(answer.status)
         return body_of(answer)
 
+    def unlink(
+        self, object_name: str, form: LinkForm, pairs: Sequence[Pair], *, plain: bool
+    ) -> Sequence[Pair]:
+        """Remove associations of a form; returns the pairs that had one removed. Raises: CrmError.
+
+        A label goes alone. A plain association stays if people have labelled it, since HubSpot
+        removes all labels with it.
+        Source: HubSpot, API reference of batch/labels/archive, read 2026-11-29.
+        """
+        removed = self._unlabelled(object_name, form, pairs) if plain else pairs
+        for start in range(0, len(removed), ASSOCIATION_ARCHIVE_LIMIT):
+            batch = removed[start : start + ASSOCIATION_ARCHIVE_LIMIT]
+            inputs = [
+                {"from": {"id": from_id}, "to": {"id": to_id}, "types": [spec_of(form.type)]}
+                for from_id, to_id in batch
+            ]
+            path = self.api.paths.associations(object_name, form.to, "batch/labels/archive")
+            answer = self.api.post(path, Purpose(object_name, "link"), {"inputs": inputs})
+            if not answer.ok:
+                raise unusable(answer.status)
+        return removed
+
+    def _unlabelled(self, object_name: str, form: LinkForm, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs that are associated, without a label that people have added."""
+        ids = list(dict.fromkeys(from_id for from_id, _ in pairs))
+        types = {
+            (str(item["from"]["id"]), str(end["toObjectId"])): end.get("associationTypes") or ()
+            for item in self._read(object_name, form.to, ids)
+            for end in item["to"]
+        }
+        return [
+            pair
+            for pair in pairs
+            if pair in types
+            and not any(known.get("label") and known["category"] == USERS for known in types[pair])
+        ]
+
     def of(self, parent: str, object_name: str, parent_ids: Sequence[str]) -> Iterator[Pair]:
         """Ids of records that belong to others, each with that record's id. Raises: CrmError."""
-        path = self.api.paths.associations(parent, object_name, "batch/read")
-        for start in range(0, len(parent_ids), ASSOCIATION_READ_LIMIT):
-            batch = parent_ids[start : start + ASSOCIATION_READ_LIMIT]
-            inputs = [{"id": parent_id} for parent_id in batch]
-            answer = self.api.post(path, Purpose(object_name, "find"), {"inputs": inputs})
+        for item in self._read(parent, object_name, parent_ids):
+            for end in item["to"]:
+                yield str(end["toObjectId"]), str(item["from"]["id"])
+
+    def _read(self, object_name: str, to: str, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """The associations of records with records of another object. Raises: CrmError."""
+        path = self.api.paths.associations(object_name, to, "batch/read")
+        for start in range(0, len(ids), ASSOCIATION_READ_LIMIT):
+            inputs = [{"id": crm_id} for crm_id in ids[start : start + ASSOCIATION_READ_LIMIT]]
+            answer = self.api.post(path, Purpose(to, "find"), {"inputs": inputs})
             if not answer.ok or not isinstance(answer.body, dict):
                 raise CrmError(
                     f"HubSpot returned {answer.status} for a read of associations.",
                     "Run again. If the problem persists, check the token's read scopes.",
                 )
-            for item in answer.body.get("results") or []:
-                for end in item["to"]:
-                    yield str(end["toObjectId"]), str(item["from"]["id"])
+            yield from answer.body.get("results") or []
 
 
 def unusable(status: int) -> CrmError:

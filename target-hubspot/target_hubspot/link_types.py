@@ -17,7 +17,8 @@ from target_hubspot.object_types import ObjectTypes
 from target_hubspot.objects import ASSOCIATION_LIMIT
 
 OWN = "HUBSPOT_DEFINED"
-"""The category of HubSpot's own types; types between custom objects are `USER_DEFINED`."""
+USERS = "USER_DEFINED"
+"""Categories: HubSpot's own types, and labels and types between custom objects."""
 LATER = "LATER"
 """In place of a category, if the other object is yet to be created; a label follows."""
 LIKELY = "Association labels need the scope of the objects' schemas and a paid subscription."
@@ -33,6 +34,8 @@ class LinkTypes:
     objects: ObjectTypes
     is_planned: Callable[[str], bool]
     """Tells whether the mapping lets an object be created."""
+    created: Callable[[str, str], None]
+    """Called with an object and the association type that was created for it."""
     pairs: dict[Pair, Sequence[Type]] = field(default_factory=dict)
 
     def form(self, object_name: str, wanted: LinkWanted, *, provision: bool) -> LinkForm:
@@ -47,6 +50,10 @@ class LinkTypes:
             if not provision or not self.is_planned(wanted.to):
                 raise
             return association(wanted.to, f"{LATER}/{wanted.label}")
+        if found is None and provision:
+            # Another process may have created it since the types were listed.
+            del self.pairs[pair]
+            found = self._find(pair, wanted.label)
         if found is None and provision:
             self._create(pair, wanted.label)
             found = self._find(pair, wanted.label)
@@ -67,6 +74,11 @@ class LinkTypes:
     def plain(self, object_name: str, to: str) -> dict[str, Any]:
         """The default type between two objects, for a call. Raises: NoSuchLinkError, CrmError."""
         return spec_of(self.form(object_name, LinkWanted(to), provision=False).type)
+
+    def is_plain(self, object_name: str, form: LinkForm) -> bool:
+        """Returns True if an association has no label. Raises: CrmError."""
+        types = self._between((object_name, form.to))
+        return any(notation(known) == form.type and not known.get("label") for known in types)
 
     def _find(self, pair: Pair, label: str) -> Type | None:
         """The type of a label; without one that of HubSpot's own, if there are several."""
@@ -125,6 +137,7 @@ class LinkTypes:
                 f"Create it by hand. {LIKELY}",
             )
         del self.pairs[pair]
+        self.created(pair[0], f"{pair[1]} ({label})" if label else pair[1])
 
     def _path(self, pair: Pair) -> str:
         return self.api.paths.associations(*pair, "labels")

@@ -47,6 +47,12 @@ class ObjectTypes:
                 else "Create it, or remove its rule from the mapping.",
             )
 
+    def all_names(self) -> list[str]:
+        """Names of HubSpot's own objects and of all custom ones. Raises: CrmError."""
+        if not self.schemas:
+            self._list()
+        return list(self.names())
+
     def names(self) -> Iterator[str]:
         """Names of HubSpot's own objects and of the custom ones that are known."""
         yield from STANDARD

@@ -14,6 +14,10 @@ Source: HubSpot, Associations v4 guide, read 2026-11-23."""
 ASSOCIATION_READ_LIMIT = 1000
 """Inputs of an association batch read.
 Source: HubSpot, Associations v4 guide, read 2026-11-23."""
+ASSOCIATION_ARCHIVE_LIMIT = 100
+"""Inputs of a batch that removes associations.
+Source: HubSpot, Associations v4 guide, read 2026-11-23: 100 for batch/archive; batch/labels/archive
+has no limit of its own there."""
 SEARCH_LIMIT = 200
 """Results of a page of a search. Source: HubSpot, Search the CRM, read 2026-11-29."""
 SEARCH_VALUES = 100

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reverse_etl.crm.http import SETUP
+from reverse_etl.crm.http import SETUP, Answer
 from reverse_etl.errors import CrmError, NoSuchObjectError
 from reverse_etl.objects import FieldWanted, Namespace, ObjectSpec
 from reverse_etl.values import Kind
@@ -42,12 +42,34 @@ class Provisioner:
 
     def create_properties(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create properties. Raises: CrmError."""
-        paths = self.api.paths
         self._create_group(object_name)
         for start in range(0, len(wanted), BATCH_LIMIT):
-            inputs = [self._property(field) for field in wanted[start : start + BATCH_LIMIT]]
-            path = paths.properties(object_name, "batch/create")
-            self._create(path, {"inputs": inputs}, CREATED)
+            self._create_batch(object_name, wanted[start : start + BATCH_LIMIT])
+
+    def _create_batch(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Create the properties of one call.
+
+        If HubSpot refuses, another process may have created some of them: those that are still
+        missing are sent again. Raises: CrmError.
+        """
+        path = self.api.paths.properties(object_name, "batch/create")
+        while wanted:
+            answer = self.api.post(
+                path, SETUP, {"inputs": [self._property(field) for field in wanted]}
+            )
+            if answer.status in CREATED:
+                return
+            known = {item["name"] for item in self._properties(object_name)}
+            missing = [field for field in wanted if field.name not in known]
+            if len(missing) == len(wanted):
+                raise not_created(answer)
+            wanted = missing
+
+    def _properties(self, object_name: str) -> Sequence[Mapping[str, Any]]:
+        listed: Sequence[Mapping[str, Any]] = self.api.get(self.api.paths.properties(object_name))[
+            "results"
+        ]
+        return listed
 
     def _create_group(self, object_name: str) -> None:
         """Create the property group of the namespace."""
@@ -55,16 +77,9 @@ class Provisioner:
         groups = self.api.get(path)["results"]
         if self.namespace.name not in {group["name"] for group in groups}:
             group = {"name": self.namespace.name, "label": self.namespace.label}
-            self._create(path, group, CREATED | {CONFLICT})
-
-    def _create(self, path: str, body: object, good: set[int]) -> None:
-        answer = self.api.post(path, SETUP, body)
-        if answer.status not in good:
-            message = body_of(answer).get("message", "")
-            raise CrmError(
-                f"HubSpot could not create the properties ({answer.status}): {message}",
-                "Create them by hand, or grant the token the schema scopes.",
-            )
+            answer = self.api.post(path, SETUP, group)
+            if answer.status not in CREATED | {CONFLICT}:
+                raise not_created(answer)
 
     def create_object(self, spec: ObjectSpec, wanted: Sequence[FieldWanted]) -> None:
         """Create a custom object with its properties.
@@ -85,12 +100,21 @@ class Provisioner:
             "associatedObjects": [],
         }
         answer = self.api.http.call("POST", self.api.paths.schemas(), SETUP, json=schema)
-        if not answer.ok:
+        if answer.ok:
+            self.types.add(body_of(answer))
+        elif not self._has_object(spec.name):
             raise NoSuchObjectError(
                 f"HubSpot could not create the custom object {spec.name} ({answer.status}).",
                 "Custom objects need an Enterprise portal and the schema scopes.",
             )
-        self.types.add(body_of(answer))
+
+    def _has_object(self, name: str) -> bool:
+        """Returns True if another process has created a custom object in the meantime."""
+        try:
+            self.types.resolve(name)
+        except NoSuchObjectError:
+            return False
+        return True
 
     def _property(self, wanted: FieldWanted) -> dict[str, Any]:
         """A property to be created."""
@@ -110,6 +134,15 @@ class Provisioner:
         if wanted.unique:
             body["hasUniqueValue"] = True
         return body
+
+
+def not_created(answer: Answer) -> CrmError:
+    """The error for properties that HubSpot refuses to create."""
+    return CrmError(
+        f"HubSpot could not create the properties ({answer.status}): "
+        f"{body_of(answer).get('message', '')}",
+        "Create them by hand, or grant the token the schema scopes.",
+    )
 
 
 def readable(name: str) -> str:

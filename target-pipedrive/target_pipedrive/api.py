@@ -34,6 +34,7 @@ TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("PATCH", re.compile(r"^/api/v1/"), 10),
     ("POST", re.compile(r"^/api/v2/"), 5),
     ("PATCH", re.compile(r"^/api/v2/"), 5),
+    ("DELETE", re.compile(r"^/api/v2/\w+Fields/\w+$"), 3),
     ("GET", re.compile(r""), 1),
 )
 """Tokens of a call: the first line that fits.

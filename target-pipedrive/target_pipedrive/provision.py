@@ -14,6 +14,7 @@ from reverse_etl.values import FieldInfo, Kind
 
 from target_pipedrive.api import PipedriveApi
 from target_pipedrive.errors import message_of
+from target_pipedrive.field_copies import FieldCopies
 from target_pipedrive.fields import Fields
 from target_pipedrive.links import LINK_TYPES
 from target_pipedrive.objects import ENDPOINTS
@@ -37,9 +38,15 @@ class Provisioner(OptionAdapter):
     created: set[tuple[str, str]] = field(default_factory=set)
     """Fields created in this run, by list and name: leads and deals share a list."""
 
+    @property
+    def copies(self) -> FieldCopies:
+        """Fields that another process created as well."""
+        return FieldCopies(self.api)
+
     def create_fields(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create custom fields by name. Raises: AmbiguousAnswerError, CrmError."""
         endpoint = ENDPOINTS[object_name]
+        codes: dict[str, str] = {}
         for new in wanted:
             if not endpoint.creates_fields:
                 raise CrmError(
@@ -50,8 +57,12 @@ class Provisioner(OptionAdapter):
             if (endpoint.fields, new.name) in self.created:
                 continue
             path = f"/api/v2/{endpoint.fields}"
-            good(self.api.create(path, SETUP, field_body(new)), f"the field {new.name}")
+            answer = self.api.create(path, SETUP, field_body(new))
+            good(answer, f"the field {new.name}")
+            codes[new.name] = str(answer.body["data"]["field_code"])
             self.created.add((endpoint.fields, new.name))
+        if codes:
+            self.copies.remove(endpoint.fields, codes)
 
     def add_options(self, object_name: str, field_name: str, options: Sequence[str]) -> FieldInfo:
         """Add options to a choice; returns the field as it is then.

@@ -36,6 +36,10 @@ def test_any_object_arrives_linked_and_a_second_run_writes_nothing(
     adopted = by_hand(box, "companies", name="Old", domain="ann.example")
     run_1 = run(box, tmp_path)
     assert (run_1.code, run_1.letters) == (0, [])
+    assert run_1.report["created_links"] == {
+        "companies": ["contacts (Billing contact)"],
+        "service_plan": ["companies"],
+    }
 
     def only(kind: str) -> dict[str, Any]:
         (row,) = box.objects(HUBSPOT, kind)
@@ -58,6 +62,7 @@ def test_any_object_arrives_linked_and_a_second_run_writes_nothing(
     box.forget_log(HUBSPOT)
     run_2 = run(box, tmp_path)
     assert (run_2.code, box.writes(HUBSPOT)) == (0, [])
+    assert run_2.report["created_links"] == {}
 
 
 def test_a_lost_ledger_finds_every_object_again(box: Box, tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 def entry(key: str, state: str = "settled", crm_id: str | None = "1") -> Entry:
     marks = {"name": FieldMark(b"abcdefgh", 5)}
-    return Entry(key, state, crm_id, {"rule": b"12345678"}, marks)  # type: ignore[arg-type]
+    linked = {"-> firm": ("7", "8")}
+    return Entry(key, state, crm_id, {"rule": b"12345678"}, marks, linked)  # type: ignore[arg-type]
 
 
 def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from reverse_etl.crm.http import Answer, CrmHttp, Purpose
 from reverse_etl.pipeline.provisioning import is_close
 
 from box import Box
-from crms import Crm, each_crm
+from crms import HUBSPOT, PIPEDRIVE, Crm, each_crm
 from support import deliver, target_command, users
+
+CREATES_FIELDS = {
+    "hubspot": "contacts/batch/create",
+    "pipedrive": "POST /pipedrive/api/v2/personFields",
+    "salesforce": "/Soap/m/",
+}
+"""What creates fields of people, as a fault matches it."""
 
 
 def mapping_with(crm: Crm, folder: Path, name: str) -> str:
@@ -72,6 +81,16 @@ def test_what_is_taken_for_a_typo(name: str, existing: str, close: bool) -> None
     assert is_close(name, existing) is close
 
 
+def start_together(commands: list[list[str]]) -> None:
+    """Run two targets at the same time; both must end well."""
+    runs = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    ends = [(run.communicate(timeout=120)[1], run.returncode) for run in runs]
+    assert [code for _, code in ends] == [0, 0], ends
+
+
 @each_crm
 @pytest.mark.parametrize("starts", [3, pytest.param(50, marks=pytest.mark.soak)])
 def test_two_runs_that_start_together_create_no_field_twice(
@@ -81,16 +100,61 @@ def test_two_runs_that_start_together_create_no_field_twice(
         box.reset()
         folder = tmp_path / str(number)
         ledger_url = f"sqlite:///{folder}/ledger.db"
-        commands = [
-            target_command(box, crm, users([n]), folder / str(n), ledger_url=ledger_url)
-            for n in (1, 2)
-        ]
-        runs = [
-            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            for command in commands
-        ]
-        ends = [(run.communicate(timeout=120)[1], run.returncode) for run in runs]
-        assert [code for _, code in ends] == [0, 0], ends
+        start_together(
+            [
+                target_command(box, crm, users([n]), folder / str(n), ledger_url=ledger_url)
+                for n in (1, 2)
+            ]
+        )
         # a field that exists twice fails every later run
         assert deliver(box, crm, users([3]), folder, ledger_url=ledger_url).code == 0
         assert len(box.people(crm)) == 3
+
+
+@pytest.mark.soak
+@each_crm
+def test_two_runs_with_ledgers_of_their_own_create_no_field_twice(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    for number in range(10):
+        box.reset()
+        # Both have listed the fields before either of them has created its first.
+        box.fault(crm, "slow", match=CREATES_FIELDS[str(crm)], times=2, args={"delay_ms": 1500})
+        folder = tmp_path / str(number)
+        start_together([target_command(box, crm, users([n]), folder / str(n)) for n in (1, 2)])
+        assert deliver(box, crm, users([3]), folder / "1").code == 0
+        assert len(box.people(crm)) == 3
+
+
+def create_first(monkeypatch: pytest.MonkeyPatch, crm: Crm, count: int) -> None:
+    """Let another process create fields of people just before the run does.
+
+    `count`: how many, where one call creates several.
+    """
+    original, path_of_call = CrmHttp.call, CREATES_FIELDS[str(crm)].rpartition("/")[2]
+    seen: list[str] = []
+
+    def call(self: CrmHttp, method: str, path: str, purpose: Purpose, **more: Any) -> Answer:
+        if method == "POST" and path.endswith(path_of_call) and not seen:
+            seen.append(path)
+            body = more["json"]
+            if "inputs" in body:
+                body = {"inputs": body["inputs"][:count]}
+            original(self, method, path, purpose, **{**more, "json": body})
+        return original(self, method, path, purpose, **more)
+
+    monkeypatch.setattr(CrmHttp, "call", call)
+
+
+@pytest.mark.parametrize("crm", [HUBSPOT, PIPEDRIVE], ids=str)
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_field_that_another_process_creates_first_exists_once(
+    box: Box, crm: Crm, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_first(monkeypatch, crm, count)
+    assert deliver(box, crm, users([1]), tmp_path).code == 0
+    # a field that exists twice would fail this run
+    assert deliver(box, crm, users([2]), tmp_path).code == 0
+    assert len(box.people(crm)) == 2
+    deleted = box.log(crm, "DELETE ")
+    assert len(deleted) == (crm is PIPEDRIVE)

@@ -103,7 +103,25 @@ def test_a_link_needs_a_rule_or_a_field_to_find_its_other_end_by(tmp_path: Path)
 def test_an_object_that_the_target_knows_is_suggested_for_a_link(tmp_path: Path) -> None:
     written(tmp_path, "users.deal.yml", DEAL.replace("contacts", "contatcs"))
     with pytest.raises(MappingError, match=r"users.deal.yml:6: .* Did you mean 'contacts'\?"):
-        check_rules(load_rules(tmp_path), known_objects=["contacts"])
+        check_rules(load_rules(tmp_path), known_objects=lambda: ["contacts"])
+
+
+def test_an_object_that_exists_and_that_no_rule_maps_is_not_taken_for_a_typo(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path, "users.deal.yml", DEAL.replace("contacts", "contracts"))
+    with pytest.raises(MappingError, match=r"which no rule maps\. Add a rule for it"):
+        check_rules(load_rules(tmp_path), known_objects=lambda: ["contacts", "contracts"])
+
+
+def test_join_is_for_keys_of_several_properties(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        "users.deal.yml",
+        DEAL.replace("key: user_id", 'key: user_id, by: email, join: "-"'),
+    )
+    with pytest.raises(MappingError, match="`join` has no effect on a key of one property"):
+        check_rules(load_rules(tmp_path))
 
 
 def test_links_in_a_circle_wait_by_themselves(tmp_path: Path) -> None:

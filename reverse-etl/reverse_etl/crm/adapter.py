@@ -174,6 +174,20 @@ class MergeAdapter(Protocol):
         ...
 
 
+class UnlinkAdapter(Protocol):
+    """A CRM in which a link that moved leaves the earlier one behind."""
+
+    def unlink(
+        self, object_name: str, form: LinkForm, pairs: Sequence[tuple[str, str]]
+    ) -> Sequence[tuple[str, str]]:
+        """Remove links that `link` made; those that do not exist are left out. Raises: CrmError.
+
+        What people have said about the same two records stays. Returns the pairs whose link was
+        removed.
+        """
+        ...
+
+
 class JobAdapter(Protocol):
     """A CRM that takes many rows as a job, which outlives the run that started it."""
 
@@ -203,6 +217,10 @@ class JobAdapter(Protocol):
         ...
 
 
+def nothing_reported(object_name: str, link: str) -> None:
+    """For adapters that nobody watches."""
+
+
 class Adapter(Protocol):
     """A CRM: what it must be able to do, and what it may be able to do besides."""
 
@@ -220,6 +238,11 @@ class Adapter(Protocol):
 
     They are tried again once a run; others only when the rule or the object has changed.
     """
+    link_created: Callable[[str, str], None] = staticmethod(nothing_reported)
+    """Called with an object and the link that was created for it by `link_form` or `link`.
+
+    The core sets it, to log and report the link.
+    """
     jobs: JobAdapter | None = None
     """Takes many rows as a job; needed by objects with a lane that is one."""
     files: FileAdapter | None = None
@@ -232,6 +255,8 @@ class Adapter(Protocol):
     """Adds options to choice fields; needed where `add_options` is on."""
     listing: ListAdapter | None = None
     """Lists records; needed by `ledger verify`."""
+    unlinking: UnlinkAdapter | None = None
+    """Removes the earlier link of one that moved; needed where links are calls."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

@@ -31,10 +31,11 @@ class DamagedEntryError(ValueError):
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """The compact column: fingerprints by rule, hash and observed time by field."""
+    """The compact column: fingerprints by rule, hash and observed time by field, ids by link."""
 
     r: dict[str, bytes]
     f: dict[str, tuple[bytes, int]]
+    l: dict[str, tuple[str, ...]] = {}  # noqa: E741  # msgspec copies it
 
 
 PACKED = msgspec.msgpack.Decoder(Packed)
@@ -59,6 +60,11 @@ class Entry:
     """By rule: the hash of the record that the rule last delivered whole."""
     marks: Mapping[str, FieldMark] = field(default_factory=dict)
     """By field, and by link or file under names that no field has."""
+    linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By link that a call has made: the CRM id that it leads to, last.
+
+    Before it stand ids that it led to earlier, as long as those links are not removed.
+    """
 
     def is_known_as(self, rule: str, fingerprint: bytes) -> bool:
         """Returns True if the rule delivered this very record last."""
@@ -67,7 +73,8 @@ class Entry:
     def packed(self) -> bytes:
         """The compact column."""
         marks = {name: [mark.hash, mark.observed_us] for name, mark in self.marks.items()}
-        return msgspec.msgpack.encode({"r": self.fingerprints, "f": marks})
+        columns = {"r": self.fingerprints, "f": marks}
+        return msgspec.msgpack.encode(columns | ({"l": self.linked} if self.linked else {}))
 
     @classmethod
     def unpacked(cls, key: str, state: State, crm_id: str | None, fields: bytes) -> Entry:
@@ -79,7 +86,7 @@ class Entry:
         if state not in TRANSITIONS:
             raise DamagedEntryError
         marks = {name: FieldMark(*mark) for name, mark in columns.f.items()}
-        return cls(key, state, crm_id, columns.r, marks)
+        return cls(key, state, crm_id, columns.r, marks, columns.l)
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""

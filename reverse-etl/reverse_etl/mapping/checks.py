@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from singer_kit.words import nearest, suggestion
@@ -17,12 +17,12 @@ LONGEST_LINK_NAME = 80
 def check_rules(
     rules: Sequence[Rule],
     objects: Iterable[str] | None = None,
-    known_objects: Iterable[str] = (),
+    known_objects: Callable[[], Iterable[str]] = tuple,
 ) -> list[Rule]:
     """The rules, parents first, each link with the key field of its other end.
 
-    `objects` are the only ones that can be mapped; None if the CRM says later what it has. Of
-    `known_objects` the one that was meant is suggested.
+    `objects` are the only ones that can be mapped; None if the CRM says later what it has.
+    `known_objects` is called if a name is wrong, to suggest the one that was meant.
 
     Raises: MappingError.
     """
@@ -98,20 +98,26 @@ def check_fields(rule: Rule) -> None:
             )
 
 
-def check_links(rule: Rule, mapped: Iterable[str], known_objects: Iterable[str] = ()) -> None:
+def check_links(
+    rule: Rule, mapped: Iterable[str], known_objects: Callable[[], Iterable[str]] = tuple
+) -> None:
     """Raises: MappingError if a link's other end cannot be found, or two links are the same."""
     known = list(mapped)
     names: set[str] = set()
     for link in rule.links:
         if link.to not in known and not link.by:
-            hint = (
-                nearest(link.to, {*known, *known_objects} - {link.to})
-                or "Add a rule for it, or name the field by which the CRM finds it (`by`)."
+            raise rule.error(
+                f"links to {link.to!r}, which no rule maps.",
+                link.line,
+                unmapped_hint(link.to, {*known, *known_objects()}),
             )
-            raise rule.error(f"links to {link.to!r}, which no rule maps.", link.line, hint)
         if len(link.paths) > 1 and link.join is None:
             raise rule.error(
                 "a key of several properties needs `join`.", link.line, 'For example `join: "-"`.'
+            )
+        if len(link.paths) < 2 and link.join is not None:
+            raise rule.error(
+                "`join` has no effect on a key of one property.", link.line, "Leave `join` out."
             )
         if link.name in names:
             raise rule.error(
@@ -126,6 +132,12 @@ def check_links(rule: Rule, mapped: Iterable[str], known_objects: Iterable[str] 
                 "Use a shorter label.",
             )
         names.add(link.name)
+
+
+def unmapped_hint(to: str, objects: Collection[str]) -> str:
+    """What to do about a link to an object that no rule maps; `objects`: those that exist."""
+    meant = "" if to in objects else nearest(to, sorted(objects))
+    return meant or "Add a rule for it, or name the field by which the CRM finds it (`by`)."
 
 
 def with_key_fields(rule: Rule, key_fields: Mapping[str, str]) -> Rule:

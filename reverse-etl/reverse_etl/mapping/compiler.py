@@ -25,6 +25,7 @@ from reverse_etl.mapping.field_checks import (
 )
 from reverse_etl.mapping.functions import Function, bind
 from reverse_etl.mapping.kinds import SourceKind, read_kind, source_kind
+from reverse_etl.mapping.link_checks import check_links
 from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 from reverse_etl.mapping.money import with_currency
 from reverse_etl.mapping.rules import FieldRule, Rule
@@ -238,28 +239,6 @@ def with_required(rule: Rule, spec: ObjectSpec, crm_fields: Mapping[str, FieldIn
     return replace(
         spec, required={name: required[name] for name in required if name not in missing}
     )
-
-
-def check_links(rule: Rule, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None:
-    """Raises: MappingError if a link that is needed is missing, or a word has no effect on one."""
-    if spec.needs_link and not rule.links and rule.mode != "update_only":
-        why = "are found among those of the record they belong to" if spec.marker_in else "need one"
-        raise rule.error(
-            f"{rule.object} {why}, and the rule has no link.", "object", "Add one under `links`."
-        )
-    for link, form in zip(rule.links, forms, strict=True):
-        if form.form == "association" and link.write != "always":
-            raise rule.error(
-                f"the link to {link.to} is an association, which has no `write`.",
-                link.line,
-                "Leave `write` out.",
-            )
-        if form.form == "association" and link.wait_asked == "record":
-            raise rule.error(
-                f"the link to {link.to} is an association, for which no record can wait.",
-                link.line,
-                "Leave `wait` out: the link itself waits.",
-            )
 
 
 def compiled_link(link: LinkRule, form: LinkForm) -> CompiledLink:

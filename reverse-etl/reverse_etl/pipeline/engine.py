@@ -163,6 +163,7 @@ class Engine(Stages):
             provisioning = Provisioning(
                 self.adapter, self.ledger, self.control, self.outcomes, chosen.provision
             )
+            self.adapter.link_created = provisioning.report_link
             prepare = Preparation(self.adapter, self.functions, provisioning, chosen.add_options)
             compiled, absent = prepare.compile(self.rules_of(stream), properties)
             receiver = Receiver.for_schema(stream, schema, key_properties)

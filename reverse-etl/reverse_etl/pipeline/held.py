@@ -34,12 +34,14 @@ def held_entry(
     marks = seen_marks(record, marks)
     known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
     fingerprints[rule.name] = known
+    crm_id = outcome.crm_id or entry.crm_id
     return replace(
         entry,
         state="settled",
-        crm_id=outcome.crm_id or entry.crm_id,
+        crm_id=crm_id,
         fingerprints=fingerprints,
         marks=marks,
+        linked=entry.linked if crm_id == entry.crm_id else {},
     )
 
 

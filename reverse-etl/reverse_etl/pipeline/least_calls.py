@@ -19,7 +19,8 @@ def least_calls(spec: ObjectSpec, work: Mapping[str, int]) -> int:
             calls += math.ceil(rows / lane.rows_a_call) * lane.calls
 
     rows_a_link_call = max((form.rows_a_call for form in spec.links.values()), default=1)
-    calls += math.ceil(work.get("linked", 0) / rows_a_link_call)
+    for purpose in ("linked", "unlinked"):
+        calls += math.ceil(work.get(purpose, 0) / rows_a_link_call)
     return calls + sum(math.ceil(work.get("attached", 0) / files) for files in spec.file_rows)
 
 

@@ -12,6 +12,7 @@ from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.held import with_marks
 from reverse_etl.pipeline.letters import letter, waiting_link, waiting_write
+from reverse_etl.pipeline.moved_links import MovedLinks, moved_to
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
 from reverse_etl.pipeline.settle import Settlement
@@ -39,6 +40,10 @@ class Linker:
     outcomes: Outcomes
     control: RunControl
     parents: Parents
+
+    @property
+    def _moved(self) -> MovedLinks:
+        return MovedLinks(self.adapter, self.ledger, self.outcomes, self.control)
 
     def link(self, settlement: Settlement) -> None:
         """Make the links of a block whose records the CRM holds. Raises: CrmError."""
@@ -68,6 +73,9 @@ class Linker:
             self._end_older(settlement.rule, form, kept, changes)
             self.ledger.apply(changes)
             settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
+            settlement.entries |= self._moved.remove(
+                settlement.rule, form, [settlement.entries[key] for key in kept]
+            )
 
     def _end_older(
         self, rule: CompiledRule, form: LinkForm, kept: Mapping[str, int], changes: Changes
@@ -165,9 +173,11 @@ class Linker:
             mark = FieldMark(hash_value(pair.link.to_key), pair.source.observed_us)
             entry = changed.get(pair.key, entries[pair.key])
             changed[pair.key] = with_marks(entry, {pair.link.name: mark})
+            if self.adapter.unlinking is not None:
+                changed[pair.key] = moved_to(changed[pair.key], pair.link.name, pair.to_id)
         changes.entries += changed.values()
         self.ledger.apply(changes)
-        return changed
+        return changed | self._moved.remove(rule, form, changed.values())
 
     def _put_off(self, rule: CompiledRule, pairs: Sequence[Pair]) -> None:
         """Links for which no call is left wait for the next run."""

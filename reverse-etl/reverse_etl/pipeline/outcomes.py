@@ -112,6 +112,8 @@ class Outcomes:
     attachments: Count = field(default_factory=Count)
     created_fields: dict[str, list[str]] = field(default_factory=dict)
     """Names of fields that were created in the CRM, by object."""
+    created_links: dict[str, list[str]] = field(default_factory=dict)
+    """Kinds of links that were created in the CRM, by object."""
     _received: Counter[str] = field(default_factory=Counter)
     activated: Counter[str] = field(default_factory=Counter)
     """ACTIVATE_VERSION messages, by stream."""

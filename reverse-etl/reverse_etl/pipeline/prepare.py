@@ -128,12 +128,21 @@ class Preparation:
         for link in rule.links:
             wanted = LinkWanted(link.to, link.field, link.label)
             try:
-                provision = self.provisioning.is_on
-                form = self.adapter.link_form(rule.object, wanted, provision=provision)
+                form = self._link_form(rule, wanted)
             except (NoSuchLinkError, NoSuchObjectError) as error:
                 raise self._no_such_link(rule, link, error) from None
             forms.append(link_form(link, form, needed=spec.needs_link))
         return forms
+
+    def _link_form(self, rule: Rule, wanted: LinkWanted) -> LinkForm:
+        """The form of a link, created if needed. Raises: NoSuchLinkError, CrmError."""
+        try:
+            return self.adapter.link_form(rule.object, wanted)
+        except (NoSuchLinkError, NoSuchObjectError):
+            if not self.provisioning.is_on:
+                raise
+        with self.provisioning.lease():
+            return self.adapter.link_form(rule.object, wanted, provision=True)
 
     def _no_such_link(self, rule: Rule, link: LinkRule, error: CrmError) -> MappingError:
         """A link that the CRM does not have, or that leads to an object whose name is wrong."""

@@ -52,7 +52,7 @@ class Provisioning:
         """
         if not missing or not self.is_on:
             return fields
-        with self._lease():
+        with self.lease():
             # Another process may have created them since they were listed.
             fields = self._fields(rule)
             missing = [field for field in missing if field.name not in fields]
@@ -71,8 +71,8 @@ class Provisioning:
             return {}
 
     @contextmanager
-    def _lease(self) -> Iterator[None]:
-        """Hold the right to create fields in the account. Raises: LedgerError, StoppedError."""
+    def lease(self) -> Iterator[None]:
+        """Hold the right to create what is missing. Raises: LedgerError, StoppedError."""
         while not self.ledger.claims.take(LEASE, [LEASE]):
             self.control.wait(LEASE_PAUSE_S)
             self.control.check()
@@ -80,6 +80,11 @@ class Provisioning:
             yield
         finally:
             self.ledger.claims.release(LEASE, [LEASE])
+
+    def report_link(self, object_name: str, link: str) -> None:
+        """A kind of link was created in the CRM."""
+        logger.info("created a link of %s: %s", object_name, link)
+        self.outcomes.created_links.setdefault(object_name, []).append(link)
 
     def _report(self, rule: Rule, created: Sequence[FieldWanted]) -> None:
         names = [field.name for field in created]

@@ -16,6 +16,7 @@ from reverse_etl.pipeline.attachments import is_attached
 from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.links import is_linked
 from reverse_etl.pipeline.merge import merge, merge_keys
+from reverse_etl.pipeline.moved_links import has_moved
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement, Settler
 from reverse_etl.pipeline.versions import map_versions
@@ -88,6 +89,7 @@ class Unchanged:
         # The fingerprint is stored before the link is made: only the mark says that it was.
         linked = all(
             not self.ledger.gone(link.form.to, [link.to_key])
+            and not has_moved(entry, link.name)
             and is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
             for link in record.links
             if may_be_made_later(link)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.errors import FatalError, ReverseEtlError
 from reverse_etl.mapping.checks import check_rules, with_settings
 from reverse_etl.mapping.functions import Function, load_functions
 from reverse_etl.mapping.load import SHIPPED, named_rules
@@ -21,6 +24,16 @@ from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace
 
 
+def object_names(table: Iterable[str], adapter: Callable[[], Adapter]) -> Iterable[str]:
+    """Names of the account's objects, or just those of the table if the account does not answer.
+
+    They are for a message about a wrong name, which must not become one about credentials.
+    """
+    with contextlib.suppress(FatalError, ReverseEtlError):
+        return {*table, *adapter().object_names()}
+    return table
+
+
 @dataclass
 class ChosenMapping:
     """The mapping of one target."""
@@ -32,8 +45,8 @@ class ChosenMapping:
     """The folder of the rules that the target ships."""
     objects: Iterable[str] | None
     """The only objects that can be mapped; None if the CRM says later what it has."""
-    known_objects: Iterable[str] = ()
-    """Objects to suggest where a name is wrong."""
+    known_objects: Callable[[], Iterable[str]] = tuple
+    """Called where a name is wrong: the objects that may have been meant."""
 
     @cached_property
     def file(self) -> ObjectsFile:

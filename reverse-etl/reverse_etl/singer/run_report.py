@@ -56,6 +56,7 @@ class RunReport:
             "links": self.outcomes.link_report(),
             "attachments": self.outcomes.attachment_report(),
             "created_fields": self.outcomes.created_fields,
+            "created_links": self.outcomes.created_links,
             "mapping_changes": [lack.report() for lack in self.lacks],
             "calls": self._calls(objects, calls or CallCount()),
             "opened_letters": [asdict(reason) for reason in reasons],

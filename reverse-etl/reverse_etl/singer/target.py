@@ -15,7 +15,7 @@ import sys
 import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from types import FrameType
@@ -37,7 +37,7 @@ from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_ledger, prepared, run_settings
-from reverse_etl.singer.chosen_mapping import ChosenMapping
+from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
@@ -99,8 +99,9 @@ class CrmTarget(CheckedFiles, Target):
     def mapping(self) -> ChosenMapping:
         """The mapping that the settings choose."""
         objects = self.objects if self.default_object is None else None
-        known = self.config_jsonschema["properties"]
-        return ChosenMapping(self.config, known, self.shipped_mapping(), objects, self.objects)
+        names = partial(object_names, self.objects, self.build_adapter)
+        settings = self.config_jsonschema["properties"]
+        return ChosenMapping(self.config, settings, self.shipped_mapping(), objects, names)
 
     def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
         """What `mapping check` should say about rules that are right, but may surprise."""

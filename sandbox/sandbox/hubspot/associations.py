@@ -17,6 +17,7 @@ ASSOCIATION_LIMIT = 2000
 Source: HubSpot, Associations v4 guide, 2026-11.
 """
 ASSOCIATION_READ_LIMIT = 1000
+ASSOCIATION_ARCHIVE_LIMIT = 100
 LABEL_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 """The internal name of a label: no hyphen, no digit at its start.
 
@@ -69,6 +70,15 @@ def missing_ends(portal: Portal, start: End, end: End) -> list[dict[str, Any]]:
     """
     named = portal.switches["association_context"]
     return [link_error(error, named=named) for error in portal.missing_ends(start, end)]
+
+
+def remove_types(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:
+    """Remove given types from pairs; types that a pair lacks are skipped."""
+    for pair in inputs_of(call, ASSOCIATION_ARCHIVE_LIMIT):
+        from_id, to_id = ends_of(pair)
+        for spec in pair["types"]:
+            portal.dissociate((kind, from_id), (to_kind, to_id), spec)
+    return Reply(204, None)
 
 
 def read_associations(call: Call, portal: Portal, kind: str, to_kind: str) -> Reply:

@@ -42,6 +42,7 @@ SCHEMAS = "/crm-object-schemas/v3/schemas"
 ROUTES = (
     Route("POST", f"{ASSOCIATION_BATCH}/associate/default", associations.associate_default),
     Route("POST", f"{ASSOCIATION_BATCH}/create", associations.associate_typed),
+    Route("POST", f"{ASSOCIATION_BATCH}/labels/archive", associations.remove_types),
     Route("POST", f"{ASSOCIATION_BATCH}/read", associations.read_associations),
     Route("GET", LABELS, associations.list_labels),
     Route("POST", LABELS, associations.create_label),

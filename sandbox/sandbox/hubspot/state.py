@@ -287,6 +287,21 @@ class Portal:
         self.associations.setdefault(start, {}).setdefault(end, set()).add(there)
         self.associations.setdefault(end, {}).setdefault(start, set()).add(back)
 
+    def dissociate(self, start: End, end: End, spec: dict[str, Any]) -> None:
+        """Remove a type from a link, both ways; all types go with the plain one.
+
+        Source: HubSpot, API reference of batch/labels/archive, read 2026-11-29.
+
+        Raises: RefusedError.
+        """
+        there = self.association_types.of(start[0], end[0], spec)
+        known = self.associations.get(start, {}).get(end, set())
+        gone = set(known) if there.label is None else known & {there}
+        for association_type in gone:
+            known.remove(association_type)
+            back = self.association_types.back(start[0], end[0], association_type)
+            self.associations[end][start].discard(back)
+
     def links(self, kind: str, record_id: str) -> list[dict[str, Any]]:
         """Associations of a record with live records."""
         links = []

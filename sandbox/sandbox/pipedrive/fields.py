@@ -32,6 +32,16 @@ def create_field(call: Call, company: Company, fields: str) -> Reply:
     return success(company.add_field(kind_of(fields, changing=True), body_of(call)))
 
 
+def delete_field(call: Call, company: Company, fields: str, code: str) -> Reply:
+    """A custom field less."""
+    kind = kind_of(fields, changing=True)
+    deleted = company.custom(kind).get(code)
+    if deleted is None:
+        raise RefusedError("Field not found", 404)
+    company.fields[kind].remove(deleted)
+    return success(deleted)
+
+
 def add_options(call: Call, company: Company, fields: str, code: str) -> Reply:
     """More options; answers only the new ones."""
     field = company.custom(kind_of(fields, changing=True)).get(code)

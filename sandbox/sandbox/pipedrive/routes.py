@@ -75,6 +75,7 @@ ROUTES = (
     Route("GET", f"{V2}/itemSearch/field", search.search_field),
     Route("GET", f"{V2}/{{fields}}Fields", fields.list_fields),
     Route("POST", f"{V2}/{{fields}}Fields", fields.create_field),
+    Route("DELETE", f"{V2}/{{fields}}Fields/{{code}}", fields.delete_field),
     Route("POST", f"{V2}/{{fields}}Fields/{{code}}/options", fields.add_options),
     Route("GET", f"{V2}/stages", account.list_stages),
     Route("GET", f"{V2}/pipelines", account.list_pipelines),
