@@ -117,3 +117,13 @@ def address(prefix: str = "") -> tuple[Field, ...]:
         Field(f"{prefix}PostalCode", length=20),
         Field(f"{prefix}Country", length=80),
     )
+
+
+def is_required(field: dict[str, Any]) -> bool:
+    """Returns True if no row can be created without a value for the field."""
+    return field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]
+
+
+def initial(field: dict[str, Any]) -> bool | None:
+    """What a field of a new row holds before it is written; a checkbox is never empty."""
+    return False if field["type"] == "boolean" else None
