@@ -45,6 +45,10 @@ class Entry:
     """By rule: the hash of the record that the rule last delivered whole."""
     marks: Mapping[str, FieldMark] = field(default_factory=dict)
     """By field, and by link or file under names that no field has."""
+    verified_us: int = 0
+    """When the CRM was last seen to hold the record."""
+    moved: bool = False
+    """True if its CRM id changed: links that were made before lead to another record."""
 
     def is_known_as(self, rule: str, fingerprint: bytes) -> bool:
         """Returns True if the rule delivered this very record last."""
@@ -56,11 +60,13 @@ class Entry:
         return msgspec.msgpack.encode({"r": self.fingerprints, "f": marks})
 
     @classmethod
-    def unpacked(cls, key: str, state: State, crm_id: str | None, fields: bytes) -> Entry:
+    def unpacked(
+        cls, key: str, state: State, crm_id: str | None, fields: bytes, verified_us: int, moved: bool
+    ) -> Entry:
         """The entry of a row."""
         columns = msgspec.msgpack.decode(fields)
         marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
-        return cls(key, state, crm_id, columns["r"], marks)
+        return cls(key, state, crm_id, columns["r"], marks, verified_us, moved)
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""
@@ -193,7 +199,8 @@ class Changes:
     done_waiting: list[tuple[str, str, str]] = field(default_factory=list)
     """Rule, key and other object of what no longer waits."""
     seen: list[tuple[Entry, Entry]] = field(default_factory=list)
-    """Entries whose values were seen again later, as they were read and as they are now."""
+    """Entries that were seen again at the source or in the CRM, as they were read and as they are
+    now; one that another process has written since stays as that left it."""
     filtered: list[tuple[str, str, int]] = field(default_factory=list)
     """Rule, source key and observed time of records that were filtered."""
 
