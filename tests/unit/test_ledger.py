@@ -13,7 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger import Changes, DeadLetter, Entry, FieldMark, Ledger, Scope, Waiting
+from reverse_etl.ledger.database import (
+    MIGRATION_LOCK,
+    SCHEMA_VERSION,
+    schema_version,
+    upgrade,
+)
 from reverse_etl.ledger.tables import Base
+from singer_kit.database import exclusive, open_engine
 
 from box import Box
 from crms import HUBSPOT
@@ -36,8 +43,19 @@ def entry(key: str, state: str = "settled", crm_id: str | None = "1") -> Entry:
     return Entry(key, state, crm_id, {"rule": b"12345678"}, marks)  # type: ignore[arg-type]
 
 
-def test_migrations_and_tables_are_the_same(ledger: Ledger) -> None:
+def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
+    engine = open_engine(ledger_url, "ledger_url")
+    with exclusive(engine, MIGRATION_LOCK) as connection:
+        upgrade(connection)
+        assert schema_version(connection) == SCHEMA_VERSION
+        context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_a_new_ledger_has_the_tables_of_the_newest_version(ledger: Ledger) -> None:
     with ledger.engine.connect() as connection:
+        assert schema_version(connection) == SCHEMA_VERSION
         context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
         assert compare_metadata(context, Base.metadata) == []
 
