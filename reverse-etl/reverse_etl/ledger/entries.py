@@ -61,12 +61,22 @@ class Entry:
 
     @classmethod
     def unpacked(
-        cls, key: str, state: State, crm_id: str | None, fields: bytes, verified_us: int, moved: bool
+        cls,
+        key: str,
+        state: State,
+        crm_id: str | None,
+        fields: bytes,
+        verified_us: int,
+        moved: bool,
     ) -> Entry:
         """The entry of a row."""
         columns = msgspec.msgpack.decode(fields)
         marks = {name: FieldMark(*mark) for name, mark in columns["f"].items()}
         return cls(key, state, crm_id, columns["r"], marks, verified_us, moved)
+
+    def as_gone(self) -> Entry:
+        """The entry once its record was deleted or merged in the CRM."""
+        return replace(self, state="gone", fingerprints={})
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""

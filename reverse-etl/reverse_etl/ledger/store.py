@@ -102,9 +102,7 @@ class Ledger:
         latest_us = self.future.latest_us()
         with self.engine.connect() as connection:
             for part in parts(keys):
-                query = select(*ENTRY_COLUMNS).where(
-                    *self._of(object_name), EntryRow.key.in_(part)
-                )
+                query = select(*ENTRY_COLUMNS).where(*self._of(object_name), EntryRow.key.in_(part))
                 for row in connection.execute(query):
                     entry = Entry.unpacked(*row)
                     entries[row.key] = self.future.healed(entry, latest_us)
@@ -195,8 +193,12 @@ class Ledger:
             return
         rows = [
             {
-                "seen_key": before.key, "seen_id": before.crm_id or "", "before": before.packed(),
-                "after": after.packed(), "now": after.state, "at": after.verified_us,
+                "seen_key": before.key,
+                "seen_id": before.crm_id or "",
+                "before": before.packed(),
+                "after": after.packed(),
+                "now": after.state,
+                "at": after.verified_us,
             }
             for before, after in changes.seen
         ]
@@ -208,9 +210,7 @@ class Ledger:
                 func.coalesce(EntryRow.crm_id, "") == bindparam("seen_id"),
                 EntryRow.fields == bindparam("before"),
             )
-            .values(
-                fields=bindparam("after"), state=bindparam("now"), verified_us=bindparam("at")
-            )
+            .values(fields=bindparam("after"), state=bindparam("now"), verified_us=bindparam("at"))
         )
         connection.execute(statement.execution_options(synchronize_session=None), rows)
 

@@ -5,7 +5,6 @@ Few records are gone or have moved, so all of them are remembered for the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from singer_kit.times import microseconds, parse_utc

@@ -24,9 +24,10 @@ from reverse_etl.errors import (
 from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.held import with_marks
 from reverse_etl.pipeline.letters import letter
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.pipeline.settle import Settlement, with_marks
+from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.records import Outcome, SourceRecord, WantedFile
 from reverse_etl.values import hash_value
 

@@ -66,19 +66,23 @@ class Engine(Stages):
         """Take a block of a stream through the stages. Raises: CrmError, LedgerError."""
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
-            self.options.extend(rule, received)
-            mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
-            self.make_room(rule, mapped)
-            changed = self.unchanged.settle(rule, mapped)
-            if not changed and rule.name not in self.planner.deferred:
-                continue  # the common case: there is nothing to write
-            plan = self.planner.plan(rule, changed)
-            ready = self.spools.batches(rule, plan.writes)
-            settlement = self.settler.open(rule, plan)
-            for outcomes in self.sender.send(rule, ready):
-                self.settler.settle(settlement, outcomes)
-            self.finish(settlement, plan.claimed)
+            self.run_rule(rule, received)
         self.check()
+
+    def run_rule(self, rule: CompiledRule, received: Received) -> None:
+        """Take a block through the stages of one rule. Raises: CrmError, LedgerError."""
+        self.options.extend(rule, received)
+        mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
+        self.make_room(rule, mapped)
+        changed = self.unchanged.settle(rule, mapped)
+        if not changed and rule.name not in self.planner.deferred:
+            return  # the common case: there is nothing to write
+        plan = self.planner.plan(rule, changed)
+        ready = self.spools.batches(rule, plan.writes)
+        settlement = self.settler.open(rule, plan)
+        for outcomes in self.sender.send(rule, ready):
+            self.settler.settle(settlement, outcomes)
+        self.finish(settlement, plan.claimed)
 
     def receive(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> Received:
         """Stage 2, and the planned writes: one per record and rule."""
@@ -93,11 +97,23 @@ class Engine(Stages):
         return self.receivers[stream].receive(raw)
 
     def make_room(self, rule: CompiledRule, mapped: Mapped) -> None:
-        """Send what is gathered of these records' parents and keys. Raises: CrmError."""
+        """Finish these records' parents, and send what is gathered of their keys.
+
+        Raises: CrmError.
+        """
         if not mapped.records:
             return
         for spool in self.spools.to_send_first(rule, (record.key for record in mapped.records)):
             self.drain(spool.rule.name)
+        self.replan_ends(rule)
+
+    def replan_ends(self, rule: CompiledRule) -> None:
+        """Plan again what turned out to be gone and a rule's links lead to. Raises: CrmError."""
+        ends = {form.to for form in rule.forms} - {rule.object}
+        for end in self._all_rules():
+            if end.object in ends and end.name in self.planner.deferred:
+                self.run_rule(end, Received([], []))
+                self.drain(end.name)
 
     def finish(self, settlement: Settlement, claimed: frozenset[str] = frozenset()) -> None:
         """The end of stage 7: links, files, and the claims on what is not gathered."""

@@ -7,13 +7,16 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from singer_kit.times import microseconds
+
 from reverse_etl.errors import GoneError, RowError
-from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, forgotten
+from reverse_etl.ledger import Changes, Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
+from reverse_etl.pipeline.held import held_entry, is_elsewhere, seen_entry
 from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -21,7 +24,6 @@ from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import CrmRecord, Outcome, Write
-from reverse_etl.values import hash_value
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
@@ -50,6 +52,8 @@ class Settler:
     """Called with records that turn out to be gone; None leaves them."""
     _again: set[tuple[str, str]] = field(default_factory=set)
     """Objects and keys that were put off: each once a run."""
+    _carried: set[tuple[str, str]] = field(default_factory=set)
+    """Those of them whose update the CRM carried over to another record."""
 
     def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
         """Settle what a plan decided without a call, and record the creates that it intends.
@@ -58,7 +62,11 @@ class Settler:
         look the key up.
         """
         settlement = Settlement(rule, dict(plan.entries))
-        pending = [Entry(write.key, "pending") for write in plan.writes if write.kind == "create"]
+        pending = [
+            intended(write.key, plan.entries.get(write.key))
+            for write in plan.writes
+            if write.kind == "create"
+        ]
         self._count_writes(rule, plan.writes)
         self.settle(settlement, plan.outcomes, pending)
         return settlement
@@ -140,7 +148,7 @@ class Settler:
     def _without_gone(
         self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
     ) -> list[Outcome]:
-        """The outcomes without records that were deleted in the CRM and are planned again.
+        """The outcomes without records that are gone, or elsewhere, and are planned again.
 
         A record is planned again once a run. If the CRM finds it, and says again that something is
         gone, then it is something that the record refers to: the record is rejected.
@@ -149,16 +157,19 @@ class Settler:
         kept: list[Outcome] = []
         again: list[CrmRecord] = []
         for outcome in outcomes:
-            record = outcome.record
+            record, name = outcome.record, (rule.object, key_in(outcome))
             entry = settlement.entries.get(key_in(outcome))
-            if record is None or not was_gone(outcome, entry):
-                kept.append(outcome)
+            carried = outcome.name == "updated" and is_elsewhere(outcome, entry)
+            if record is None or not (was_gone(outcome, entry) or carried):
+                kept.append(as_carried(outcome) if name in self._carried else outcome)
+                self._carried.discard(name)
             elif self.plan_again is None:
-                kept.append(Outcome.of("gone", record))
-            elif (rule.object, record.key) in self._again:
+                kept.append(outcome if carried else Outcome.of("gone", record))
+            elif name in self._again:
                 kept.append(outcome)
             else:
-                self._again.add((rule.object, record.key))
+                self._again.add(name)
+                self._carried.update([name] if carried else ())
                 again.append(record)
                 changes.entries += gone_entry(entry)
         if again and self.plan_again is not None:
@@ -214,9 +225,12 @@ class Settler:
     ) -> None:
         """A record that the CRM holds: what it holds now, or since when it holds it."""
         entry = settlement.entries.get(record.key)
-        held = held_entry(settlement.rule, record, outcome, entry)
+        now_us = microseconds(self.ledger.rows.clock())
+        held = held_entry(settlement.rule, record, outcome, entry, now_us)
         if held is not None:
             changes.entries.append(held)
+            if held.moved and (entry is None or held.crm_id != entry.crm_id):
+                self.outcomes.of(settlement.rule.object).worked("moved")
         elif entry is not None:
             seen = seen_entry(record, entry)
             changes.seen += [(entry, seen)] if seen is not entry else []
@@ -248,6 +262,17 @@ class Settler:
                 self.outcomes.links.settled("made" if made else "kept")
 
 
+def intended(key: str, entry: Entry | None) -> Entry:
+    """The entry of a create that is about to be sent."""
+    moved = entry is not None and (entry.moved or entry.state == "gone")
+    return Entry(key, "pending", moved=moved)
+
+
+def as_carried(outcome: Outcome) -> Outcome:
+    """The outcome of a record that an update has reached already, by the id it had before."""
+    return replace(outcome, name="updated") if outcome.name == "unchanged" else outcome
+
+
 def was_gone(outcome: Outcome, entry: Entry | None) -> bool:
     """Returns True if an update failed since the record that the ledger knows is gone."""
     known = entry is not None and entry.state in ("settled", "gone")
@@ -258,7 +283,7 @@ def gone_entry(entry: Entry | None) -> list[Entry]:
     """The entry of a record that was deleted in the CRM; empty if the ledger knows that."""
     if entry is None or entry.state == "gone":
         return []
-    return [replace(entry, state="gone", fingerprints={})]
+    return [entry.as_gone()]
 
 
 def key_in(outcome: Outcome) -> str:
@@ -272,71 +297,3 @@ def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
         return False
     entry = settlement.entries.get(key_in(outcome))
     return entry is None or entry.crm_id != outcome.crm_id
-
-
-def held_entry(
-    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None
-) -> Entry | None:
-    """The entry of a record that the CRM holds; None if the ledger says the same already."""
-    if entry is None:
-        if outcome.crm_id is None:
-            return None
-        entry = Entry(record.key, "settled")
-    elif is_same(rule, record, outcome, entry):
-        return None
-
-    marks = dict(entry.marks)
-    fingerprints = {name: known for name, known in entry.fingerprints.items() if name != rule.name}
-    for name, value in outcome.accepted.items():
-        mark = FieldMark(hash_value(value), record.seen_us(name))
-        before = marks.get(name)
-        if before is not None and before.hash != mark.hash:
-            # The field is no longer as other rules last sent it: they must compare it again.
-            fingerprints = entry.forgotten()
-        marks[name] = mark
-    marks = seen_marks(record, marks)
-    known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
-    fingerprints[rule.name] = known
-    return replace(
-        entry,
-        state="settled",
-        crm_id=outcome.crm_id or entry.crm_id,
-        fingerprints=fingerprints,
-        marks=marks,
-    )
-
-
-def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry) -> bool:
-    """Returns True if an outcome brings nothing that the entry does not hold."""
-    return (
-        outcome.name in ("unchanged", "filtered")
-        and not outcome.accepted
-        and entry.fingerprints.get(rule.name) == record.fingerprint
-    )
-
-
-def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
-    """An entry with more marks, of a link or a file."""
-    return replace(entry, marks={**entry.marks, **marks})
-
-
-def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
-    """The entry, with the time at which the source was seen to hold its values still.
-
-    Without it a late version could bring back what the source had in the meantime.
-    """
-    marks = seen_marks(record, entry.marks)
-    return entry if marks == entry.marks else replace(entry, marks=marks)
-
-
-def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:
-    """The marks, those with the record's own value as new as the record."""
-    values = {**record.fields, **{link.name: link.to_key for link in record.links}}
-    seen = dict(marks)
-    for name, value in values.items():
-        mark = marks.get(name)
-        if mark is None or mark.observed_us >= record.seen_us(name):
-            continue
-        if mark.hash == hash_value(value):
-            seen[name] = FieldMark(mark.hash, record.seen_us(name))
-    return seen

@@ -8,6 +8,8 @@ from typing import Any
 INTEGER_DIGITS = 8
 """Digits of an integer field. Source: describes of standard objects recorded in public
 repositories, read 2026-11-29."""
+Fields = dict[str, dict[str, Any]]
+"""Fields by name, as describe shows them."""
 NUMBERS = ("double", "currency", "percent")
 
 
@@ -127,3 +129,11 @@ def is_required(field: dict[str, Any]) -> bool:
 def initial(field: dict[str, Any]) -> bool | None:
     """What a field of a new row holds before it is written; a checkbox is never empty."""
     return False if field["type"] == "boolean" else None
+
+
+def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
+    """The look-up of a relationship such as `Contact__r`."""
+    for field in fields.values():
+        if field["relationshipName"] == name:
+            return field
+    return None

@@ -10,11 +10,17 @@ from __future__ import annotations
 from sandbox.salesforce.errors import RowError
 from sandbox.salesforce.state import Deleted, Org, Row
 
+ROLE = "OpportunityContactRole"
+"""What goes with its contact."""
+
 
 def delete(org: Org, sobject: str, row: Row) -> None:
     """Move a row into the bin, which clears the lookups to it."""
     org.take_out(sobject, row)
     put(org, sobject, row, redirect(org, sobject, row["Id"], None))
+    for role in [row for row in org.rows[ROLE].values() if row["ContactId"] is None]:
+        org.take_out(ROLE, role)
+        org.deleted[sobject, row["Id"]].roles.append(role)
 
 
 def merge(org: Org, sobject: str, master: Row, loser: Row) -> None:
@@ -42,6 +48,8 @@ def undelete(org: Org, sobject: str, row_id: str) -> None:
     del org.deleted[sobject, row_id]
     org.put_back(sobject, deleted.row)
     deleted.row["IsDeleted"] = False
+    for role in deleted.roles:
+        org.put_back(ROLE, role)
     for other, name in deleted.cleared:
         other[name] = other[name] or row_id
 
@@ -54,7 +62,7 @@ def purge(org: Org, sobject: str, row_id: str) -> None:
 def put(org: Org, sobject: str, row: Row, cleared: list[tuple[Row, str]]) -> None:
     """Keep a row in the bin."""
     row["IsDeleted"] = True
-    org.deleted[sobject, row["Id"]] = Deleted(row, cleared)
+    org.deleted[sobject, row["Id"]] = Deleted(row, cleared, [])
 
 
 def redirect(org: Org, sobject: str, row_id: str, to_id: str | None) -> list[tuple[Row, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.clock import Clock, iso
 from sandbox.salesforce.errors import RowError, missing
-from sandbox.salesforce.fields import Field, initial, is_required
+from sandbox.salesforce.fields import Field, Fields, by_relationship, initial, is_required
 from sandbox.salesforce.fixtures import (
     CURRENCIES,
     CURRENCY,
@@ -27,7 +27,6 @@ from sandbox.salesforce.standard import BUSINESS_OBJECTS, DEFAULTS, OWNER
 from sandbox.salesforce.values import kept_value
 
 Row = dict[str, Any]
-Fields = dict[str, dict[str, Any]]
 NEVER_WRITTEN = ("attributes", "Id", "id")
 
 
@@ -38,6 +37,8 @@ class Deleted:
     row: Row
     cleared: list[tuple[Row, str]]
     """Rows and names of the lookups that its deletion cleared."""
+    roles: list[Row]
+    """Contact roles that were deleted with it."""
 
 
 class Org:
@@ -334,14 +335,6 @@ class Org:
         row |= dict.fromkeys(values)
         for name, value in values.items():
             self._set(sobject, row, name, value)
-
-
-def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The look-up of a relationship such as `Contact__r`."""
-    for field in fields.values():
-        if field["relationshipName"] == name:
-            return field
-    return None
 
 
 def indexed(value: Any) -> str:

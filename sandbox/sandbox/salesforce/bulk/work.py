@@ -8,8 +8,9 @@ from sandbox.salesforce import recycle_bin
 from sandbox.salesforce.bulk.jobs import Job
 from sandbox.salesforce.collections import live_row, locked
 from sandbox.salesforce.errors import CallError, RowError
+from sandbox.salesforce.fields import Fields, by_relationship
 from sandbox.salesforce.sobjects import by_external_id, known_object
-from sandbox.salesforce.state import Fields, Org, Row, by_relationship
+from sandbox.salesforce.state import Org, Row
 from sandbox.salesforce.values import NUMBER_TYPES
 
 INTERNAL_BATCH = 10_000

@@ -1,0 +1,93 @@
+"""What the ledger keeps of a record that the CRM holds, after each outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reverse_etl.ledger import Entry, FieldMark, forgotten
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.records import CrmRecord, Outcome
+from reverse_etl.values import hash_value
+
+CONFIRMED = ("created", "updated")
+"""Outcomes that the CRM itself has reported."""
+
+
+def held_entry(
+    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None, now_us: int
+) -> Entry | None:
+    """The entry of a record that the CRM holds; None if the ledger says the same already."""
+    if entry is None:
+        if outcome.crm_id is None:
+            return None
+        entry = Entry(record.key, "settled")
+    elif is_elsewhere(outcome, entry):
+        # What was accepted before, and linked, is in another record.
+        entry = replace(entry, fingerprints=entry.forgotten(), marks={}, moved=True)
+    elif is_same(rule, record, outcome, entry):
+        return None
+
+    marks = dict(entry.marks)
+    fingerprints = {name: known for name, known in entry.fingerprints.items() if name != rule.name}
+    for name, value in outcome.accepted.items():
+        mark = FieldMark(hash_value(value), record.seen_us(name))
+        before = marks.get(name)
+        if before is not None and before.hash != mark.hash:
+            # The field is no longer as other rules last sent it: they must compare it again.
+            fingerprints = entry.forgotten()
+        marks[name] = mark
+    marks = seen_marks(record, marks)
+    confirmed = outcome.name in CONFIRMED or outcome.crm_id not in (None, entry.crm_id)
+    known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
+    fingerprints[rule.name] = known
+    return replace(
+        entry,
+        state="settled",
+        crm_id=outcome.crm_id or entry.crm_id,
+        fingerprints=fingerprints,
+        marks=marks,
+        verified_us=now_us if confirmed else entry.verified_us,
+    )
+
+
+def is_elsewhere(outcome: Outcome, entry: Entry | None) -> bool:
+    """Returns True if the CRM now holds a record under another id than the ledger knows."""
+    known = entry is not None and entry.crm_id is not None and outcome.crm_id is not None
+    return known and entry is not None and outcome.crm_id != entry.crm_id
+
+
+def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry) -> bool:
+    """Returns True if an outcome brings nothing that the entry does not hold."""
+    return (
+        outcome.name in ("unchanged", "filtered")
+        and not outcome.accepted
+        and entry.fingerprints.get(rule.name) == record.fingerprint
+    )
+
+
+def with_marks(entry: Entry, marks: Mapping[str, FieldMark]) -> Entry:
+    """An entry with more marks, of a link or a file."""
+    return replace(entry, marks={**entry.marks, **marks})
+
+
+def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
+    """The entry, with the time at which the source was seen to hold its values still.
+
+    Without it a late version could bring back what the source had in the meantime.
+    """
+    marks = seen_marks(record, entry.marks)
+    return entry if marks == entry.marks else replace(entry, marks=marks)
+
+
+def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:
+    """The marks, those with the record's own value as new as the record."""
+    values = {**record.fields, **{link.name: link.to_key for link in record.links}}
+    seen = dict(marks)
+    for name, value in values.items():
+        mark = marks.get(name)
+        if mark is None or mark.observed_us >= record.seen_us(name):
+            continue
+        if mark.hash.startswith(hash_value(value)):  # of a link, its end's id may follow
+            seen[name] = FieldMark(mark.hash, record.seen_us(name))
+    return seen
