@@ -20,6 +20,7 @@ from reverse_etl.ledger.filtered import FilteredRows
 from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
+from reverse_etl.ledger.lost_fields import LostFields
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.schemas import StreamSchemas
@@ -45,6 +46,7 @@ class Ledger:
         self.claims = Claims(self.rows)
         self.keys = Keys(self.rows)
         self.whereabouts = Whereabouts(self.rows, self.keys)
+        self.lost_fields = LostFields(self.rows)
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
         self.filtered = FilteredRows(self.rows)
