@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -59,9 +60,11 @@ class ExportReader:
             response.raw.decode_content = True
             reader = CountingReader(cast(Any, response.raw))
             try:
-                for record in decode(reader, self.content.record_set, self.content.schema):
-                    count += 1
-                    yield record
+                # closed here: the collector of garbage may close the source first
+                with closing(decode(reader, self.content.record_set, self.content.schema)) as rows:
+                    for record in rows:
+                        count += 1
+                        yield record
                 reader.drain()
             except (
                 urllib3.exceptions.HTTPError,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from singer_kit.times import parse_utc, utc_text
 
-from tap_canai.errors import SchemaDriftError
+from tap_canai.errors import CONTACT_SUPPORT, SchemaDriftError
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+MOST_DIGITS = 40
+"""Digits that are kept exactly, before and after the point; money needs 18."""
+EXACT = Context(prec=2 * MOST_DIGITS)
 WORDS = {"true": True, "false": False}
 
 
@@ -70,12 +73,23 @@ def normal_list(
     return [normal(entry, schema.get("items", {}), place) for entry in value]
 
 
-def normal_number(value: float | Decimal, types: set[str], place: str) -> int | float:
-    """A number in its shortest form. Raises: SchemaDriftError."""
-    whole = value == int(value)
+def normal_number(value: float | Decimal, types: set[str], place: str) -> int | float | Decimal:
+    """A number in its shortest exact form. Raises: SchemaDriftError."""
+    number = value if isinstance(value, Decimal) else EXACT.create_decimal(repr(value))
+    # before anything that writes the digits out: 1e99999999 has as many
+    if not number.is_finite() or number.adjusted() >= MOST_DIGITS:
+        raise SchemaDriftError(
+            f"{place} holds a number of more than {MOST_DIGITS} digits before the point.",
+            CONTACT_SUPPORT,
+        )
+    whole = number == number.to_integral_value() if number.adjusted() >= 0 else not number
     if types and not ("number" in types or ("integer" in types and whole)):
         raise drift(place, types, "a number")
-    return int(value) if whole else float(value)
+    if whole:
+        return int(number)
+    nearest = float(number)
+    exact = len(number.as_tuple().digits) > MOST_DIGITS or Decimal(repr(nearest)) == number
+    return nearest if exact else EXACT.normalize(number)
 
 
 def normal_text(value: str, schema: Mapping[str, Any], types: set[str], place: str) -> Any:

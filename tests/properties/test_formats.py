@@ -181,12 +181,14 @@ def test_a_text_without_an_end_is_refused_before_it_fills_the_memory(
         sent = 0
 
         def read(self, size: int = -1, /) -> bytes:
+            if not size:  # a reader that only wants to know the type
+                return b""
             body = (head if not self.sent else b"") + b"7" * max(size, 1)
             self.sent += len(body)
             assert self.sent < 2 * longest
             return body[:size]
 
-    with pytest.raises(ExportBrokenError, match=r"has more than"):
+    with pytest.raises(ExportBrokenError, match=r"has more than|number without an end"):
         list(DECODERS[file_format](CountingReader(Endless()), "users", load_schema("users")))
 
 

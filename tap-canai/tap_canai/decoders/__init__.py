@@ -6,11 +6,11 @@ normal form.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from tap_canai.decoders import csv, json, xml
 from tap_canai.decoders.reader import Readable
 
-Decoder = Callable[[Readable, str, Mapping[str, Any]], Iterator[dict[str, Any]]]
+Decoder = Callable[[Readable, str, Mapping[str, Any]], Generator[dict[str, Any], None, None]]
 DECODERS: dict[str, Decoder] = {"json": json.records, "csv": csv.records, "xml": xml.records}

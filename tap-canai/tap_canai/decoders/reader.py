@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ LONGEST_GAP_BYTES = 16 * 1024 * 1024
 """Bytes between two records. JSON and XML parsers keep in memory what is not yet a record, so a
 text without an end would fill it."""
 
+LONGEST_NAME = 100
+"""Characters of a property's name in a message."""
+
 
 class Readable(Protocol):
     """A stream of bytes."""
@@ -25,6 +29,24 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes; none at the end."""
         ...
+
+
+class ByteOrderMark:
+    """Leaves out a byte order mark at the beginning of a file."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self._begun = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        chunk = self._source.read(size)
+        if self._begun or not chunk:
+            return chunk
+        self._begun = True
+        while len(chunk) < len(codecs.BOM_UTF8) and (more := self._source.read(size)):
+            chunk += more
+        return chunk.removeprefix(codecs.BOM_UTF8) or self._source.read(size)
 
 
 class GapGuard:
