@@ -9,7 +9,7 @@ import pytest
 
 from box import Box
 from crms import HUBSPOT, SALESFORCE, Crm, each_crm
-from support import deliver, payment, schema_message, user
+from support import deliver, later, payment, schema_message, user
 
 PEOPLE = [schema_message(), user(1), user(2), user(3)]
 
@@ -118,6 +118,20 @@ def test_a_merge_that_the_recycle_bin_has_forgotten_is_a_deletion(box: Box, tmp_
     box.by_hand(SALESFORCE, "purge", "Contact", id=ids["user-2"])
     result = deliver(box, SALESFORCE, PEOPLE, tmp_path, verify_days=0)
     assert result.counts("Contact") == {"planned": 3, "unchanged": 2, "gone": 1}
+
+
+@pytest.mark.parametrize("on_missing", ["follow", "recreate"])
+def test_what_a_job_finds_gone_is_planned_again_in_the_same_run(
+    box: Box, tmp_path: Path, on_missing: str
+) -> None:
+    ids = first(box, SALESFORCE, tmp_path)
+    SALESFORCE.delete(box, "Contact", ids["user-2"])
+    changed = [schema_message(), *(later(user(n, business_type="florist")) for n in (1, 2, 3))]
+    settings = {"on_missing": on_missing, "bulk_threshold": 2}
+    result = deliver(box, SALESFORCE, changed, tmp_path, **settings)
+    assert box.log(SALESFORCE, "PUT /salesforce/services/data/")
+    what = {"follow": "gone", "recreate": "created"}[on_missing]
+    assert result.counts("Contact") == {"planned": 3, "updated": 2, what: 1}
 
 
 def test_no_call_is_left_for_verifying(box: Box, tmp_path: Path) -> None:
