@@ -62,27 +62,29 @@ class Engine(Stages):
 
     # The way of a block
 
-    def run_block(self, stream: str, raw: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Take a block of a stream through the stages. Raises: CrmError, LedgerError."""
+    def run_block(
+        self, stream: str, raw: Sequence[Mapping[str, Any]] = (), *, within: bool = False
+    ) -> None:
+        """Take a block of a stream through the stages. `within` another, that one checks the law.
+
+        Raises: CrmError, LedgerError.
+        """
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
-            self.run_rule(rule, received)
-        self.check()
-
-    def run_rule(self, rule: CompiledRule, received: Received) -> None:
-        """Take a block through the stages of one rule. Raises: CrmError, LedgerError."""
-        self.options.extend(rule, received)
-        mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
-        self.make_room(rule, mapped)
-        changed = self.unchanged.settle(rule, mapped)
-        if not changed and rule.name not in self.planner.deferred:
-            return  # the common case: there is nothing to write
-        plan = self.planner.plan(rule, changed)
-        ready = self.spools.batches(rule, plan.writes)
-        settlement = self.settler.open(rule, plan)
-        for outcomes in self.sender.send(rule, ready):
-            self.settler.settle(settlement, outcomes)
-        self.finish(settlement, plan.claimed)
+            self.options.extend(rule, received)
+            mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
+            self.make_room(rule, mapped)
+            changed = self.unchanged.settle(rule, mapped)
+            if not changed and rule.name not in self.planner.deferred:
+                continue  # the common case: there is nothing to write
+            plan = self.planner.plan(rule, changed)
+            ready = self.spools.batches(rule, plan.writes)
+            settlement = self.settler.open(rule, plan)
+            for outcomes in self.sender.send(rule, ready):
+                self.settler.settle(settlement, outcomes)
+            self.finish(settlement, plan.claimed)
+        if not within:
+            self.check()
 
     def receive(self, stream: str, raw: Sequence[Mapping[str, Any]]) -> Received:
         """Stage 2, and the planned writes: one per record and rule."""
@@ -112,7 +114,7 @@ class Engine(Stages):
         ends = {form.to for form in rule.forms} - {rule.object}
         for end in self._all_rules():
             if end.object in ends and end.name in self.planner.deferred:
-                self.run_rule(end, Received([], []))
+                self.run_block(end.stream, within=True)
                 self.drain(end.name)
 
     def finish(self, settlement: Settlement, claimed: frozenset[str] = frozenset()) -> None:
