@@ -1,4 +1,4 @@
-"""Running a command: an error that a person can act on ends as one line and an exit code."""
+"""Running a command: every error ends as one line and an exit code, never as a traceback."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from singer_kit.errors import FatalError
+from singer_kit.unexpected import HINT, OPTION, described, write_traceback
 
 INTERRUPTED = 130
 """128 + SIGINT, the convention of shells."""
@@ -28,19 +29,25 @@ def run_command(
     name: str,
     arguments: Sequence[str],
     *,
+    packages: Sequence[str] = ("singer_kit",),
     expected: tuple[type[Exception], ...] = (),
+    let_pass: tuple[type[Exception], ...] = (),
     on_failure: Callable[[int], None] = lambda code: None,
 ) -> int:
     """Run a click command under a program's name; returns the exit code.
 
-    A `FatalError`, or one of the `expected` errors, is logged as one line without a traceback,
-    then `on_failure` is called with the exit code: the error's own, or 1. Other errors pass.
+    A `FatalError`, or one of the `expected` errors, is logged as one line, its own. Of any other
+    error the line names the class and the last place in one of our `packages`. Then `on_failure` is
+    called with the exit code: the error's own, or 1. Only errors in `let_pass` leave this function.
     """
     one_line: tuple[type[Exception], ...] = (FatalError, *expected)
+    wants_traceback = OPTION in arguments
+    arguments = [argument for argument in arguments if argument != OPTION]
+    logger = logging.getLogger(name)
     try:
-        returned = command(args=list(arguments), prog_name=name, standalone_mode=False)
+        returned = command(args=arguments, prog_name=name, standalone_mode=False)
     except one_line as error:
-        logging.getLogger(name).error("%s", error)
+        logger.error("%s", error)
         code = error.exit_code if isinstance(error, FatalError) else 1
         on_failure(code)
         return code
@@ -48,5 +55,13 @@ def run_command(
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
+        return 1
+    except let_pass:
+        raise
+    except Exception as error:  # noqa: BLE001  # the last handler: its text may quote a record
+        logger.error("%s failed unexpectedly: %s. %s", name, described(error, packages), HINT)
+        if wants_traceback:
+            logger.info("the traceback is in %s", write_traceback(error, name))
+        on_failure(1)
         return 1
     return returned if isinstance(returned, int) else 0

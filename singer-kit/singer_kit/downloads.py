@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
+
+from singer_kit.http import no_credentials
 
 Refusal = Literal["invalid", "not_https", "unknown_host", "private_host"]
 
@@ -30,10 +32,7 @@ class UnsafeUrlError(Exception):
 
 def check_url(url: str, *, allow_private: bool) -> None:
     """Check where a download would go. Raises: UnsafeUrlError."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise UnsafeUrlError("invalid", "not a valid http(s) URL") from None
+    parts = parts_of(url)
     host = parts.hostname
     if parts.scheme not in ("https", "http") or not host:
         raise UnsafeUrlError("invalid", "not a valid http(s) URL")
@@ -48,17 +47,23 @@ def check_url(url: str, *, allow_private: bool) -> None:
         )
 
 
+def parts_of(url: str) -> SplitResult:
+    """The parts of a URL as it would be requested. Raises: UnsafeUrlError."""
+    try:
+        # by requests itself, so that whatever passes here can be sent
+        parts = urlsplit(requests.Request("GET", url).prepare().url or "")
+        parts.port  # noqa: B018  # a number beyond 65535 raises
+    except (requests.exceptions.RequestException, ValueError):
+        raise UnsafeUrlError("invalid", "not a valid http(s) URL") from None
+    return parts
+
+
 def addresses_of(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """The addresses that a host's name resolves to. Raises: UnsafeUrlError if it has none."""
     try:
         return {ipaddress.ip_address(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # a label too long for a host name is a UnicodeError
         raise UnsafeUrlError("unknown_host", f"{host} has no address", host) from None
-
-
-def no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leaves a request as it is. As `auth` it keeps requests from using the user's .netrc."""
-    return request
 
 
 def get(

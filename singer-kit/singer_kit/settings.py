@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from singer_kit.errors import SettingError
 from singer_kit.known_settings import check_environment, check_settings, known_settings
+from singer_kit.secrets import clean_secret
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
@@ -29,12 +30,16 @@ def coerced(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     """Settings with numbers, booleans, lists and objects converted that came as text.
 
     The environment and Meltano give every setting as text. Text that does not convert stays as it
-    is; the validation that follows names it.
+    is; the validation that follows names it. Secrets lose the blanks around them.
+
+    Raises: SettingError for a secret that no header can carry.
     """
     converted = dict(config)
     for name, value in config.items():
         types = schema["properties"].get(name, {}).get("type", [])
         allowed = {types} if isinstance(types, str) else set(types)
+        if isinstance(value, str) and schema["properties"].get(name, {}).get("secret"):
+            converted[name] = clean_secret(value, name)
         if not isinstance(value, str) or "string" in allowed:
             continue
         if not value.strip():

@@ -13,12 +13,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
 
 import requests
+from singer_kit.http import (
+    BROKEN_OFF,
+    TooMuchError,
+    body_of,
+    http_date,
+    new_session,
+    retry_after_s,
+)
 
-from tap_canai.errors import ApiUnavailableError
+from tap_canai.answers import LONGEST_S, MOST_BYTES, Answer, Reply, decode
+from tap_canai.errors import ApiUnavailableError, ExportBrokenError
 from tap_canai.refusals import refusal
 
 logger = logging.getLogger(__name__)
@@ -28,6 +35,10 @@ UNREACHABLE_ATTEMPTS = 4
 """Attempts without any connection; a wrong host would keep the user waiting otherwise."""
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+LONGEST_RETRY_AFTER_S = 3600.0
+"""A longer wait ends the run, which names the time to come again."""
+LONGEST_NAMED_S = 10 * 365 * 86_400.0
+"""A time that far ahead can still be named."""
 CONNECT_TIMEOUT_S = 10.0
 MINUTE_S = 60.0
 NO_EXPORT = "00000000-0000-0000-0000-000000000000"
@@ -57,12 +68,20 @@ class Clock:
     jitter: Callable[[], float] = random.random
 
     def wait_before_retry(self, attempt: int, headers: Mapping[str, str], reason: str) -> None:
-        """Wait as long as Retry-After says, else with exponential backoff."""
+        """Wait as long as Retry-After says, else with exponential backoff.
+
+        Raises: ApiUnavailableError if that is too long to wait.
+        """
         backoff = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1))
-        try:
-            wait_s = max(0.0, float(headers.get("Retry-After", "")))
-        except ValueError:
+        wait_s = retry_after_s(headers, datetime.now(UTC))
+        if wait_s is None:
             wait_s = backoff * (0.5 + self.jitter() / 2)
+        if wait_s > LONGEST_RETRY_AFTER_S:
+            again = datetime.now(UTC) + timedelta(seconds=min(wait_s, LONGEST_NAMED_S))
+            raise ApiUnavailableError(
+                f"{reason}, and asks for a wait of {wait_s:.0f} s.",
+                f"Run again after {again:%Y-%m-%d %H:%M} UTC: the state is at the last window.",
+            )
         logger.info("%s; waiting %.1f s (attempt %d of %d)", reason, wait_s, attempt, MAX_ATTEMPTS)
         self.sleep(wait_s)
 
@@ -103,9 +122,7 @@ class ExportApi:
     ) -> None:
         self.access = access
         self.clock = clock or Clock()
-        self.session = session or requests.Session()
-        # plain http goes to this machine only, which no proxy can reach
-        self.session.trust_env = not access.url.startswith("http://")
+        self.session = session or new_session(access.url)
         self._pace = Pace(access.requests_per_minute, self.clock)
         self._key = 0
         self._key_lock = threading.Lock()
@@ -121,10 +138,10 @@ class ExportApi:
         Raises: FatalError.
         """
         if self._api_time is None:
-            self.call("GET", f"/export/{NO_EXPORT}", good=(200, 404))
+            decode(self.call("GET", f"/export/{NO_EXPORT}", good=(200, 404)), Answer)
         if self._api_time is None:
             raise ApiUnavailableError(
-                "The export API's responses carry no Date header.",
+                "The export API's responses carry no valid Date header.",
                 "Check `api_url`, and proxies on the way.",
             )
         moment, at = self._api_time
@@ -132,53 +149,67 @@ class ExportApi:
 
     def call(
         self, method: str, path: str, *, json: object = None, good: tuple[int, ...] = (200,)
-    ) -> Any:
-        """The JSON of a good response, after any retries. Raises: FatalError."""
+    ) -> bytes:
+        """The body of a good response, after any retries. Raises: FatalError."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._pace.wait()
             key = self._key
-            response = self._response(method, path, json, attempt)
-            if response is None:
+            reply = self._reply(method, path, json, attempt)
+            if reply is None:
                 continue
-            if response.status_code in good:
-                return json_of(response)
-            if response.status_code == 401 and self._next_key(key):
+            if reply.status in good:
+                return reply.body
+            if reply.status == 401 and self._next_key(key):
                 continue
-            if not is_passing(response.status_code):
-                raise refusal(response)
+            if not is_passing(reply.status):
+                raise refusal(reply)
             self.clock.wait_before_retry(
-                attempt, response.headers, f"The export API answered {response.status_code}"
+                attempt, reply.headers, f"The export API answered {reply.status}"
             )
         raise ApiUnavailableError(
             f"The export API still fails after {MAX_ATTEMPTS} attempts.", LATER
         )
 
-    def _response(
-        self, method: str, path: str, json: object, attempt: int
-    ) -> requests.Response | None:
-        """The response to one attempt; None, after a wait, if there is none.
+    def _reply(self, method: str, path: str, json: object, attempt: int) -> Reply | None:
+        """The reply to one attempt; None, after a wait, if there is none.
 
-        Raises: ApiUnavailableError after several attempts without any connection.
+        Raises: ApiUnavailableError after several attempts without any connection, or at once if
+        the certificate is not trusted; ExportBrokenError if the body has no end.
         """
         try:
-            response = self.session.request(
+            with self.session.request(
                 method,
                 f"{self.access.url}/{self.access.version}{path}",
                 json=json,
                 headers=self._headers(),
                 timeout=(CONNECT_TIMEOUT_S, self.access.timeout_s),
                 allow_redirects=False,
-            )
-        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
-            if attempt >= UNREACHABLE_ATTEMPTS and "NewConnectionError" in repr(error):
-                raise ApiUnavailableError(
-                    f"The export API cannot be reached at {self.access.url}.",
-                    "Check `api_url` and the network, then run again.",
-                ) from None
-            self.clock.wait_before_retry(attempt, {}, "The export API cannot be reached")
+                stream=True,
+            ) as response:
+                body = body_of(response, MOST_BYTES, LONGEST_S, self.clock.monotonic)
+        except TooMuchError as error:
+            raise ExportBrokenError(
+                f"The export API's response {error}.", "Check `api_url`, and proxies on the way."
+            ) from None
+        except BROKEN_OFF as error:
+            self._after_no_reply(error, attempt)
             return None
         self._note_time(response.headers)
-        return response
+        return Reply(response.status_code, response.headers, body)
+
+    def _after_no_reply(self, error: Exception, attempt: int) -> None:
+        """Wait before the next attempt. Raises: ApiUnavailableError."""
+        if isinstance(error, requests.exceptions.SSLError):
+            raise ApiUnavailableError(
+                f"The certificate of {self.access.url} is not trusted.",
+                "Check `api_url` and this machine's certificates.",
+            ) from None
+        if attempt >= UNREACHABLE_ATTEMPTS and "NewConnectionError" in repr(error):
+            raise ApiUnavailableError(
+                f"The export API cannot be reached at {self.access.url}.",
+                "Check `api_url` and the network, then run again.",
+            ) from None
+        self.clock.wait_before_retry(attempt, {}, "The export API cannot be reached")
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -204,22 +235,11 @@ class ExportApi:
             return True
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
-        if self._api_time is None and headers.get("Date"):
-            moment = parsedate_to_datetime(headers["Date"])
-            self._api_time = (moment.astimezone(UTC), self.clock.monotonic())
+        moment = http_date(headers.get("Date"))
+        if self._api_time is None and moment is not None:
+            self._api_time = (moment, self.clock.monotonic())
 
 
 def is_passing(status: int) -> bool:
     """Returns True if a later attempt may succeed."""
     return status == 429 or status >= 500
-
-
-def json_of(response: requests.Response) -> Any:
-    """The JSON of a response. Raises: ApiUnavailableError."""
-    try:
-        return response.json()
-    except ValueError:
-        raise ApiUnavailableError(
-            "The export API's response is not valid JSON.",
-            "Check `api_url`, and proxies on the way.",
-        ) from None

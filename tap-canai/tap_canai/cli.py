@@ -20,13 +20,16 @@ from tap_canai.report_files import write_report
 from tap_canai.subject_export import export_subject
 from tap_canai.tap import TapCanAI
 
+PACKAGES = ("singer_kit", "tap_canai")
+"""Those whose code an unexpected error names."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     is_named = bool(arguments) and arguments[0] in commands.commands
     command: Callable[..., Any] = commands if is_named else TapCanAI.cli
-    return run_command(command, TapCanAI.name, arguments)
+    return run_command(command, TapCanAI.name, arguments, packages=PACKAGES)
 
 
 def configured(config_files: Sequence[str], **more: Any) -> TapCanAI:

@@ -11,6 +11,7 @@
       PersonalDataError         an anonymised export contains personal data
       StreamsFailedError        several streams failed; the others were read
     ExportGoneError             a file or export no longer exists: request the export again
+    DownloadCutError            a download broke off: read it again
 
 No message holds a key, a signed URL or a value of a record.
 """
@@ -22,6 +23,7 @@ from singer_kit.errors import FatalError, SettingError
 __all__ = [
     "ApiRefusedError",
     "ApiUnavailableError",
+    "DownloadCutError",
     "ExportBrokenError",
     "ExportFailedError",
     "ExportGoneError",
@@ -75,3 +77,7 @@ class StreamsFailedError(FatalError):
 
 class ExportGoneError(Exception):
     """The file or the export no longer exists; it has to be requested again."""
+
+
+class DownloadCutError(Exception):
+    """A download broke off; it has to be read again."""

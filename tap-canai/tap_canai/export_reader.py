@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import requests
 import urllib3
+from singer_kit.http import BROKEN_OFF
 
 from tap_canai.decoders import DECODERS
 from tap_canai.decoders.reader import CountingReader
-from tap_canai.errors import TRY_AGAIN, ExportBrokenError
+from tap_canai.errors import TRY_AGAIN, DownloadCutError, ExportBrokenError
 from tap_canai.exports import Export, ExportClient, ExportFile
 
 
@@ -26,6 +27,18 @@ class FileContent:
 
 
 @dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a streamed response, as it comes: a reader must not wait for a full block."""
+
+    response: requests.Response
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        raw = cast("urllib3.HTTPResponse", self.response.raw)
+        return raw.read1(size, decode_content=True) if size else b""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportReader:
     """Reads the files of a stream's exports."""
 
@@ -36,7 +49,7 @@ class ExportReader:
     def records(self, export: Export) -> Iterator[dict[str, Any]]:
         """Records of every file; each file and their sum must be as announced.
 
-        Raises: ExportGoneError, FatalError.
+        Raises: DownloadCutError, ExportGoneError, FatalError.
         """
         records = size = 0
         for file in export.files:
@@ -52,29 +65,27 @@ class ExportReader:
     ) -> Generator[dict[str, Any], None, tuple[int, int]]:
         """Records of a file; returns their number and the file's length in bytes.
 
-        Raises: ExportGoneError, FatalError.
+        Raises: DownloadCutError, ExportGoneError, FatalError.
         """
         count = 0
         decode = DECODERS[self.content.file_format]
         with self.client.download(export, file) as response:
-            response.raw.decode_content = True
-            reader = CountingReader(cast(Any, response.raw))
+            reader = CountingReader(Body(response), file.bytes, self.client.api.clock.monotonic)
             try:
                 # closed here: the collector of garbage may close the source first
                 with closing(decode(reader, self.content.record_set, self.content.schema)) as rows:
                     for record in rows:
                         count += 1
+                        if count > file.records:
+                            raise ExportBrokenError(
+                                f"A file of {self.stream} has more than the {file.records} "
+                                "records that were announced.",
+                                TRY_AGAIN,
+                            )
                         yield record
                 reader.drain()
-            except (
-                urllib3.exceptions.HTTPError,
-                requests.exceptions.RequestException,
-                ConnectionError,
-            ):
-                raise ExportBrokenError(
-                    f"The download of {self.stream} broke off.",
-                    "Run again: the state is at the last window.",
-                ) from None
+            except BROKEN_OFF:
+                raise DownloadCutError from None
         return count, reader.bytes
 
     def _incomplete(

@@ -7,19 +7,20 @@ machine's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
+import msgspec
 from singer_kit.times import utc_text
 from singer_sdk import Tap
 
-from tap_canai.decoders.reader import MAX_RECORD_BYTES
+from tap_canai.decoders.reader import LONGEST_NAME, MAX_RECORD_BYTES
 from tap_canai.errors import (
     CONTACT_SUPPORT,
     TRY_AGAIN,
+    DownloadCutError,
     ExportBrokenError,
     ExportGoneError,
     PersonalDataError,
@@ -32,6 +33,11 @@ from tap_canai.settings import Settings
 from tap_canai.stream import CanAIStream
 from tap_canai.windows import Window, prepared_ahead, windows_between
 
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+MOST_CUTS = 2
+"""How often a download that broke off is read again."""
+UNREADABLE = "\ufffd"
+"""What stands for text that was not valid Unicode; two keys could become one by it."""
 PERSONAL = frozenset(
     {
         "email",
@@ -81,6 +87,7 @@ class ExportStream(CanAIStream):
         super().__init__(tap)
         self._source = source
         self._observed: datetime | None = None
+        self._position = 0
         self._unavailable: frozenset[str] = frozenset()
 
     @cached_property
@@ -191,25 +198,46 @@ class ExportStream(CanAIStream):
             yield from map(self.post_process, rows)
 
     def _window_records(
-        self, window: Window, export: Export, *, may_repeat: bool = True
+        self, window: Window, export: Export
     ) -> Generator[dict[str, Any], None, datetime]:
         """Records of a window; returns `export_created_at`. Raises: FatalError.
 
-        If the files are gone, the export is requested again, and its records repeat those before.
+        If a download breaks off it is read again, if the files are gone the export is requested
+        again: the records then repeat those before.
         """
-        self._observed = self.not_ahead(export.created_at, self._source.client.now())
-        try:
-            yield from self._reader.records(export)
-        except ExportGoneError:
-            if not may_repeat:
-                raise ExportBrokenError(
-                    f"The files of {self.name} were unavailable twice.",
-                    f"Check the storage's clock, and proxies on the way. {TRY_AGAIN}",
-                ) from None
-            self.logger.info("the files of an export are gone; requesting the export again")
-            again = self.export(window)
-            return (yield from self._window_records(window, again, may_repeat=False))
-        return export.created_at
+        cuts = requests = 0
+        while True:
+            self._observed = self.not_ahead(export.created_at, self._source.client.now())
+            try:
+                yield from self._reader.records(export)
+            except DownloadCutError:
+                cuts += 1
+                self._after_cut(cuts)
+            except ExportGoneError:
+                requests += 1
+                export = self._requested_again(window, requests)
+            else:
+                return export.created_at
+
+    def _after_cut(self, cuts: int) -> None:
+        """Wait before a download is read again. Raises: FatalError after several cuts."""
+        if cuts > MOST_CUTS:
+            raise ExportBrokenError(
+                f"The download of {self.name} broke off {cuts} times.",
+                "Run again: the state is at the last window.",
+            ) from None
+        clock = self._source.client.api.clock
+        clock.wait_before_retry(cuts, {}, f"The download of {self.name} broke off")
+
+    def _requested_again(self, window: Window, requests: int) -> Export:
+        """The new export, after its files were gone. Raises: FatalError the second time."""
+        if requests > 1:
+            raise ExportBrokenError(
+                f"The files of {self.name} were unavailable twice.",
+                f"Check the storage's clock, and proxies on the way. {TRY_AGAIN}",
+            ) from None
+        self.logger.info("the files of an export are gone; requesting the export again")
+        return self.export(window)
 
     # Records
 
@@ -221,22 +249,29 @@ class ExportStream(CanAIStream):
         self, row: dict[str, Any], context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The selected properties in normal form. Raises: FatalError."""
-        try:
-            record = self.normal_record(row, self.selected_fields)
-            size = len(json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        except RecursionError:
-            raise ExportBrokenError(
-                f"A record of {self.name} is nested too deep.", CONTACT_SUPPORT
-            ) from None
+        record = self.normal_record(row, self.selected_fields)
+        self._check_key(record)
         if self._source.settings.anonymize:
             self._check_anonymous(row)
-        if size > MAX_RECORD_BYTES:
+        if len(ENCODER.encode(record)) > MAX_RECORD_BYTES:
             key = "/".join(str(record[name]) for name in self.primary_keys)
             raise ExportBrokenError(
-                f"The record {key} of {self.name} has more than {MAX_RECORD_BYTES} bytes.",
+                f"The record {key[:LONGEST_NAME]} of {self.name} has more than {MAX_RECORD_BYTES} "
+                "bytes.",
                 "Deselect its long properties.",
             )
         return record
+
+    def _check_key(self, record: Mapping[str, Any]) -> None:
+        """Raises: ExportBrokenError for a record that has no identity."""
+        self._position += 1
+        for name in self.primary_keys:
+            value = record[name]
+            if value is None or (isinstance(value, str) and UNREADABLE in value):
+                raise ExportBrokenError(
+                    f"The record {self._position} of {self.name} in this run has no valid {name}.",
+                    f"It is a key, so nothing can be done without it. {CONTACT_SUPPORT}",
+                )
 
     def _check_anonymous(self, row: Mapping[str, Any]) -> None:
         """Raises: PersonalDataError."""

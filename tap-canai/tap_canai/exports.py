@@ -6,17 +6,29 @@ expire after 24 hours.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from singer_kit.downloads import UnsafeUrlError, check_url, get
+from singer_kit.http import BROKEN_OFF, new_session
+from singer_kit.scrub import scrub
 from singer_kit.times import parse_utc
 
-from tap_canai.api import CONNECT_TIMEOUT_S, LATER, MAX_ATTEMPTS, ExportApi, is_passing
+from tap_canai.answers import FinishedExport, Poll, decode, not_an_export
+from tap_canai.api import (
+    CONNECT_TIMEOUT_S,
+    LATER,
+    MAX_ATTEMPTS,
+    MINUTE_S,
+    ExportApi,
+    is_passing,
+)
 from tap_canai.errors import (
     CONTACT_SUPPORT,
     TRY_AGAIN,
@@ -28,11 +40,15 @@ from tap_canai.errors import (
     SettingError,
 )
 
+logger = logging.getLogger(__name__)
+
 MAX_REQUESTS = 2
 """An export that is gone before it is ready is requested again, but not forever."""
 FIRST_POLL_S, LONGEST_POLL_S = 1.0, 15.0
 POLL_GROWTH = 1.5
 LONGEST_PROCESSING_S = 3600.0
+LONGEST_SHOWN = 60
+"""Characters of an id in a message."""
 EXPIRY_MARGIN = timedelta(seconds=60)
 """No download begins this close to the end of its URL's life."""
 GONE = frozenset({400, 403, 404, 410})
@@ -59,6 +75,7 @@ class Export:
     bytes: int
     created_at: datetime
     """`export_created_at`: when the source was seen to hold the files' values."""
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,8 @@ class ExportClient:
     allow_private_hosts: bool = False
     audit: Callable[[Mapping[str, Any]], None] = lambda event: None
     """Called with every finished export."""
+    storage: requests.Session = field(default_factory=lambda: new_session("https://"))
+    """Downloads are the storage host's alone: they share no connection with the API."""
 
     def now(self) -> datetime:
         """The API's clock. Raises: FatalError."""
@@ -82,29 +101,34 @@ class ExportClient:
                 response = self._ready(body)
             except ExportGoneError:
                 continue
-            export = export_of(response, request)
-            self.audit(audit_event(request, response, export))
+            export = export_of(response, str(request["format"]))
+            self.audit(audit_event(request, export))
             return export
         raise ExportBrokenError("An export was gone before it was ready, twice.", TRY_AGAIN)
 
-    def _ready(self, body: Any) -> Any:
-        """The response of a finished export, polled for while it is processing.
+    def _ready(self, body: bytes) -> bytes:
+        """The answer of a finished export, polled for while it is processing.
 
         Raises: ExportGoneError, FatalError.
         """
         wait_s = FIRST_POLL_S
-        waited_s = 0.0
-        while (state := processing_state(body)) is not None:
+        waited_s = said_s = 0.0
+        while (export_id := processing(decode(body, Poll))) is not None:
             if waited_s > LONGEST_PROCESSING_S:
                 raise ExportFailedError(
-                    f"The export {state['export_id']} is not ready after {waited_s:.0f} s.",
+                    f"The export {shown(export_id)} is not ready after {waited_s:.0f} s.",
                     "Make window_days smaller.",
                 )
+            if waited_s >= said_s + MINUTE_S:
+                said_s = waited_s
+                logger.info("an export is being prepared, for %.0f s now", waited_s)
             self.api.clock.sleep(wait_s)
             waited_s += wait_s
             wait_s = min(LONGEST_POLL_S, wait_s * POLL_GROWTH)
-            body = self.api.call("GET", f"/export/{state['export_id']}", good=(200, 202, 404))
-            if isinstance(body, dict) and body.get("error"):
+            # quoted, so that an id cannot send the key to another place of the API
+            path = f"/export/{quote(export_id, safe='')}"
+            body = self.api.call("GET", path, good=(200, 202, 404))
+            if decode(body, Poll).error:
                 raise ExportGoneError
         return body
 
@@ -147,61 +171,72 @@ class ExportClient:
         )
 
     def _attempt(self, url: str) -> requests.Response | None:
+        """The storage's response; None if there is none. Raises: ApiUnavailableError."""
         access = self.api.access
         timeout_s = (CONNECT_TIMEOUT_S, access.timeout_s)
+        self.storage.trust_env = not url.startswith("http://")
         try:
-            return get(self.api.session, url, user_agent=access.user_agent, timeout_s=timeout_s)
-        except (requests.exceptions.ConnectionError, requests.exceptions.Timeout):
+            return get(self.storage, url, user_agent=access.user_agent, timeout_s=timeout_s)
+        except requests.exceptions.SSLError:
+            raise ApiUnavailableError(
+                "The certificate of the storage host is not trusted.",
+                "Check this machine's certificates, or contact CanAI support.",
+            ) from None
+        except BROKEN_OFF:
             return None
+        except requests.exceptions.RequestException:  # a URL that requests itself refuses
+            raise ExportBrokenError("The download URL is not valid.", CONTACT_SUPPORT) from None
 
 
-def processing_state(body: Any) -> Mapping[str, Any] | None:
-    """The `data` of an export that is still processing; None once it is ready.
+def processing(poll: Poll) -> str | None:
+    """The id of an export that is still processing; None once it is ready.
 
-    Raises: ExportGoneError, ExportFailedError.
+    Raises: ExportBrokenError, ExportFailedError.
     """
-    state = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(state, dict):
+    progress = poll.data
+    if progress is None or progress.status not in ("failed", "processing"):
         return None
-    if state.get("status") == "failed":
+    if progress.status == "failed":
         raise ExportFailedError(
-            f"The export API could not create the export {state['export_id']}.",
+            f"The export API could not create the export {shown(progress.export_id)}.",
             "Run again. If the problem persists, make window_days smaller, or contact CanAI "
             "support with the export's id.",
         )
-    return state if state.get("status") == "processing" else None
+    if progress.export_id in ("", ".", ".."):
+        raise not_an_export("an export that is processing has no export_id")
+    return progress.export_id
 
 
-def export_of(body: Any, request: Mapping[str, Any]) -> Export:
-    """The export that a response describes. Raises: ExportBrokenError."""
+def export_of(body: bytes, file_format: str) -> Export:
+    """The export that an answer describes. Raises: ExportBrokenError."""
+    answer = decode(body, FinishedExport)
+    data, meta = answer.data, answer.metadata
     try:
-        data, meta = body["data"], body["metadata"]
-        export = Export(
-            export_id=str(data["export_id"]),
-            files=tuple(map(file_of, data.get("chunks") or [data])),
-            expires_at=parse_utc(data["expires_at"]),
-            records=int(data["record_count"]),
-            bytes=int(data["file_size_bytes"]),
-            created_at=parse_utc(meta["export_created_at"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        expires_at, created_at = parse_utc(data.expires_at), parse_utc(meta.export_created_at)
+    except (ValueError, OverflowError):
+        raise not_an_export("expires_at or export_created_at is not a timestamp") from None
+    if data.format != file_format:
         raise ExportBrokenError(
-            f"The export API's response is not an ExportResponse ({error}).",
-            "Check `api_url` and `api_version`.",
-        ) from None
-    if data.get("format") != request["format"]:
-        raise ExportBrokenError(
-            f"Asked for {request['format']}, the export is {data.get('format')!r}.",
+            f"Asked for {file_format}, the export is {shown(data.format)!r}.",
             "Contact CanAI support with the export's id.",
         )
-    return export
-
-
-def file_of(part: Mapping[str, Any]) -> ExportFile:
-    """A file that a response describes. Raises: KeyError, TypeError, ValueError."""
-    return ExportFile(
-        str(part["download_url"]), int(part["record_count"]), int(part["file_size_bytes"])
+    return Export(
+        export_id=data.export_id,
+        files=tuple(
+            ExportFile(part.download_url, part.record_count, part.file_size_bytes)
+            for part in data.parts()
+        ),
+        expires_at=expires_at,
+        records=data.record_count,
+        bytes=data.file_size_bytes,
+        created_at=created_at,
+        request_id=meta.request_id,
     )
+
+
+def shown(text: str) -> str:
+    """What the API sent, as a message may show it."""
+    return scrub(text)[:LONGEST_SHOWN]
 
 
 def unsafe_url(error: UnsafeUrlError) -> FatalError:
@@ -218,9 +253,7 @@ def unsafe_url(error: UnsafeUrlError) -> FatalError:
             return ExportBrokenError(f"The download URL is {error}.", CONTACT_SUPPORT)
 
 
-def audit_event(
-    request: Mapping[str, Any], response: Mapping[str, Any], export: Export
-) -> dict[str, Any]:
+def audit_event(request: Mapping[str, Any], export: Export) -> dict[str, Any]:
     """What the audit log keeps of an export."""
     return {
         "event": "export",
@@ -231,7 +264,7 @@ def audit_event(
         "format": request["format"],
         "anonymized": request["anonymize_data"],
         "compliance_mode": request.get("compliance_mode"),
-        "request_id": response["metadata"].get("request_id"),
+        "request_id": export.request_id,
         "export_id": export.export_id,
         "records": export.records,
         "bytes": export.bytes,

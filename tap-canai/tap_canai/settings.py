@@ -47,7 +47,7 @@ class Settings:
             return secret_list(text)
         except ValueError:
             raise SettingError(
-                "api_key is not a valid JSON list of keys.",
+                "api_key is not a valid key, nor a valid JSON list of keys.",
                 'Give one key, or a list as in ["new", "old"].',
             ) from None
 

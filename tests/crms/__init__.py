@@ -14,6 +14,13 @@ CRMS: tuple[Crm, ...] = (HUBSPOT, PIPEDRIVE, SALESFORCE)
 PIPELINE_CRMS: tuple[PipelineCrm, ...] = (HUBSPOT, PIPEDRIVE)
 
 each_crm = pytest.mark.parametrize("crm", CRMS, ids=str)
+SOAK = pytest.mark.soak
+one_crm = pytest.mark.parametrize(
+    "crm",
+    [HUBSPOT, *(pytest.param(crm, marks=SOAK) for crm in CRMS if crm is not HUBSPOT)],
+    ids=str,
+)
+"""For what takes long and depends little on the CRM: the others by `make soak`."""
 each_pipeline_crm = pytest.mark.parametrize("crm", PIPELINE_CRMS, ids=str)
 each_portal = pytest.mark.parametrize(
     ("crm", "trace_ids"),
@@ -36,4 +43,5 @@ __all__ = [
     "each_crm",
     "each_pipeline_crm",
     "each_portal",
+    "one_crm",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from box import BIN, Box
-from crms import SALESFORCE, Crm, each_crm
+from crms import SALESFORCE, Crm, each_crm, one_crm
 from support import (
     by_key,
     catalog,
@@ -117,7 +117,7 @@ def killed_tap(box: Box, folder: Path, state: Any, after: float) -> tuple[int, l
     return process.returncode, lines
 
 
-@each_crm
+@one_crm
 def test_a_backfill_killed_at_random_moments_resumes_at_its_last_window(
     box: Box, crm: Crm, tmp_path: Path
 ) -> None:

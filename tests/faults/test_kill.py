@@ -15,7 +15,18 @@ from support import contents, deliver, extract, pipe, pipeline_streams, target_c
 
 BLOCK = 5
 """Small blocks, so that 60 users take many commits in the CRMs that write in batches."""
-KILLS = range(20)
+KILLS = 20
+ALWAYS = 10
+"""Kills that are always on; the others by `make soak`."""
+
+
+def kill_points() -> list[Any]:
+    """Every second kill, from the first to the last but one; the others marked."""
+    every = KILLS // ALWAYS
+    return [
+        pytest.param(kill, marks=[pytest.mark.soak] if kill % every else [])
+        for kill in range(KILLS)
+    ]
 
 
 def read(box: Box, crm: Crm, folder: Path, state: Any = None) -> Path:
@@ -47,15 +58,15 @@ def check_second_run(box: Box, crm: Crm, states: list[Any], folder: Path, expect
     assert contents(box, crm) == expected
 
 
-@pytest.mark.parametrize("kill", KILLS)
+@pytest.mark.parametrize("kill", kill_points())
 @each_crm
 def test_target_killed_after_a_commit(
     undisturbed: dict[str, tuple[Any, int]], box: Box, crm: Crm, kill: int, tmp_path: Path
 ) -> None:
     expected, calls = undisturbed[crm.name]
-    assert calls >= len(KILLS)
+    assert calls >= KILLS
     messages = read(box, crm, tmp_path)
-    after = kill * calls // len(KILLS)
+    after = kill * calls // KILLS
     box.fault(crm, "kill_pid", match=crm.record_writes, after=after, args={"pid": "client"})
     command = target_command(box, crm, messages, tmp_path, batch_size_rows=BLOCK)
     first = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -65,7 +76,9 @@ def test_target_killed_after_a_commit(
     check_second_run(box, crm, states, tmp_path, expected)
 
 
-@pytest.mark.parametrize("kill", [0, 1, 3, 5])
+@pytest.mark.parametrize(
+    "kill", [1, 5, *(pytest.param(kill, marks=pytest.mark.soak) for kill in (0, 3))]
+)
 @each_crm
 def test_tap_killed_while_it_reads(
     undisturbed: dict[str, tuple[Any, int]], box: Box, crm: Crm, kill: int, tmp_path: Path

@@ -1,4 +1,4 @@
-"""Export files that somebody made to do harm, or that a fault made odd."""
+"""Export files that were made to do harm, or that a fault made odd."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def users(*values: dict[str, Any]) -> bytes:
 
 
 class Endless(io.RawIOBase):
-    """A file that goes on for so many bytes, made as it is read."""
+    """A file that goes on for N bytes, made as it is read."""
 
     def __init__(self, head: bytes, body: bytes, length: int) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ import logging
 import socket
 import sqlite3
 import stat
+import tempfile
 import threading
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -175,7 +176,31 @@ def test_an_expected_error_is_one_line_and_exit_code_1(caplog: pytest.LogCapture
     assert calls == [1]
     assert run_command(command(KeyError("k")), "tap-kit", [], expected=(KeyError,)) == 1
     with pytest.raises(KeyError):
-        run_command(command(KeyError("k")), "tap-kit", [])
+        run_command(command(KeyError("k")), "tap-kit", [], let_pass=(KeyError,))
+
+
+def test_an_unexpected_error_names_its_class_and_place_and_nothing_else(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    calls: list[int] = []
+
+    @click.command()
+    def failing() -> None:
+        parse_utc("ann@example.org")
+
+    packages = ("singer_kit",)
+    assert run_command(failing, "tap-kit", [], packages=packages, on_failure=calls.append) == 1
+    assert "ValueError in singer_kit.times.parse_utc, line" in caplog.text
+    assert "report this" in caplog.text
+    assert "ann@example.org" not in caplog.text
+    assert "Traceback" not in caplog.text
+    assert calls == [1]
+    assert list(tmp_path.iterdir()) == []
+    assert run_command(failing, "tap-kit", ["--traceback"], packages=packages) == 1
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "ann@example.org" in file.read_text()
 
 
 def test_wrong_usage_is_shown_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:

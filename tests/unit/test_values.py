@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reverse_etl.crm.scrub import scrub
 from reverse_etl.errors import NotRepresentableError
 from reverse_etl.values import (
     FieldInfo,
@@ -19,6 +18,7 @@ from reverse_etl.values import (
     plain_number,
     same,
 )
+from singer_kit.scrub import scrub
 from singer_kit.times import parse_utc, utc_text
 
 

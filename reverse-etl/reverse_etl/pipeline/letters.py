@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from reverse_etl.crm.scrub import scrub
+from singer_kit.scrub import scrub
+
 from reverse_etl.errors import RowError
 from reverse_etl.ledger import DeadLetter, Version, Waiting
 from reverse_etl.mapping.compiled import CompiledRule

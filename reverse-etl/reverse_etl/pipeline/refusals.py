@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from reverse_etl.crm.scrub import scrub
+from singer_kit.scrub import scrub
+
 from reverse_etl.errors import GoneError, RowError, RuleRefusedError
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import Outcome

@@ -49,7 +49,9 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
             commands(target) if besides else target.cli,
             target.name,
             arguments,
+            packages=("singer_kit", "reverse_etl", target.__module__.partition(".")[0]),
             expected=(RecordsWithoutSchemaException, InvalidInputLine),
+            let_pass=(StoppedError,),
             on_failure=partial(end_failed_run, target.name),
         )
     except StoppedError as stopped:

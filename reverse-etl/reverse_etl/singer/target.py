@@ -22,6 +22,7 @@ from types import FrameType
 from typing import IO, Any, ClassVar
 
 from singer_kit.plugin import CheckedFiles
+from singer_kit.secrets import environment_secret
 from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
@@ -92,10 +93,10 @@ class CrmTarget(CheckedFiles, Target):
     # Settings
 
     def setting(self, name: str) -> Any:
-        """A setting, or the environment variable that the source's guide names for it."""
+        """A setting, or the variable that the source's guide names. Raises: SettingError."""
         value = self.config.get(name)
         if value in (None, "") and name in self.secret_env:
-            value = os.environ.get(self.secret_env[name])
+            value = environment_secret(self.secret_env[name])
         return value
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a JSON parser must not be given, told from the bytes.
+"""What a JSON parser must not be given, seen in the bytes.
 
 Nesting, since the parser remembers every level, and integers of thousands of digits, at which the
 parser in C crashes (ijson 3.6 with Python's limit of 4,300 digits; seen in November 2026).

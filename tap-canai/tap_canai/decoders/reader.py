@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from tap_canai.errors import CONTACT_SUPPORT, ExportBrokenError
+from tap_canai.errors import CONTACT_SUPPORT, TRY_AGAIN, ExportBrokenError
 
 BUFFER_BYTES = 64 * 1024
 MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -19,6 +20,9 @@ LONGEST_GAP_BYTES = 16 * 1024 * 1024
 """Bytes between two records. JSON and XML parsers keep in memory what is not yet a record, so a
 text without an end would fill it."""
 
+LONGEST_DOWNLOAD_S = 600.0
+SLOWEST_BYTES_PER_S = 10_000
+"""A file may take ten minutes, and more if it comes at this pace."""
 LONGEST_NAME = 100
 """Characters of a property's name in a message."""
 
@@ -74,11 +78,19 @@ class GapGuard:
 
 
 class CountingReader(io.RawIOBase):
-    """Counts the bytes that pass."""
+    """Counts the bytes that pass, and ends a file that is longer, or slower, than it may be."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(
+        self,
+        source: Readable,
+        most_bytes: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self._source = source
+        self._most_bytes = most_bytes
+        self._monotonic = monotonic
+        self._waited_s = 0.0
         self.bytes = 0
 
     def readable(self) -> bool:
@@ -86,9 +98,21 @@ class CountingReader(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Up to `size` bytes; none at the end. Raises: ExportBrokenError."""
+        began = self._monotonic()
         chunk = self._source.read(size)
+        # only what the source took: between two reads the target may take its time
+        self._waited_s += self._monotonic() - began
         self.bytes += len(chunk)
+        if self._most_bytes is not None and self.bytes > self._most_bytes:
+            raise ExportBrokenError(
+                f"A file has more than the {self._most_bytes} bytes that were announced.", TRY_AGAIN
+            )
+        if self._waited_s > LONGEST_DOWNLOAD_S + self.bytes / SLOWEST_BYTES_PER_S:
+            raise ExportBrokenError(
+                f"A download has taken {self._waited_s:.0f} s for {self.bytes} bytes.",
+                "Check the network, then run again: the state is at the last window.",
+            )
         return chunk
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]

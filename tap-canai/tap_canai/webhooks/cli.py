@@ -21,6 +21,8 @@ from tap_canai.errors import SettingError
 from tap_canai.webhooks.inbox import Inbox, default_url
 
 NAME = "canai-webhooks"
+PACKAGES = ("singer_kit", "tap_canai")
+"""Those whose code an unexpected error names."""
 LOCAL_URLS = ("http://127.0.0.1", "http://localhost")
 
 
@@ -28,7 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        return run_command(commands, NAME, list(sys.argv[1:] if argv is None else argv))
+        return run_command(
+            commands,
+            NAME,
+            list(sys.argv[1:] if argv is None else argv),
+            packages=PACKAGES,
+            let_pass=(ImportError,),
+        )
     except ImportError as error:
         logging.getLogger(NAME).error(
             "%s is missing. Install tap-canai with its extra: tap-canai[webhooks].", error.name
