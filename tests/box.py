@@ -114,6 +114,11 @@ class Box:
         for place in LIMITED:
             self.limit(place, calls=1_000_000, per_s=1)
 
+    def by_hand(self, place: Crm | str, action: str, kind: str, **what: str) -> None:
+        """Do what people do by hand in a CRM."""
+        body = {"crm": str(place), "action": action, "object": kind, **what}
+        self.call("POST", "/_sandbox/by_hand", body)
+
     def advance(self, seconds: float) -> None:
         """Move the source's clock."""
         self.call("POST", "/_sandbox/clock", {"advance_s": seconds})

@@ -96,6 +96,9 @@ class ObjectSpec:
     """From how many look-ups on a job can find them, and the fewest calls it takes."""
     finds_match_apart: bool = False
     """True if match fields are looked up in separate calls, after those by key."""
+    locate_rows_a_call: int = 0
+    """Known records that one call can locate; 0 if each takes a call, so that they are not verified
+    unless they change."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
     owner_field: str = ""
     """The field that holds the CRM id of the record's owner."""

@@ -8,14 +8,19 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.by_hand import UnknownActionError, deed_of
 from sandbox.canai.errors import UnknownRowError
 from sandbox.canai.state import Change
 from sandbox.faults import UnknownFaultError, parse_fault
+from sandbox.hubspot.errors import RefusedError as HubSpotRefusal
 from sandbox.page import render
+from sandbox.pipedrive.errors import RefusedError as PipedriveRefusal
+from sandbox.salesforce.errors import RowError as SalesforceRefusal
 from sandbox.state import Sandbox
 from sandbox.webhooks import BadWebhookError
 
 STREAMS = ("users", "payments", "deliverables", "feedback", "sessions")
+REFUSALS = (HubSpotRefusal, PipedriveRefusal, SalesforceRefusal)
 SWITCHES = (
     "trace_ids", "custom_objects", "association_context", "duplicate_rules", "multi_currency",
 )  # fmt: skip
@@ -100,6 +105,22 @@ async def limits(request: web.Request) -> web.Response:
     return web.json_response({"crm": emulator.name, "limit": emulator.limit})
 
 
+async def by_hand(request: web.Request) -> web.Response:
+    """Do what people do by hand in a CRM, `{crm, account, action, object, id, into, field, type}`.
+
+    Actions: `merge`, `undelete`, `delete_field`, `retype_field`, and in Salesforce `purge`.
+    """
+    body = await body_of(request)
+    emulator = sandbox_of(request).emulators.get(body.get("crm"))
+    if emulator is None:
+        return refusal(f"unknown crm {body.get('crm')!r}")
+    try:
+        emulator.by_hand(deed_of(body), body.get("account"))
+    except (UnknownActionError, *REFUSALS) as error:
+        return refusal(str(error))
+    return web.json_response({"done": body["action"]})
+
+
 async def clock(request: web.Request) -> web.Response:
     """Move the clock."""
     sandbox = sandbox_of(request)
@@ -178,6 +199,7 @@ ROUTES: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]],
     ("GET", "/_sandbox/faults", faults),
     ("DELETE", "/_sandbox/faults", faults),
     ("POST", "/_sandbox/limits", limits),
+    ("POST", "/_sandbox/by_hand", by_hand),
     ("POST", "/_sandbox/clock", clock),
     ("POST", "/_sandbox/mutate", mutate),
     ("POST", "/_sandbox/webhooks", webhooks),

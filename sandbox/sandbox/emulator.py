@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from sandbox.by_hand import Deed, carry_out
 from sandbox.clock import Clock
 from sandbox.http import Call, Reply, Router
 from sandbox.pace import Pace
@@ -25,6 +26,8 @@ class Emulator(ABC):
     """Calls, and the seconds they are counted over."""
     default_switches: ClassVar[Mapping[str, bool]] = {}
     """The vendor's own behaviors that the control plane turns on and off."""
+    actions: ClassVar[Mapping[str, Callable[[Any, Deed], object]]] = {}
+    """What the control plane lets people do by hand in an account."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -77,6 +80,13 @@ class Emulator(ABC):
         It is random: after a reset, an empty account must not pass for the account it replaces.
         """
         return 10_000_000 + secrets.randbelow(80_000_000)
+
+    def by_hand(self, deed: Deed, account: str | None) -> None:
+        """Do in an account what people do by hand.
+
+        Raises: UnknownActionError.
+        """
+        carry_out(self.actions, self.account(account), deed)
 
     @abstractmethod
     def new_account(self, name: str) -> Any:

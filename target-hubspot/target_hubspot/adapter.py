@@ -146,6 +146,10 @@ class HubSpotAdapter(Adapter):
             return self.keyless.read(object_name, crm_ids, fields)
         return self.finder.read(object_name, crm_ids, fields)
 
+    def locate(self, object_name: str, crm_ids: Sequence[str]) -> Mapping[str, str]:
+        """Present ids of records, 100 a call; what was merged leads to the new record."""
+        return self.finder.locate(object_name, crm_ids)
+
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One batch: an upsert by key, or an update by id; what has no key is created."""
         if self.keyless.holds(object_name):

@@ -27,6 +27,8 @@ from target_hubspot.objects import (
 )
 
 Record = Mapping[str, Any]
+MERGED_IDS = "hs_merged_object_ids"
+"""The property that lists the ids of the records that were merged into one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,21 @@ class Finder:
         """Records by id; ids that do not exist are left out. Raises: CrmError."""
         records = self.records(Purpose(object_name, "read"), ids, names)
         return {str(record["id"]): self._hit(object_name, record, names) for record in records}
+
+    def locate(self, object_name: str, ids: Sequence[str]) -> dict[str, str]:
+        """Present ids of records; deleted ones are left out. Raises: CrmError.
+
+        A record that was merged is read under the id of the one it was merged into, which names it.
+        Source: HubSpot, Merge records; community.hubspot.com, Question about using batch read API,
+        read 2026-11-29.
+        """
+        asked = set(ids)
+        located: dict[str, str] = {}
+        for record in self.records(Purpose(object_name, "read"), ids, [MERGED_IDS]):
+            record_id = str(record["id"])
+            merged = str((record.get("properties") or {}).get(MERGED_IDS) or "").split(";")
+            located |= dict.fromkeys(asked.intersection((record_id, *merged)), record_id)
+        return located
 
     def records(
         self, purpose: Purpose, ids: Sequence[str], properties: Sequence[str], id_property: str = ""

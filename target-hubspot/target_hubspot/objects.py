@@ -32,6 +32,7 @@ ANY_OBJECT = ObjectSpec(
     upserts=True,
     unique_keys=True,
     find_rows_a_call=BATCH_LIMIT,
+    locate_rows_a_call=BATCH_LIMIT,
     finds_match_apart=True,
     owner_field="hubspot_owner_id",
 )

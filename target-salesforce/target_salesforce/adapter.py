@@ -21,6 +21,7 @@ from target_salesforce.files import Files
 from target_salesforce.find import Finder, Search
 from target_salesforce.identity import Identity
 from target_salesforce.jobs import Jobs
+from target_salesforce.locate import Locator
 from target_salesforce.lookups import lookup_form
 from target_salesforce.objects import (
     DEFAULT_BULK_THRESHOLD,
@@ -75,6 +76,7 @@ class SalesforceAdapter(Adapter):
         snapshots = Snapshots(jobs, http.monotonic)
         self.listing = self.finder = Finder(soql, self.fields, snapshots, bulk_threshold)
         self.writer = Writer(api, self.fields, allow_duplicates)
+        self.locator = Locator(api, soql, self.fields)
         self.roles = ContactRoles(soql)
 
         self.jobs = Bulk(jobs, self.fields)
@@ -139,6 +141,10 @@ class SalesforceAdapter(Adapter):
     ) -> dict[str, Hit]:
         """Records by id."""
         return self.finder.read(object_name, crm_ids, fields)
+
+    def locate(self, object_name: str, crm_ids: Sequence[str]) -> Mapping[str, str]:
+        """Present ids of records, 2,000 a call; what was merged leads to its master record."""
+        return self.locator.locate(object_name, crm_ids)
 
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """One collection: an upsert by external ID, or an update by id."""

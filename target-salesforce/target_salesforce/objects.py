@@ -16,6 +16,10 @@ QUERIES_PER_COMPOSITE = 5
 LOOKUPS_PER_QUERY = 200
 """Lookups in one query: far below SOQL's 100,000 characters."""
 LOOKUPS_PER_CALL = LOOKUPS_PER_QUERY * QUERIES_PER_COMPOSITE
+RETRIEVE_LIMIT = 2000
+"""Records of a collection that is read by id.
+Source: Salesforce REST API guide, Get Records Using sObject Collections with a Request Body,
+read 2026-11-29."""
 DEFAULT_BULK_THRESHOLD = 2000
 """Writes from which a job is the better way.
 Source: Salesforce, Bulk API 2.0 guide, read 2026-11-23."""
@@ -32,6 +36,7 @@ DEFAULT_OBJECT = ObjectSpec(
     upserts=True,
     unique_keys=True,
     find_rows_a_call=LOOKUPS_PER_CALL,
+    locate_rows_a_call=RETRIEVE_LIMIT,
     owner_field="OwnerId",
     file_rows=(1,),
 )

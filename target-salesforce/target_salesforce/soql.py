@@ -40,22 +40,24 @@ class Soql:
 
     api: SalesforceApi
 
-    def rows(self, queries: Sequence[str], purpose: Purpose) -> Iterator[Mapping[str, Any]]:
-        """The rows of all queries. Raises: CrmError.
+    def rows(
+        self, queries: Sequence[str], purpose: Purpose, *, deleted: bool = False
+    ) -> Iterator[Mapping[str, Any]]:
+        """The rows of all queries; with `deleted`, of the recycle bin too. Raises: CrmError.
 
         Queries travel in the body of composite calls: a URL is limited to 16,384 bytes.
         """
         for start in range(0, len(queries), QUERIES_PER_COMPOSITE):
             batch = queries[start : start + QUERIES_PER_COMPOSITE]
-            for answer in self._composite(batch, purpose):
+            for answer in self._composite(batch, purpose, "queryAll" if deleted else "query"):
                 yield from self._pages(answer, purpose)
 
-    def _composite(self, queries: Sequence[str], purpose: Purpose) -> Iterator[Answer]:
+    def _composite(self, queries: Sequence[str], purpose: Purpose, call: str) -> Iterator[Answer]:
         """The answer to each query, in order. Raises: CrmError."""
         requests = [
             {
                 "method": "GET",
-                "url": self.api.versioned(f"/query?q={quote(query)}"),
+                "url": self.api.versioned(f"/{call}?q={quote(query)}"),
                 "referenceId": f"q{index}",
             }
             for index, query in enumerate(queries)

@@ -133,6 +133,14 @@ class Crm(ABC):
     def delete(self, box: Box, kind: str, crm_id: str) -> None:
         """Delete a record."""
 
+    def undelete(self, box: Box, kind: str, crm_id: str) -> None:
+        """Restore a deleted record."""
+        box.by_hand(self, "undelete", kind, id=crm_id)
+
+    @abstractmethod
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        """Merge a person into another, whose values stand; the id of the record that is left."""
+
     # What a sync leaves
 
     @abstractmethod
@@ -200,10 +208,6 @@ class PipelineCrm(Crm):
     """A deal's stage field, and the stage that a person moves it to."""
     won: ClassVar[tuple[str, object]]
     """The field that says how a deal ended, and its value for a deal that is won."""
-
-    @abstractmethod
-    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
-        """Merge a person into another, whose values stand; the id of the record that is left."""
 
 
 def suffix(account: str) -> str:

@@ -134,6 +134,10 @@ class Salesforce(Crm):
     def delete(self, box: Box, kind: str, crm_id: str) -> None:
         box.call("DELETE", f"{DATA}/sobjects/{kind}/{crm_id}", None, self.headers())
 
+    def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
+        box.by_hand(self, "merge", "Contact", id=crm_id, into=keep_id)
+        return keep_id
+
     def expected_deals(self, box: Box) -> dict[str, str]:
         return paid_for(box)
 

@@ -96,8 +96,8 @@ def test_a_ledger_with_other_spellings_goes_on_without_a_call(box: Box, tmp_path
     deliver(box, SALESFORCE, messages, tmp_path)
     for statement in (
         "UPDATE entry SET key = 'User-1'",
-        "INSERT INTO entry SELECT crm, account, object, 'USER-1', crm_id, state, fields, run_id "
-        "FROM entry",
+        "INSERT INTO entry (crm, account, object, key, crm_id, state, fields, run_id) "
+        "SELECT crm, account, object, 'USER-1', crm_id, state, fields, run_id FROM entry",
         "DELETE FROM object_keys",
     ):
         in_ledger(tmp_path, SALESFORCE, statement)

@@ -245,10 +245,11 @@ def earlier(ledger: Path, revision: str) -> None:
 
 @pytest.mark.parametrize("fields", [b"\xc1\xff\0", b"\x01", b"\x82\xa1r", b"\x80", b""])
 def test_an_entry_that_cannot_be_read_is_damaged(fields: bytes) -> None:
+    good = Entry("key", "settled").packed()
     with pytest.raises(DamagedEntryError):
-        Entry.unpacked("key", "settled", "1", fields)
+        Entry.unpacked("key", "settled", "1", fields, 0, False)
     with pytest.raises(DamagedEntryError):
-        Entry.unpacked("key", "what", "1", Entry("key", "settled").packed())  # type: ignore[arg-type]
+        Entry.unpacked("key", "what", "1", good, 0, False)  # type: ignore[arg-type]
 
 
 @each_crm

@@ -321,6 +321,13 @@ class Adapter(Protocol):
         """Records by CRM id; missing ones are left out. Raises: CrmError."""
         ...
 
+    def locate(self, object_name: str, crm_ids: Sequence[str]) -> Mapping[str, str]:
+        """The present CRM id of records, by the id they had: another one if they were merged.
+
+        Deleted records are left out. Raises: CrmError.
+        """
+        return {crm_id: crm_id for crm_id in self.read(object_name, crm_ids, [])}
+
     def write(self, object_name: str, key_field: str, writes: Sequence[Write]) -> list[RowResult]:
         """Make one call for writes of one kind; returns a result for each, in order.
 

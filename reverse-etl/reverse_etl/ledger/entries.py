@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -65,6 +65,10 @@ class Entry:
 
     Before it stand ids that it led to earlier, as long as those links are not removed.
     """
+    verified_us: int = 0
+    """When the CRM was last seen to hold the record."""
+    moved: bool = False
+    """True if its CRM id changed: links that were made before lead to another record."""
 
     def is_known_as(self, rule: str, fingerprint: bytes) -> bool:
         """Returns True if the rule delivered this very record last."""
@@ -77,7 +81,15 @@ class Entry:
         return msgspec.msgpack.encode(columns | ({"l": self.linked} if self.linked else {}))
 
     @classmethod
-    def unpacked(cls, key: str, state: State, crm_id: str | None, fields: bytes) -> Entry:
+    def unpacked(
+        cls,
+        key: str,
+        state: State,
+        crm_id: str | None,
+        fields: bytes,
+        verified_us: int,
+        moved: bool,
+    ) -> Entry:
         """The entry of a row. Raises: DamagedEntryError."""
         try:
             columns = PACKED.decode(fields)
@@ -86,11 +98,20 @@ class Entry:
         if state not in TRANSITIONS:
             raise DamagedEntryError
         marks = {name: FieldMark(*mark) for name, mark in columns.f.items()}
-        return cls(key, state, crm_id, columns.r, marks, columns.l)
+        return cls(key, state, crm_id, columns.r, marks, columns.l, verified_us, moved)
+
+    def as_gone(self) -> Entry:
+        """The entry once its record was deleted or merged in the CRM."""
+        return replace(self, state="gone", fingerprints={})
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""
         return {rule: forgotten(known) for rule, known in self.fingerprints.items()}
+
+    def without(self, names: Collection[str]) -> Entry:
+        """The entry that knows nothing of some fields, so that every rule compares them again."""
+        marks = {name: mark for name, mark in self.marks.items() if name not in names}
+        return replace(self, marks=marks, fingerprints=self.forgotten())
 
     def is_ahead(self, latest_us: int) -> bool:
         """Returns True if a field was observed after this time, which is the latest possible."""
@@ -219,7 +240,8 @@ class Changes:
     done_waiting: list[tuple[str, str, str]] = field(default_factory=list)
     """Rule, key and other object of what no longer waits."""
     seen: list[tuple[Entry, Entry]] = field(default_factory=list)
-    """Entries whose values were seen again later, as they were read and as they are now."""
+    """Entries that were seen again at the source or in the CRM, as they were read and as they are
+    now; one that another process has written since stays as that left it."""
     filtered: list[tuple[str, str, int]] = field(default_factory=list)
     """Rule, source key and observed time of records that were filtered."""
 

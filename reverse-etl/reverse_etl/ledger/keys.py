@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select
 
 from reverse_etl.ledger.entries import DamagedEntryError, Entry
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import EntryRow, ObjectRow, WaitingLinkRow
+from reverse_etl.ledger.tables import ENTRY_COLUMNS, EntryRow, ObjectRow, WaitingLinkRow
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Keys:
         of_object = (*self.rows.where(EntryRow), EntryRow.object == object_name)
         keys = connection.scalars(select(EntryRow.key).where(*of_object)).all()
         spelled = [key for key in keys if key != key.casefold()]
-        columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields)
+        columns = ENTRY_COLUMNS
         entries: dict[str, list[Entry]] = {}
         for part in parts([*spelled, *(key.casefold() for key in spelled)]):
             query = select(*columns).where(*of_object, EntryRow.key.in_(part))
@@ -103,6 +103,7 @@ class Keys:
         for entry in entries:
             columns = {
                 "crm_id": entry.crm_id, "state": entry.state, "fields": entry.packed(),
+                "verified_us": entry.verified_us, "moved": entry.moved,
                 "run_id": self.rows.scope.run_id,
             }  # fmt: skip
             key = self.rows.owned(object=object_name, key=entry.key)

@@ -28,12 +28,14 @@ from reverse_etl.ledger.filtered import FilteredRows
 from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
+from reverse_etl.ledger.lost_fields import LostFields
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.schemas import StreamSchemas
-from reverse_etl.ledger.tables import EntryRow, OutcomeRow, RunRow
+from reverse_etl.ledger.tables import ENTRY_COLUMNS, EntryRow, OutcomeRow, RunRow
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
 from reverse_etl.ledger.waiting import WaitingRows
+from reverse_etl.ledger.whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +55,8 @@ class Ledger:
         self.rows = Rows(engine, scope, now)
         self.claims = Claims(self.rows)
         self.keys = Keys(self.rows)
-        self._gone: dict[str, set[str]] = {}
-        """Keys of records that are gone, by object."""
+        self.whereabouts = Whereabouts(self.rows, self.keys)
+        self.lost_fields = LostFields(self.rows)
         self.letters = Letters(self.rows)
         self.waiting = WaitingRows(self.rows)
         self.filtered = FilteredRows(self.rows)
@@ -108,13 +110,12 @@ class Ledger:
 
     def entries(self, object_name: str, keys: Iterable[str]) -> dict[str, Entry]:
         """Entries by key; unknown keys are left out, and those of damaged rows with them."""
-        columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields)
         entries: dict[str, Entry] = {}
         damaged: list[Any] = []
         latest_us = self.future.latest_us()
         with self.engine.connect() as connection:
             for part in parts(keys):
-                query = select(*columns).where(*self._of(object_name), EntryRow.key.in_(part))
+                query = select(*ENTRY_COLUMNS).where(*self._of(object_name), EntryRow.key.in_(part))
                 for row in connection.execute(query):
                     try:
                         entry = Entry.unpacked(*row)
@@ -164,21 +165,6 @@ class Ledger:
                 holders |= {str(row.crm_id): row.key for row in connection.execute(query)}
         return holders
 
-    def gone(self, object_name: str, keys: Iterable[str]) -> set[str]:
-        """The keys, of those given, whose records were deleted or merged in the CRM."""
-        gone = self._gone_keys(object_name)
-        if not gone:
-            return set()
-        return {key for key in keys if self.keys.canonical(object_name, key) in gone}
-
-    def _gone_keys(self, object_name: str) -> set[str]:
-        """Few records are gone, so all are remembered for the run."""
-        if object_name not in self._gone:
-            query = select(EntryRow.key).where(*self._of(object_name), EntryRow.state == "gone")
-            with self.engine.connect() as connection:
-                self._gone[object_name] = set(connection.scalars(query))
-        return self._gone[object_name]
-
     def count(self, object_name: str) -> int:
         """The number of settled entries of an object."""
         query = (
@@ -206,10 +192,7 @@ class Ledger:
             self.waiting.remove(connection, changes.done_waiting)
             self.waiting.write(connection, changes.waiting)
             self.filtered.write(connection, changes.filtered)
-        if changes.object in self._gone:
-            for entry in changes.entries:
-                known = self._gone[changes.object]
-                (known.add if entry.state == "gone" else known.discard)(entry.key)
+        self.whereabouts.note(changes)
 
     def _write_entries(self, connection: Connection, changes: Changes) -> None:
         if not changes.entries:
@@ -218,27 +201,36 @@ class Ledger:
         rows = [
             self.rows.owned(
                 object=changes.object, key=entry.key, crm_id=entry.crm_id, state=entry.state,
-                fields=entry.packed(), run_id=self.scope.run_id,
+                fields=entry.packed(), verified_us=entry.verified_us, moved=entry.moved,
+                run_id=self.scope.run_id,
             )
             for entry in changes.entries
         ]  # fmt: skip
         statement = self.rows.insert(EntryRow)
         columns = {
-            name: statement.excluded[name] for name in ("crm_id", "state", "fields", "run_id")
+            name: statement.excluded[name]
+            for name in ("crm_id", "state", "fields", "verified_us", "moved", "run_id")
         }
         connection.execute(
             statement.on_conflict_do_update(index_elements=ENTRY_KEY, set_=columns), rows
         )
 
     def _write_seen(self, connection: Connection, changes: Changes) -> None:
-        """Note later observed times. An entry that was written since it was read stays.
+        """Note what was seen later. An entry that was written since it was read stays.
 
         The records need no claim: what another process has written of them meanwhile is newer.
         """
         if not changes.seen:
             return
         rows = [
-            {"seen_key": before.key, "before": before.packed(), "after": after.packed()}
+            {
+                "seen_key": before.key,
+                "seen_id": before.crm_id or "",
+                "before": before.packed(),
+                "after": after.packed(),
+                "now": after.state,
+                "at": after.verified_us,
+            }
             for before, after in changes.seen
         ]
         statement = (
@@ -246,9 +238,10 @@ class Ledger:
             .where(
                 *self._of(changes.object),
                 EntryRow.key == bindparam("seen_key"),
+                func.coalesce(EntryRow.crm_id, "") == bindparam("seen_id"),
                 EntryRow.fields == bindparam("before"),
             )
-            .values(fields=bindparam("after"))
+            .values(fields=bindparam("after"), state=bindparam("now"), verified_us=bindparam("at"))
         )
         connection.execute(statement.execution_options(synchronize_session=None), rows)
 

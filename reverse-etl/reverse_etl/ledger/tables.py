@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
     text,
     true,
 )
@@ -61,12 +62,23 @@ class EntryRow(Base):
     state: Mapped[str] = mapped_column(String(8))
     fields: Mapped[bytes] = mapped_column(LargeBinary)
     """msgpack: {"r": {rule: fingerprint + version}, "f": {field: [hash, observed_us]}}"""
+    verified_us: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """When the CRM was last seen to hold the record."""
+    moved: Mapped[bool] = mapped_column(server_default=false())
+    """True if its CRM id changed: links that were made before lead to another record."""
     run_id: Mapped[str] = mapped_column(String(36))
     __table_args__ = (Index("ix_entry_crm_id", "crm", "account", "object", "crm_id"),)
 
 
+ENTRY_COLUMNS = (
+    EntryRow.key, EntryRow.state, EntryRow.crm_id, EntryRow.fields, EntryRow.verified_us,
+    EntryRow.moved,
+)  # fmt: skip
+"""What `Entry.unpacked` takes."""
+
+
 class ObjectRow(Base):
-    """How the entries of an object are keyed, and when they were last compared with the CRM."""
+    """How the entries of an object are keyed."""
 
     __tablename__ = "object_keys"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -76,6 +88,7 @@ class ObjectRow(Base):
     folds_case: Mapped[bool]
     """True if keys are in the ledger without case, since the CRM's field ignores it."""
     verified_at: Mapped[str] = mapped_column(String(27))
+    """When its entries were first kept; those of older versions count as verified then."""
 
 
 class ClaimRow(Base):

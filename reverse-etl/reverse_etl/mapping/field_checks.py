@@ -62,7 +62,8 @@ def check_field_takes(rule: Rule, field: FieldRule, info: FieldInfo, source: Sou
         raise rule.error(
             f"{field.name} takes a {info.kind}, the rule gives a {source.kind}.",
             field.line,
-            "Use a function (`as`) that converts it, or `parse` if it is text.",
+            "Use a function (`as`) that converts it, or `parse` if it is text; or, if people "
+            "changed the field's type in the CRM, change it back.",
         )
 
 

@@ -30,5 +30,7 @@ class EngineSettings:
     max_rejected: str = DEFAULT_MAX_REJECTED
     """How many writes may be rejected before the run ends: a number, or a share as `5%`."""
     on_missing: OnMissing = "follow"
+    verify_days: float = 7
+    """Days after which an unchanged record is looked up in the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reverse_etl.ledger import Entry, FieldMark, forgotten
@@ -10,15 +10,21 @@ from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, Outcome
 from reverse_etl.values import hash_value
 
+CONFIRMED = ("created", "updated")
+"""Outcomes that the CRM itself has reported."""
+
 
 def held_entry(
-    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None
+    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None, now_us: int
 ) -> Entry | None:
     """The entry of a record that the CRM holds; None if the ledger says the same already."""
     if entry is None:
         if outcome.crm_id is None:
             return None
         entry = Entry(record.key, "settled")
+    elif is_elsewhere(outcome, entry):
+        # What was accepted before, and linked, is in another record.
+        entry = replace(entry, fingerprints=entry.forgotten(), marks={}, linked={}, moved=True)
     elif is_same(rule, record, outcome, entry):
         return None
 
@@ -32,17 +38,23 @@ def held_entry(
             fingerprints = entry.forgotten()
         marks[name] = mark
     marks = seen_marks(record, marks)
+    confirmed = outcome.name in CONFIRMED or outcome.crm_id not in (None, entry.crm_id)
     known = record.fingerprint if outcome.whole else forgotten(record.fingerprint)
     fingerprints[rule.name] = known
-    crm_id = outcome.crm_id or entry.crm_id
     return replace(
         entry,
         state="settled",
-        crm_id=crm_id,
+        crm_id=outcome.crm_id or entry.crm_id,
         fingerprints=fingerprints,
         marks=marks,
-        linked=entry.linked if crm_id == entry.crm_id else {},
+        verified_us=now_us if confirmed else entry.verified_us,
     )
+
+
+def is_elsewhere(outcome: Outcome, entry: Entry | None) -> bool:
+    """Returns True if the CRM now holds a record under another id than the ledger knows."""
+    known = entry is not None and entry.crm_id is not None and outcome.crm_id is not None
+    return known and entry is not None and outcome.crm_id != entry.crm_id
 
 
 def is_same(rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry) -> bool:
@@ -76,12 +88,6 @@ def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, F
         mark = marks.get(name)
         if mark is None or mark.observed_us >= record.seen_us(name):
             continue
-        if mark.hash == hash_value(value):
+        if mark.hash.startswith(hash_value(value)):  # of a link, its end's id may follow
             seen[name] = FieldMark(mark.hash, record.seen_us(name))
     return seen
-
-
-def without_marks(entry: Entry, names: Collection[str]) -> Entry:
-    """An entry that knows nothing of some fields, so that every rule compares the record again."""
-    marks = {name: mark for name, mark in entry.marks.items() if name not in names}
-    return replace(entry, marks=marks, fingerprints=entry.forgotten())

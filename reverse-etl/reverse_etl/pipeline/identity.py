@@ -27,6 +27,7 @@ class Identified:
     adopt: bool
 
 
+NOTHING_GONE: Mapping[str, str] = {}
 Identity = Identified | RowError | None
 """What was found, a conflict, or None for a record to be created."""
 
@@ -46,6 +47,7 @@ class Resolver:
         references: Mapping[str, Mapping[str, Value]],
         pending: set[str],
         writes: Mapping[str, Write],
+        gone: Mapping[str, str] = NOTHING_GONE,
     ) -> dict[str, Identity]:
         """The identity of each record, by key. Raises: CrmError.
 
@@ -53,31 +55,55 @@ class Resolver:
         a record is looked up by.
 
         A key in `pending` was meant to be created by a run that was killed before it could record
-        it: then the answer must not come from an index that lags behind.
+        it: then the answer must not come from an index that lags behind. `gone` are CRM ids, by
+        key, of records that were deleted or merged.
         """
         lookups = [lookup(rule, record, references.get(record.key, {})) for record in records]
+        fields = [*rule.fields, *rule.reference_infos]
+        survivors = self._survivors(rule, gone, fields)
         hits = self.adapter.find(
             rule.object,
             rule.upsert_key,
             lookups,
-            [*rule.fields, *rule.reference_infos],
+            fields,
             exact=any(record.key in pending for record in records),
             known=self.ledger.count(rule.object),
         )
-        crm_ids = [hit.crm_id for found in hits.values() for hit in found]
+        crm_ids = [hit.crm_id for found in (*hits.values(), survivors.values()) for hit in found]
         holders = self.ledger.holders(rule.object, crm_ids)
         claimed: dict[tuple[str, str], str] = {}
         identities: dict[str, Identity] = {}
         for record in records:
-            staying = [
+            survivor = survivors.get(record.key)
+            found = [
                 hit
                 for hit in hits.get(record.key, [])
                 if not gives_way(rule, record, hit, writes.get(hit.crm_id))
             ]
-            identity = identify(rule, record, staying, holders)
+            if survivor is not None and not any(
+                carries_key(rule, hit, record.key) for hit in found
+            ):
+                identity = merged_into(rule, record, survivor, holders)
+            else:
+                identity = identify(rule, record, found, holders)
             identities[record.key] = first_claim(rule, record, identity, claimed)
         self._count(rule, lookups, identities)
         return identities
+
+    def _survivors(
+        self, rule: CompiledRule, gone: Mapping[str, str], fields: Sequence[str]
+    ) -> dict[str, Hit]:
+        """The records that others were merged into, by the key of those. Raises: CrmError."""
+        if not gone:
+            return {}
+        located = self.adapter.locate(rule.object, list(gone.values()))
+        ids = {key: located[crm_id] for key, crm_id in gone.items() if crm_id in located}
+        if not ids:
+            return {}
+        names = list(dict.fromkeys([rule.upsert_key, *fields]))
+        hits = self.adapter.read(rule.object, list(dict.fromkeys(ids.values())), names)
+        self.outcomes.of(rule.object).worked("read", len(ids))
+        return {key: hits[crm_id] for key, crm_id in ids.items() if crm_id in hits}
 
     def _count(
         self, rule: CompiledRule, lookups: Sequence[Lookup], identities: Mapping[str, Identity]
@@ -142,6 +168,22 @@ def gives_way(rule: CompiledRule, record: CrmRecord, hit: Hit, write: Write | No
         and same(rule.info(name), hit.values.get(name), record.fields[name])
     ]
     return bool(shared) and all(gives_up(write, name, record.fields[name]) for name in shared)
+
+
+def merged_into(
+    rule: CompiledRule, record: CrmRecord, survivor: Hit, holders: Mapping[str, str]
+) -> Identity:
+    """The identity of a record that people merged into another, or that they restored."""
+    key_field, crm_id = rule.upsert_key, survivor.crm_id
+    if carries_key(rule, survivor, record.key):
+        return Identified(survivor, adopt=False)
+    holder = holders.get(crm_id, record.key)
+    if survivor.values.get(key_field) is None and holder == record.key:
+        return Identified(survivor, adopt=True)
+    return conflict(
+        f"people merged it into {rule.object} {crm_id}, which carries another {key_field}",
+        "merge the two at the source as well, or undo the merge in the CRM",
+    )
 
 
 def carries_key(rule: CompiledRule, hit: Hit, key: str) -> bool:

@@ -11,13 +11,15 @@ from reverse_etl.records import KINDS
 
 
 def least_calls(spec: ObjectSpec, work: Mapping[str, int]) -> int:
-    """Calls for what was looked up, read, sent (by kind), linked and attached."""
+    """Calls for what was looked up, read, verified, sent (by kind), linked and attached."""
     calls = _find_calls(spec, work)
     for kind in KINDS:
         if rows := work.get(kind, 0):
             lane = choose_lane(spec, rows)
             calls += math.ceil(rows / lane.rows_a_call) * lane.calls
 
+    if verified := work.get("verified", 0):
+        calls += math.ceil(verified / spec.locate_rows_a_call)
     rows_a_link_call = max((form.rows_a_call for form in spec.links.values()), default=1)
     for purpose in ("linked", "unlinked"):
         calls += math.ceil(work.get(purpose, 0) / rows_a_link_call)

@@ -19,7 +19,9 @@ from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
 
 LINK_EXPIRED = "link_expired"
-PASSING_CODES = frozenset({"identity_conflict", "ambiguous_link", "parent_not_found", "no_verdict"})
+PASSING_CODES = frozenset(
+    {"identity_conflict", "ambiguous_link", "link_end_gone", "parent_not_found", "no_verdict"}
+)
 """Codes of causes that pass without a change of rule or schema: two records are merged, an address
 is freed, the other end is put back. An adapter adds its vendor's in `passing_codes`."""
 

@@ -10,6 +10,7 @@ from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.ends import end_hash, is_gone, is_linked, moved_id
 from reverse_etl.pipeline.held import with_marks
 from reverse_etl.pipeline.letters import letter, waiting_link, waiting_write
 from reverse_etl.pipeline.moved_links import MovedLinks, moved_to
@@ -17,7 +18,6 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
 from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.records import Outcome, SourceRecord, WantedLink
-from reverse_etl.values import canonical, hash_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,11 @@ class Linker:
             for outcome, link in wanted:
                 entry = settlement.entries[key_of(outcome)]
                 parent_id = ids.get((form.name, link.to_key))
-                gone = bool(self.ledger.gone(form.to, [link.to_key]))
+                moved_to = moved_id(self.ledger, link)
+                gone = is_gone(self.ledger, link)
                 if is_outdated(entry, link, seen_us(outcome, link)):
                     self.outcomes.links.settled("kept")
-                elif not gone and is_linked(settlement.rule, entry, link, parent_id):
+                elif not gone and is_linked(settlement.rule, entry, link, parent_id, moved_to):
                     self.outcomes.links.settled("kept")
                     kept[entry.key] = seen_us(outcome, link)
                 elif parent_id is not None and entry.crm_id is not None:
@@ -170,7 +171,8 @@ class Linker:
                 changes.dead.append(letter(rule, pair.source, "link", result.fault))
                 continue
             self.outcomes.links.settled("made")
-            mark = FieldMark(hash_value(pair.link.to_key), pair.source.observed_us)
+            end = end_hash(pair.link, moved_id(self.ledger, pair.link))
+            mark = FieldMark(end, pair.source.observed_us)
             entry = changed.get(pair.key, entries[pair.key])
             changed[pair.key] = with_marks(entry, {pair.link.name: mark})
             if self.adapter.unlinking is not None:
@@ -223,14 +225,3 @@ def is_outdated(entry: Entry, link: WantedLink, observed_us: int) -> bool:
 def key_of(outcome: Outcome) -> str:
     """The key of an outcome's record."""
     return outcome.record.key if outcome.record is not None else ""
-
-
-def is_linked(rule: CompiledRule, entry: Entry, link: WantedLink, parent_id: str | None) -> bool:
-    """Returns True if the ledger knows that a link is in place."""
-    mark = entry.marks.get(link.name)
-    if mark is not None and mark.hash == hash_value(link.to_key):
-        return True
-    held = entry.marks.get(link.form.field) if link.form.later else None
-    if held is None or parent_id is None:
-        return False
-    return held.hash == hash_value(canonical(rule.info(link.form.field), parent_id))

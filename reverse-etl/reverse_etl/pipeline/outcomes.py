@@ -100,6 +100,7 @@ class ObjectCount(Count):
             "not_attempted": self.of("not_attempted"),
             "fields_kept_back": self._work["kept_back"],
             "options_added": self._work["options_added"],
+            "whereabouts": {name: self._work[name] for name in ("verified", "moved")},
         }
 
 

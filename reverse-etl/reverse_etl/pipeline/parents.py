@@ -66,7 +66,7 @@ class Parents:
     def fault(self, link: WantedLink) -> RowError | None:
         """Why a link can never be made as it is; None if its other end may still come."""
         form = link.form
-        if not form.found_by and self.ledger.gone(form.to, [link.to_key]):
+        if not form.found_by and self.ledger.whereabouts.is_gone(form.to, link.to_key):
             return RowError(
                 "link_end_gone",
                 f"the {form.to} that it links to was deleted or merged in the CRM",

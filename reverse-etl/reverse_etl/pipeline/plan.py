@@ -16,6 +16,7 @@ from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.changes import Draft, unlinked
 from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.ends import references_stand
 from reverse_etl.pipeline.engine_settings import OnMissing
 from reverse_etl.pipeline.identity import Identified, Resolver
 from reverse_etl.pipeline.merge import merge_keys
@@ -159,7 +160,7 @@ class Planner:
     def _known_outcome(self, rule: CompiledRule, record: CrmRecord, entry: Entry) -> Outcome | None:
         """The outcome of a record that needs no comparison, if there is one."""
         same = not record.collapsed and entry.is_known_as(rule.name, record.fingerprint)
-        if same and not self.force:
+        if same and not self.force and references_stand(self.ledger, rule, record, entry):
             return Outcome.known(record, entry.crm_id)
         return Outcome.of("mode", record) if rule.mode == "create_only" else None
 
@@ -198,7 +199,7 @@ class Planner:
                 decisions.append(record)
             else:
                 missed.append(record)
-        gone = {key for key, entry in entries.items() if entry.state == "gone"}
+        gone = {key: str(entry.crm_id) for key, entry in entries.items() if entry.state == "gone"}
         if self.on_missing == "leave":
             decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
             missed = [record for record in missed if record.key not in gone]
@@ -206,7 +207,8 @@ class Planner:
             return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
         resolver = Resolver(self.adapter, self.ledger, self.outcomes)
-        identities = resolver.resolve(rule, missed, references, pending, known_writes)
+        lost = {record.key: gone[record.key] for record in missed if record.key in gone}
+        identities = resolver.resolve(rule, missed, references, pending, known_writes, lost)
         for record in missed:
             own = references.get(record.key, {})
             identity = identities[record.key]

@@ -50,6 +50,8 @@ class Provisioning:
 
         Raises: MappingError if a name is nearly that of a field, CrmError, StoppedError.
         """
+        if missing and fields:
+            self._forget(rule, missing)
         if not missing or not self.is_on:
             return fields
         with self.lease():
@@ -63,6 +65,18 @@ class Provisioning:
             self.adapter.provision(rule.object, missing)
             self._report(rule, missing)
             return self.adapter.describe(rule.object)
+
+    def _forget(self, rule: Rule, missing: Sequence[FieldWanted]) -> None:
+        """Forget the values of fields that were synced before, and that people deleted."""
+        names = [field.name for field in missing]
+        records = self.ledger.lost_fields.forget(rule.object, names)
+        if records:
+            logger.warning(
+                "%s: %s was synced before and is missing in the CRM now. Once it exists, the %d "
+                "records that had it get it when they come again; to bring them all, read the "
+                "stream %s from its beginning",
+                rule.object, ", ".join(names), records, rule.stream,
+            )  # fmt: skip
 
     def _fields(self, rule: Rule) -> Fields:
         try:

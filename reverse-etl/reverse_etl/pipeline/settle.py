@@ -10,11 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from singer_kit.times import microseconds
+
 from reverse_etl.errors import GoneError, RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
-from reverse_etl.pipeline.held import held_entry, seen_entry, with_marks, without_marks
+from reverse_etl.pipeline.held import (
+    held_entry,
+    is_elsewhere,
+    seen_entry,
+    with_marks,
+)
 from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -50,6 +57,8 @@ class Settler:
     """Called with records that turn out to be gone; None leaves them."""
     _again: set[tuple[str, str]] = field(default_factory=set)
     """Objects and keys that were put off: each once a run."""
+    _carried: set[tuple[str, str]] = field(default_factory=set)
+    """Those of them whose update the CRM carried over to another record."""
 
     def open(self, rule: CompiledRule, plan: Plan) -> Settlement:
         """Settle what a plan decided without a call, and record the creates that it intends.
@@ -58,7 +67,11 @@ class Settler:
         look the key up.
         """
         settlement = Settlement(rule, dict(plan.entries))
-        pending = [Entry(write.key, "pending") for write in plan.writes if write.kind == "create"]
+        pending = [
+            intended(write.key, plan.entries.get(write.key))
+            for write in plan.writes
+            if write.kind == "create"
+        ]
         self._count_writes(rule, plan.writes)
         self.settle(settlement, plan.outcomes, pending)
         return settlement
@@ -81,7 +94,7 @@ class Settler:
     def forget(self, settlement: Settlement, names: Mapping[str, Collection[str]]) -> None:
         """Forget what the CRM holds in these fields, by key, before a call that empties them."""
         known = [settlement.entries[key] for key in names if key in settlement.entries]
-        self._replace(settlement, [without_marks(entry, names[entry.key]) for entry in known])
+        self._replace(settlement, [entry.without(names[entry.key]) for entry in known])
 
     def recall(self, settlement: Settlement, marks: Mapping[str, Mapping[str, FieldMark]]) -> None:
         """Know again, by key, what was forgotten: the CRM holds it as before."""
@@ -154,7 +167,7 @@ class Settler:
     def _without_gone(
         self, settlement: Settlement, outcomes: Sequence[Outcome], changes: Changes
     ) -> list[Outcome]:
-        """The outcomes without records that were deleted in the CRM and are planned again.
+        """The outcomes without records that are gone, or elsewhere, and are planned again.
 
         A record is planned again once a run. If the CRM finds it, and says again that something is
         gone, then it is something that the record refers to: the record is rejected.
@@ -163,16 +176,19 @@ class Settler:
         kept: list[Outcome] = []
         again: list[CrmRecord] = []
         for outcome in outcomes:
-            record = outcome.record
+            record, name = outcome.record, (rule.object, key_in(outcome))
             entry = settlement.entries.get(key_in(outcome))
-            if record is None or not was_gone(outcome, entry):
-                kept.append(outcome)
+            carried = outcome.name == "updated" and is_elsewhere(outcome, entry)
+            if record is None or not (was_gone(outcome, entry) or carried):
+                kept.append(as_carried(outcome) if name in self._carried else outcome)
+                self._carried.discard(name)
             elif self.plan_again is None:
-                kept.append(Outcome.of("gone", record))
-            elif (rule.object, record.key) in self._again:
+                kept.append(outcome if carried else Outcome.of("gone", record))
+            elif name in self._again:
                 kept.append(outcome)
             else:
-                self._again.add((rule.object, record.key))
+                self._again.add(name)
+                self._carried.update([name] if carried else ())
                 again.append(record)
                 changes.entries += gone_entry(entry)
         if again and self.plan_again is not None:
@@ -230,9 +246,12 @@ class Settler:
     ) -> None:
         """A record that the CRM holds: what it holds now, or since when it holds it."""
         entry = settlement.entries.get(record.key)
-        held = held_entry(settlement.rule, record, outcome, entry)
+        now_us = microseconds(self.ledger.rows.clock())
+        held = held_entry(settlement.rule, record, outcome, entry, now_us)
         if held is not None:
             changes.entries.append(held)
+            if held.moved and (entry is None or held.crm_id != entry.crm_id):
+                self.outcomes.of(settlement.rule.object).worked("moved")
         elif entry is not None:
             seen = seen_entry(record, entry)
             changes.seen += [(entry, seen)] if seen is not entry else []
@@ -264,6 +283,17 @@ class Settler:
                 self.outcomes.links.settled("made" if made else "kept")
 
 
+def intended(key: str, entry: Entry | None) -> Entry:
+    """The entry of a create that is about to be sent."""
+    moved = entry is not None and (entry.moved or entry.state == "gone")
+    return Entry(key, "pending", moved=moved)
+
+
+def as_carried(outcome: Outcome) -> Outcome:
+    """The outcome of a record that an update has reached already, by the id it had before."""
+    return replace(outcome, name="updated") if outcome.name == "unchanged" else outcome
+
+
 def was_gone(outcome: Outcome, entry: Entry | None) -> bool:
     """Returns True if an update failed since the record that the ledger knows is gone."""
     known = entry is not None and entry.state in ("settled", "gone")
@@ -274,7 +304,7 @@ def gone_entry(entry: Entry | None) -> list[Entry]:
     """The entry of a record that was deleted in the CRM; empty if the ledger knows that."""
     if entry is None or entry.state == "gone":
         return []
-    return [replace(entry, state="gone", fingerprints={})]
+    return [entry.as_gone()]
 
 
 def key_in(outcome: Outcome) -> str:

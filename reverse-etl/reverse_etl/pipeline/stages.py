@@ -24,6 +24,7 @@ from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settler
 from reverse_etl.pipeline.unchanged import Unchanged
+from reverse_etl.pipeline.verify import Verifier
 from reverse_etl.pipeline.waiting import WaitingRoom
 
 
@@ -46,8 +47,15 @@ class Stages:
     def unchanged(self) -> Unchanged:
         """Ends the records that the CRM is known to hold as they are."""
         return Unchanged(
-            self.ledger, self.settler, self.outcomes, self.settings.force, self.settings.attach
-        )
+            self.ledger, self.settler, self.outcomes, self.verifier,
+            self.settings.force, self.settings.attach,
+        )  # fmt: skip
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Looks unchanged records up in the CRM, from time to time."""
+        days = self.settings.verify_days
+        return Verifier(self.adapter, self.ledger, self.outcomes, self.control, days)
 
     @cached_property
     def planner(self) -> Planner:

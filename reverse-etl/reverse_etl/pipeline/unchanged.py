@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.attachments import is_attached
+from reverse_etl.pipeline.ends import is_gone, is_linked, moved_id, references_stand
 from reverse_etl.pipeline.letters import sources
-from reverse_etl.pipeline.links import is_linked
 from reverse_etl.pipeline.merge import merge, merge_keys
 from reverse_etl.pipeline.moved_links import has_moved
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement, Settler
+from reverse_etl.pipeline.verify import Verifier
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Mapped, Outcome, WantedLink
 
@@ -33,6 +34,7 @@ class Unchanged:
     ledger: Ledger
     settler: Settler
     outcomes: Outcomes
+    verifier: Verifier
     force: bool = False
     attach: bool = False
     """True if files are attached, so that a record is not done without its file."""
@@ -43,17 +45,22 @@ class Unchanged:
         waiting = self._take_up_waiting(rule, newest)
         entries = self.ledger.entries(rule.object, newest)
         parents = self._parents(newest.values())
+        done = [
+            entry
+            for key, record in newest.items()
+            if key not in waiting
+            and (entry := entries.get(key)) is not None
+            and self._is_done(rule, record, entry, parents)
+        ]
+        verified = self.verifier.verify(rule, done)
+        entries |= verified
+        kept = {entry.key for entry in done if entries[entry.key].state != "gone"}
         ended = [*mapped.outcomes, *collapsed]
-        changed: list[CrmRecord] = []
-        for key, record in newest.items():
-            entry = entries.get(key)
-            if key in waiting or entry is None or not self._is_done(rule, record, entry, parents):
-                changed.append(record)
-                continue
-            ended.append(Outcome.known(record, entry.crm_id))
-            self._count_kept(rule, record)
+        for key in kept:
+            ended.append(Outcome.known(newest[key], entries[key].crm_id))
+            self._count_kept(rule, newest[key])
         self.settler.settle(Settlement(rule, entries), ended)
-        return changed
+        return [record for key, record in newest.items() if key not in kept]
 
     def _take_up_waiting(self, rule: CompiledRule, newest: dict[str, CrmRecord]) -> set[str]:
         """Make waiting writes versions of the records of their keys; returns keys that wait.
@@ -87,13 +94,16 @@ class Unchanged:
         if self.force or record.collapsed or not entry.is_known_as(rule.name, record.fingerprint):
             return False
         # The fingerprint is stored before the link is made: only the mark says that it was.
-        linked = all(
-            not self.ledger.gone(link.form.to, [link.to_key])
+        linked = references_stand(self.ledger, rule, record, entry) and all(
+            not is_gone(self.ledger, link)
             and not has_moved(entry, link.name)
-            and is_linked(rule, entry, link, parents.get(link.form.to, {}).get(link.to_key))
+            and is_linked(
+                rule, entry, link,
+                parents.get(link.form.to, {}).get(link.to_key), moved_id(self.ledger, link),
+            )
             for link in record.links
             if may_be_made_later(link)
-        )
+        )  # fmt: skip
         return linked and (not self.attach or is_attached(entry, record.file))
 
     def _count_kept(self, rule: CompiledRule, record: CrmRecord) -> None:

@@ -118,10 +118,17 @@ COMMON: list[th.Property[Any]] = [
         default="follow",
         allowed_values=["leave", "follow", "recreate"],
         title="On missing",
-        description="What to do about a record that was deleted or merged in the CRM, which shows "
-        "when the record changes at the source. `leave`: nothing. `follow`: continue with the "
-        "record that carries its key, such as the one it was merged into. `recreate`: the same, "
-        "and create it again if there is none.",
+        description="What to do about a record that was deleted or merged in the CRM. `leave`: "
+        "nothing. `follow`: continue with the record that carries its key, or that it was merged "
+        "into. `recreate`: the same, and create it again if there is none.",
+    ),
+    th.Property(
+        "verify_days",
+        th.NumberType(minimum=0),
+        default=7,
+        title="Verify days",
+        description="Days after which a record that comes along unchanged is looked up in the CRM, "
+        "many in a call, to see whether it was deleted or merged; 0 for every run.",
     ),
     th.Property(
         "max_concurrency",
@@ -245,5 +252,6 @@ def engine_settings(
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),
         max_rejected=str(config.get("max_rejected") or DEFAULT_MAX_REJECTED),
         on_missing=config.get("on_missing") or "follow",
+        verify_days=float(config.get("verify_days", 7)),
         gather=not config.get("batch_size_rows"),
     )

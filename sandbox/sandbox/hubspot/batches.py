@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.http import Call, Reply
 from sandbox.hubspot.errors import RefusedError, invalid, not_found, row_error
+from sandbox.hubspot.object_types import shown_name
 from sandbox.hubspot.responses import batch_reply, record_body
 from sandbox.hubspot.state import Portal, Record
 
@@ -71,7 +72,11 @@ def read(call: Call, portal: Portal, kind: str) -> Reply:
 
     errors = []
     if missing:
-        message = f"Could not get some {kind} objects, they may be deleted or not exist."
+        # Source: community.hubspot.com, Question about using batch read API, read 2026-11-29.
+        message = (
+            f"Could not get some {shown_name(kind)} objects, they may be deleted or not exist. "
+            "Check that ids are valid."
+        )
         errors.append(row_error(not_found(message), {"ids": missing}))
     return batch_reply(portal, results, errors)
 

@@ -54,7 +54,12 @@ def merged(portal: Portal, kind: str, primary: Record, other: Record) -> Record:
     for record in (primary, other):
         portal.archive(kind, record)
     new = portal.write(kind, None, values)
-    new["properties"]["hs_merged_object_ids"] = f"{primary['id']};{other['id']}"
+    new["properties"]["hs_merged_object_ids"] = ";".join(
+        part
+        for record in (primary, other)
+        for part in (record["properties"].get("hs_merged_object_ids"), str(record["id"]))
+        if part
+    )
     for record in (primary, other):
         portal.lead_to(kind, str(record["id"]), str(new["id"]))
     return new

@@ -18,6 +18,7 @@ from sandbox.hubspot import (
     account,
     associations,
     batches,
+    by_hand,
     errors,
     files,
     merges,
@@ -112,6 +113,7 @@ class HubSpot(Emulator):
     name = "hubspot"
     router = Router(ROUTES)
     main_token = "sandbox-token"
+    actions = by_hand.ACTIONS
     default_pace = BURST
     default_switches: ClassVar[Mapping[str, bool]] = {
         "trace_ids": True,

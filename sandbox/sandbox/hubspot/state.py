@@ -240,6 +240,20 @@ class Portal:
             if indexed_kind == kind:
                 index.pop(record["properties"].get(name, ""), None)
 
+    def restore(self, kind: str, record: Record) -> None:
+        """Take a record out of the recycle bin, where it keeps the values that are still free."""
+        record["archived"] = False
+        for name, value in record["properties"].items():
+            if self.properties[kind].get(name, {}).get("hasUniqueValue") and value:
+                self.unique.setdefault((kind, name), {}).setdefault(value, record["id"])
+
+    def drop_property(self, kind: str, name: str) -> None:
+        """Delete a property and its values."""
+        del self.properties[kind][name]
+        self.unique.pop((kind, name), None)
+        for record in self.records[kind].values():
+            record["properties"].pop(name, None)
+
     def lead_to(self, kind: str, old_id: str, new_id: str) -> None:
         """Let the id of a merged record, and its associations, lead to another record."""
         for known, target in self.merged.items():

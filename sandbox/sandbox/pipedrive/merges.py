@@ -27,10 +27,15 @@ def merge(call: Call, company: Company, kind: str, number: str) -> Reply:
     if kept is None or other is None or other["is_deleted"] or kept is other:
         raise RefusedError("Parameters validation failed: merge_with_id", 404)
 
-    fill(kept, other)
-    hand_over(company, kind, other["id"], keep_id)
-    other["is_deleted"] = True
+    merge_into(company, kind, kept, other)
     return success(record_body(company, kind, kept))
+
+
+def merge_into(company: Company, kind: str, kept: Record, other: Record) -> None:
+    """Give a record what another one has, and delete that."""
+    fill(kept, other)
+    hand_over(company, kind, other["id"], kept["id"])
+    other["is_deleted"] = True
 
 
 def fill(kept: Record, other: Record) -> None:

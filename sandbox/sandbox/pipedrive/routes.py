@@ -14,6 +14,7 @@ from sandbox.http import BadJsonError, Call, Reply, Route, Router
 from sandbox.pace import Pace
 from sandbox.pipedrive import (
     account,
+    by_hand,
     errors,
     fields,
     files,
@@ -100,6 +101,7 @@ class Pipedrive(Emulator):
     name = "pipedrive"
     router = Router(ROUTES)
     main_token = "sandbox-token"
+    actions = by_hand.ACTIONS
     default_pace = BURST
 
     def new_account(self, name: str) -> Company:

@@ -12,12 +12,16 @@ from sandbox.salesforce.errors import (
     not_an_external_id,
     row_error,
 )
-from sandbox.salesforce.responses import result
+from sandbox.salesforce.recycle_bin import no_such_row
+from sandbox.salesforce.responses import result, row_body
 from sandbox.salesforce.sobjects import by_external_id, known_object
 from sandbox.salesforce.state import Org, Row
 
 COLLECTION_LIMIT = 200
 """Rows of a collection. Source: Salesforce REST guide, sObject Collections, 2026-11."""
+
+RETRIEVE_LIMIT = 2000
+"""Rows of a collection that is read. Source: as above."""
 
 DUPLICATE_HEADER = "Sforce-Duplicate-Rule-Header"
 DUPLICATE_FIELDS = ("FirstName", "LastName", "Phone")
@@ -121,6 +125,28 @@ def update(call: Call, org: Org) -> Reply:
     return Reply(200, results)
 
 
+def retrieve(call: Call, org: Org, sobject: str) -> Reply:
+    """Up to 2,000 rows by id, in the order of the request; null for one that is not live.
+
+    Source: Salesforce REST guide, Get Records Using sObject Collections with a Request Body,
+    read 2026-11-29.
+    """
+    body = call.json()
+    ids, names = (body.get("ids"), body.get("fields")) if isinstance(body, dict) else (None, None)
+    if not ids or not names:
+        raise CallError(400, "MISSING_ARGUMENT", "ids and fields are required")
+    if len(ids) > RETRIEVE_LIMIT:
+        message = f"The request exceeded the maximum of {RETRIEVE_LIMIT} records"
+        raise CallError(400, "EXCEEDED_MAX_SIZE_REQUEST", message)
+    visible = org.visible(known_object(org, sobject))
+    for name in names:
+        if name not in visible:
+            raise CallError(400, "INVALID_FIELD", f"No such column '{name}' on entity '{sobject}'.")
+    rows = [org.rows[sobject].get(row_id) for row_id in ids]
+    found = [row_body(sobject, row, names) if row else None for row in rows]
+    return Reply(200, found, rows=len(ids))
+
+
 def type_of(record: dict[str, Any]) -> str:
     """The object a record says it belongs to."""
     sobject: str = (record.get("attributes") or {}).get("type", "")
@@ -134,7 +160,7 @@ def live_row(org: Org, sobject: str, row_id: str) -> Row:
     """
     row = org.rows[sobject].get(row_id)
     if row is None:
-        raise RowError("ENTITY_IS_DELETED", "entity is deleted")
+        raise no_such_row(org, sobject, row_id)
     return row
 
 

@@ -8,6 +8,8 @@ from typing import Any
 INTEGER_DIGITS = 8
 """Digits of an integer field. Source: describes of standard objects recorded in public
 repositories, read 2026-11-29."""
+Fields = dict[str, dict[str, Any]]
+"""Fields by name, as describe shows them."""
 NUMBERS = ("double", "currency", "percent")
 
 
@@ -117,3 +119,21 @@ def address(prefix: str = "") -> tuple[Field, ...]:
         Field(f"{prefix}PostalCode", length=20),
         Field(f"{prefix}Country", length=80),
     )
+
+
+def is_required(field: dict[str, Any]) -> bool:
+    """Returns True if no row can be created without a value for the field."""
+    return field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]
+
+
+def initial(field: dict[str, Any]) -> bool | None:
+    """What a field of a new row holds before it is written; a checkbox is never empty."""
+    return False if field["type"] == "boolean" else None
+
+
+def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
+    """The look-up of a relationship such as `Contact__r`."""
+    for field in fields.values():
+        if field["relationshipName"] == name:
+            return field
+    return None

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from sandbox.http import Call, Reply
+from sandbox.salesforce import recycle_bin
 from sandbox.salesforce.errors import CallError
 from sandbox.salesforce.responses import query_page, row_body
 from sandbox.salesforce.soql import Query, parse
@@ -23,8 +24,8 @@ UNQUOTED = {
 """Types whose literals have no quotes, and what an error calls them."""
 
 
-def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
-    """The rows of a query, as answered.
+def run_query(org: Org, query: Query, *, deleted: bool = False) -> list[dict[str, Any]]:
+    """The rows of a query, as answered; with `deleted`, those in the recycle bin too.
 
     Raises: CallError.
     """
@@ -42,7 +43,8 @@ def run_query(org: Org, query: Query) -> list[dict[str, Any]]:
         check_literal(visible[name], quoted=quoted)
 
     query.exact.update(name for name in query.names if visible[name]["caseSensitive"])
-    rows = [row for row in org.rows[sobject].values() if query.test(row)]
+    known = [*org.rows[sobject].values(), *(recycle_bin.rows(org, sobject) if deleted else ())]
+    rows = [row for row in known if query.test(row)]
     if query.order_by:
         key = query.order_by
         rows.sort(key=lambda row: (row.get(key) is None, str(row.get(key))))
@@ -73,15 +75,26 @@ def check_literal(field: dict[str, Any], *, quoted: bool) -> None:
 
 def query(call: Call, org: Org) -> Reply:
     """SOQL, in pages of 2,000."""
-    text = call.query.get("q", "")
+    return answered(org, call.query.get("q", ""), deleted=False)
+
+
+def query_all(call: Call, org: Org) -> Reply:
+    """SOQL that also finds what is in the recycle bin, in pages of 2,000."""
+    return answered(org, call.query.get("q", ""), deleted=True)
+
+
+def answered(org: Org, text: str, *, deleted: bool) -> Reply:
+    """The first page of a query's rows."""
     parsed = parse(text)
-    rows = run_query(org, parsed)
+    rows = run_query(org, parsed, deleted=deleted)
     if not parsed.fields:
         return Reply(200, {"totalSize": len(rows), "done": True, "records": []}, rows=0)
-    return query_page(text, rows, 0)
+    return query_page(text, rows, 0, deleted=deleted)
 
 
 def query_more(call: Call, org: Org, locator: str) -> Reply:
     """The next page."""
-    start, _, text = base64.urlsafe_b64decode(locator).decode().partition("|")
-    return query_page(text, run_query(org, parse(text)), int(start))
+    start, scope, text = base64.urlsafe_b64decode(locator).decode().split("|", 2)
+    deleted = scope == "all"
+    rows = run_query(org, parse(text), deleted=deleted)
+    return query_page(text, rows, int(start), deleted=deleted)

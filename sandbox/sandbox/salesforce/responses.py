@@ -70,13 +70,16 @@ def description(org: Org, sobject: str, fields: list[dict[str, Any]]) -> dict[st
     return {**summary(org, sobject), "fields": fields}
 
 
-def query_page(text: str, rows: list[dict[str, Any]], start: int) -> Reply:
+def query_page(
+    text: str, rows: list[dict[str, Any]], start: int, *, deleted: bool = False
+) -> Reply:
     """A page of a query's rows, and where the next one is."""
     end = start + QUERY_PAGE
     page = rows[start:end]
     body: dict[str, Any] = {"totalSize": len(rows), "done": end >= len(rows), "records": page}
     if not body["done"]:
-        locator = base64.urlsafe_b64encode(f"{end}|{text}".encode()).decode()
+        scope = "all" if deleted else "live"
+        locator = base64.urlsafe_b64encode(f"{end}|{scope}|{text}".encode()).decode()
         body["nextRecordsUrl"] = f"/services/data/v67.0/query/{locator}"
     return Reply(200, body, rows=len(page))
 

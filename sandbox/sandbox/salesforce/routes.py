@@ -13,6 +13,7 @@ from sandbox.emulator import Emulator
 from sandbox.http import BadJsonError, Call, Reply, Route, Router
 from sandbox.salesforce import (
     account,
+    by_hand,
     collections,
     errors,
     metadata,
@@ -26,8 +27,9 @@ from sandbox.salesforce.bulk import queries as query_jobs
 from sandbox.salesforce.composite import composite
 from sandbox.salesforce.errors import CallError, RowError
 from sandbox.salesforce.fixtures import DAILY_CALLS, VERSIONS
+from sandbox.salesforce.row_faults import RowFaults
 from sandbox.salesforce.soql import MalformedQueryError
-from sandbox.salesforce.state import Org, RowFaults
+from sandbox.salesforce.state import Org
 
 URI_LIMIT = 16_384
 VERSIONED = re.compile(r"^/services/data/v(\d+)\.0(/.*)?$")
@@ -57,7 +59,9 @@ ROUTES = (
     Route("PATCH", f"{COLLECTIONS}/{{sobject}}/{{name}}", collections.upsert),
     Route("PATCH", COLLECTIONS, collections.update),
     Route("POST", COLLECTIONS, collections.create),
+    Route("POST", f"{COLLECTIONS}/{{sobject}}", collections.retrieve),
     Route("GET", "/query", queries.query),
+    Route("GET", "/queryAll", queries.query_all),
     Route("GET", "/query/{locator}", queries.query_more),
     Route("POST", "/composite", run_composite),
     Route("POST", INGEST, ingest.create),
@@ -89,6 +93,7 @@ class Salesforce(Emulator):
     name = "salesforce"
     router = ROUTER
     main_token = "sandbox"
+    actions = by_hand.ACTIONS
     default_pace = (None, 1.0)
     default_switches: ClassVar[Mapping[str, bool]] = {
         "duplicate_rules": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.http import Call, Reply
+from sandbox.salesforce import recycle_bin
 from sandbox.salesforce.errors import RowError, no_external_id, not_found
 from sandbox.salesforce.responses import description, object_names, result, row_body
 from sandbox.salesforce.state import Org, Row
@@ -24,7 +25,7 @@ def known_object(org: Org, sobject: str) -> str:
 def row_of(org: Org, sobject: str, row_id: str) -> Row:
     """The row a path names by 18 or 15 characters.
 
-    Raises: CallError.
+    Raises: CallError, RowError.
     """
     rows = org.rows[known_object(org, sobject)]
     if row_id in rows:
@@ -33,6 +34,8 @@ def row_of(org: Org, sobject: str, row_id: str) -> Row:
     for long_id, row in rows.items():
         if len(row_id) == SHORT_ID and long_id.startswith(row_id):
             return row
+    if (sobject, row_id) in org.deleted:
+        raise recycle_bin.no_such_row(org, sobject, row_id)
     raise no_external_id(row_id)
 
 
@@ -91,7 +94,7 @@ def update(call: Call, org: Org, sobject: str, row_id: str) -> Reply:
 
 def delete(call: Call, org: Org, sobject: str, row_id: str) -> Reply:
     """Into the recycle bin."""
-    org.delete(sobject, row_of(org, sobject, row_id))
+    recycle_bin.delete(org, sobject, row_of(org, sobject, row_id))
     return Reply(204)
 
 

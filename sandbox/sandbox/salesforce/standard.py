@@ -55,7 +55,17 @@ ROLES = (
     *("Evaluator", "Executive Sponsor", "Influencer", "Technical Buyer", "Other"),
 )
 
+
+def master_record(sobject: str) -> Field:
+    """The record that a deleted one was merged into.
+
+    Source: Object Reference, Account, Case, Contact, Lead, read 2026-11-29.
+    """
+    return read_only("MasterRecordId", "reference", 18, refers_to=(sobject,))
+
+
 ACCOUNT = (
+    master_record("Account"),
     Field("Name", length=255, required=True),
     Field("Type", "picklist", 40, values=ACCOUNT_TYPES),
     reference("ParentId", "Account"),
@@ -77,6 +87,7 @@ ACCOUNT = (
     Field("AccountSource", "picklist", 40, values=LEAD_SOURCES),
 )
 CONTACT = (
+    master_record("Contact"),
     reference("AccountId", "Account"),
     Field("LastName", length=80, required=True),
     Field("FirstName", length=40),
@@ -97,6 +108,7 @@ CONTACT = (
     OWNER,
 )
 LEAD = (
+    master_record("Lead"),
     Field("LastName", length=80, required=True),
     Field("FirstName", length=40),
     Field("Salutation", "picklist", 40, values=(*SALUTATIONS, "Mx.")),
@@ -159,6 +171,7 @@ CAMPAIGN = (
     OWNER,
 )
 CASE = (
+    master_record("Case"),
     reference("ContactId", "Contact"),
     reference("AccountId", "Account"),
     reference("ParentId", "Case"),

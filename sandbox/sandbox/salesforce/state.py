@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.clock import Clock, iso
 from sandbox.salesforce.errors import RowError, missing
-from sandbox.salesforce.fields import Field
+from sandbox.salesforce.fields import Field, Fields, by_relationship, initial, is_required
 from sandbox.salesforce.fixtures import (
     CURRENCIES,
     CURRENCY,
@@ -22,31 +22,23 @@ from sandbox.salesforce.fixtures import (
     users,
 )
 from sandbox.salesforce.ids import long_id
+from sandbox.salesforce.row_faults import RowFaults
 from sandbox.salesforce.standard import BUSINESS_OBJECTS, DEFAULTS, OWNER
 from sandbox.salesforce.values import kept_value
 
 Row = dict[str, Any]
-Fields = dict[str, dict[str, Any]]
 NEVER_WRITTEN = ("attributes", "Id", "id")
 
 
 @dataclass(slots=True)
-class RowFaults:
-    """What the fault that strikes the present call does to its rows."""
+class Deleted:
+    """A row in the recycle bin."""
 
-    locked: bool = False
-    """True if rows that share a parent lock each other out."""
-    job_rows: int | None = None
-    """Rows after which a bulk job fails."""
-    unreadable: frozenset[int] = frozenset()
-    """Places of rows in a bulk job of which a cell cannot be read."""
-    refusal: RowError | None = None
-    """Why every row is refused."""
-
-    def become(self, other: RowFaults) -> None:
-        """Take over another's; all orgs share this object."""
-        for known in fields(self):
-            setattr(self, known.name, getattr(other, known.name))
+    row: Row
+    cleared: list[tuple[Row, str]]
+    """Rows and names of the lookups that its deletion cleared."""
+    roles: list[Row]
+    """Contact roles that were deleted with it."""
 
 
 class Org:
@@ -68,6 +60,8 @@ class Org:
         self.index: dict[tuple[str, str], dict[str, set[str]]] = {}
         """Row ids by lower-case value, for each object and indexed field."""
         self.prefixes = dict(PREFIXES)
+        self.deleted: dict[tuple[str, str], Deleted] = {}
+        """The recycle bin, by object and id."""
         self.jobs: dict[str, Any] = {}
         """Bulk jobs by id, as `bulk.jobs` keeps them."""
         self.calls = 0
@@ -138,6 +132,19 @@ class Org:
         self._visible.clear()
         self._next += 1
         return long_id("00N", self._next)
+
+    def drop_field(self, sobject: str, name: str) -> None:
+        """Delete a custom field, its values and the right to see it."""
+        del self.objects[sobject][name]
+        self._visible.clear()
+        self.index.pop((sobject, name), None)
+        for row in self.rows[sobject].values():
+            row.pop(name, None)
+        permissions = self.rows["FieldPermissions"]
+        for row_id in [
+            key for key, row in permissions.items() if row["Field"] == f"{sobject}.{name}"
+        ]:
+            del permissions[row_id]
 
     def add_object(self, name: str, labels: tuple[str, str], *, numbered: bool) -> None:
         """Add a custom object, which nobody may use until it is granted."""
@@ -313,31 +320,21 @@ class Org:
             ends = {"ContentDocumentId": document["Id"], "LinkedEntityId": location}
             self.write("ContentDocumentLink", None, {**ends, "ShareType": "V"})
 
-    def delete(self, sobject: str, row: Row) -> None:
-        """Move a row into the recycle bin."""
+    def take_out(self, sobject: str, row: Row) -> None:
+        """Remove a row from those that are live."""
         self._visible.clear()
         for name in list(row):
             if row[name] is not None and (sobject, name) in self.index:
                 self.index[(sobject, name)].get(indexed(row[name]), set()).discard(row["Id"])
         del self.rows[sobject][row["Id"]]
 
-
-def is_required(field: dict[str, Any]) -> bool:
-    """Returns True if no row can be created without a value for the field."""
-    return field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]
-
-
-def initial(field: dict[str, Any]) -> bool | None:
-    """What a field of a new row holds before it is written; a checkbox is never empty."""
-    return False if field["type"] == "boolean" else None
-
-
-def by_relationship(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The look-up of a relationship such as `Contact__r`."""
-    for field in fields.values():
-        if field["relationshipName"] == name:
-            return field
-    return None
+    def put_back(self, sobject: str, row: Row) -> None:
+        """Let a row that was removed be live again."""
+        values = {name: row[name] for name in row if (sobject, name) in self.index}
+        self.rows[sobject][row["Id"]] = row
+        row |= dict.fromkeys(values)
+        for name, value in values.items():
+            self._set(sobject, row, name, value)
 
 
 def indexed(value: Any) -> str:

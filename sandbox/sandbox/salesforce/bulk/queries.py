@@ -20,7 +20,7 @@ def create(call: Call, org: Org) -> Reply:
 
     query = parse(str(body.get("query", "")))
     job = new_job(org, "query", {**body, "object": query.sobject})
-    job.results = run_query(org, query)
+    job.results = run_query(org, query, deleted=body["operation"] == "queryAll")
     job.columns, job.state = query.fields, "JobComplete"
     job.start()
     return Reply(200, {**job_body(job, org, call), "state": "UploadComplete"})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.salesforce import recycle_bin
 from sandbox.salesforce.bulk.jobs import Job
 from sandbox.salesforce.collections import live_row, locked
 from sandbox.salesforce.errors import CallError, RowError
+from sandbox.salesforce.fields import Fields, by_relationship
 from sandbox.salesforce.sobjects import by_external_id, known_object
-from sandbox.salesforce.state import Fields, Org, Row, by_relationship
+from sandbox.salesforce.state import Org, Row
 from sandbox.salesforce.values import NUMBER_TYPES
 
 INTERNAL_BATCH = 10_000
@@ -79,7 +81,7 @@ def write_row(job: Job, org: Org, row: dict[str, str], keys: set[str]) -> tuple[
     target = target_row(job, org, row, keys)
     if operation in ("delete", "hardDelete"):
         assert target is not None
-        org.delete(sobject, target)
+        recycle_bin.delete(org, sobject, target)
         return str(target["Id"]), False
 
     written = org.write(sobject, target, org.check(sobject, values, target))

@@ -1,0 +1,86 @@
+"""Records that come along unchanged make no call, so what people delete or merge would not show.
+
+Those that the CRM was not seen to hold for `verify_days` are looked up by id, many in a call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from singer_kit.times import microseconds
+
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.ledger import Changes, Entry, Ledger
+from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.control import RunControl
+from reverse_etl.pipeline.outcomes import Outcomes
+
+logger = logging.getLogger(__name__)
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Verifies that the CRM still holds what the ledger knows."""
+
+    adapter: Adapter
+    ledger: Ledger
+    outcomes: Outcomes
+    control: RunControl
+    days: float
+    began_us: int = field(init=False)
+    """When the run began: what was seen since then needs no second look."""
+
+    def __post_init__(self) -> None:
+        self.began_us = microseconds(self.ledger.rows.clock())
+
+    def verify(self, rule: CompiledRule, entries: Sequence[Entry]) -> dict[str, Entry]:
+        """The entries that were due, as they are now, by key. Raises: CrmError.
+
+        What is not found under its id is `gone`, and is planned again.
+        """
+        due = self._due(rule, entries)
+        if not due or not self.control.may_call():
+            return {}
+        located: Mapping[str, str] | None = None
+        with self.control.within_budget():
+            located = self.adapter.locate(rule.object, [str(entry.crm_id) for entry in due])
+        if located is None:
+            return {}
+        now_us = microseconds(self.ledger.rows.clock())
+        seen = [(entry, seen_at(entry, located, now_us)) for entry in due]
+        self.ledger.apply(Changes(rule.object, seen=seen))
+        self._report(rule, [entry for _, entry in seen])
+        return {entry.key: entry for _, entry in seen}
+
+    def _due(self, rule: CompiledRule, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of the entries that the CRM was not seen to hold for long."""
+        if not rule.spec.locate_rows_a_call:
+            return []
+        limit_us = self.began_us - int(self.days * DAY_US)
+        known_us = self.ledger.whereabouts.verified_us
+        return [
+            entry
+            for entry in entries
+            if entry.crm_id is not None and known_us(rule.object, entry) < limit_us
+        ]
+
+    def _report(self, rule: CompiledRule, entries: Sequence[Entry]) -> None:
+        self.outcomes.of(rule.object).worked("verified", len(entries))
+        gone = sum(1 for entry in entries if entry.state == "gone")
+        if gone:
+            logger.info(
+                "%s: of %d unchanged records that were verified, %d were deleted or merged in the "
+                "CRM",
+                rule.name, len(entries), gone,
+            )  # fmt: skip
+
+
+def seen_at(entry: Entry, located: Mapping[str, str], now_us: int) -> Entry:
+    """An entry after a look at where its record is."""
+    if located.get(str(entry.crm_id)) == entry.crm_id:
+        return replace(entry, verified_us=now_us)
+    return entry.as_gone()
