@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from singer_kit.errors import FatalError, SettingError
+from singer_kit.unexpected import described
 
 __all__ = [
     "AmbiguousAnswerError",
@@ -53,6 +54,7 @@ __all__ = [
     "SettingError",
     "StoppedError",
     "TakenError",
+    "internal_error",
 ]
 
 
@@ -118,6 +120,12 @@ class RowError(ReverseEtlError):
         super().__init__(message)
         self.code, self.message, self.hint = code, message, hint
         self.fields = tuple(fields)
+
+
+def internal_error(error: Exception) -> RowError:
+    """An error of ours, met at one record: its class and place, not its text."""
+    place = described(error, ("reverse_etl", "singer_kit"))
+    return RowError("internal", f"an unexpected error: {place}", "please report this")
 
 
 class NotRepresentableError(RowError):

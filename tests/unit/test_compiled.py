@@ -123,3 +123,15 @@ def test_a_record_without_a_key_is_awaited_and_a_long_key_is_an_error(rule: Comp
         rule.map(source(id=None))
     with pytest.raises(RowError, match="number has more than 255 characters"):
         rule.map(source(id="x" * 256))
+
+
+def test_an_unexpected_error_at_a_record_is_its_own_and_names_the_place(rule: CompiledRule) -> None:
+    class Odd:
+        def __str__(self) -> str:
+            raise RuntimeError("ann@example.org")
+
+    with pytest.raises(RowError) as error:
+        rule.map(source(mail=Odd()))
+    assert error.value.code == "internal"
+    assert "RuntimeError in reverse_etl." in error.value.message
+    assert "ann@example.org" not in str(error.value)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reverse_etl.errors import AwaitedError, RowError
+from reverse_etl.errors import AwaitedError, RowError, internal_error
 from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
@@ -146,6 +146,15 @@ class CompiledRule:
 
         Raises: AwaitedError if another stream brings the record, RowError.
         """
+        try:
+            return self._map(source)
+        except (AwaitedError, RowError):
+            raise
+        except Exception as error:  # noqa: BLE001  # an error of ours costs the row, not the run
+            raise internal_error(error) from None
+
+    def _map(self, source: SourceRecord) -> CrmRecord | None:
+        """Raises: as `map`, and what nobody expected."""
         leaving = self.where is not None and not self._passes(source)
         if leaving and not self.leave_fields:
             return None

@@ -19,8 +19,10 @@ from reverse_etl.errors import (
     BatchRejectedError,
     BudgetSpentError,
     CrmError,
+    FatalError,
     RowError,
     StoppedError,
+    internal_error,
 )
 from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
@@ -132,6 +134,10 @@ class Attacher:
             return "not_attempted"
         except (RowError, BudgetSpentError, CrmError) as error:
             return error
+        except FatalError:
+            raise
+        except Exception as error:  # noqa: BLE001  # an error of ours costs the file, not the run
+            return internal_error(error)
         return CrmError(
             f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
             "Run again: it will be looked for first.",
