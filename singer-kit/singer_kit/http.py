@@ -22,7 +22,7 @@ BROKEN_OFF = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
     urllib3.exceptions.HTTPError,
-    OSError,
+    ConnectionError,
 )
 """What sending a request and reading its answer raise if the other side, or the way, fails."""
 

@@ -83,14 +83,6 @@ def never_connected(error: Exception) -> bool:
     return isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds of a `Retry-After` header; None if there is none in seconds."""
-    try:
-        return max(0.0, float(headers.get("Retry-After", "")))
-    except ValueError:
-        return None
-
-
 def receive(response: requests.Response, into: IO[bytes]) -> None:
     """Stream a body into a file, over what an earlier attempt left there."""
     into.seek(0)

@@ -15,6 +15,7 @@ from typing import IO
 
 import requests
 from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
+from singer_kit.http import BROKEN_OFF, new_session
 
 from reverse_etl.errors import RowError
 
@@ -24,11 +25,6 @@ ATTEMPTS = 4
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two reads."""
 CHUNK_BYTES = 256 * 1024
-NO_ANSWER = (
-    requests.exceptions.ConnectionError,
-    requests.exceptions.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-)
 ALLOW = "set allow_private_download_hosts: true"
 REFUSALS: dict[Refusal, tuple[str, str, str]] = {
     "invalid": (
@@ -62,7 +58,7 @@ class Fetcher:
     allow_private_hosts: bool = False
     user_agent: str = "reverse-etl"
     sleep: Callable[[float], None] = time.sleep
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=lambda: new_session("https://"))
 
     def fetch(self, url: str) -> IO[bytes]:
         """The file, at its beginning, without a name on the disk. Raises: RowError."""
@@ -98,7 +94,7 @@ class Fetcher:
                     return saved(response)
                 if response.status_code == 429 or response.status_code >= 500:
                     return None
-        except NO_ANSWER:
+        except BROKEN_OFF:
             return None
         raise RowError(
             "file_gone",

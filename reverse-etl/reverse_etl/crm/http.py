@@ -11,14 +11,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import IO, Any, Literal
 
 import requests
-from requests.adapters import HTTPAdapter
+from singer_kit.http import http_date, new_session, retry_after_s
 
 from reverse_etl.crm.adapter import CallCount
 from reverse_etl.crm.calls import (
@@ -31,7 +29,6 @@ from reverse_etl.crm.calls import (
     never_connected,
     parsed,
     receive,
-    retry_after_s,
 )
 from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
 
@@ -57,6 +54,7 @@ LONGEST_WAIT_S = 60.0
 LONGEST_RETRY_AFTER_S = 300.0
 """What a CRM may ask a run to wait. More than that ends its calls, as a spent budget does."""
 CONNECT_TIMEOUT_S = 10.0
+MOST_CONNECTIONS = 32
 
 Meaning = Literal["spent", "again", ""]
 """What a refusal means beyond its status.
@@ -90,17 +88,13 @@ class CrmHttp:
     jitter: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
     user_agent: str = "reverse-etl"
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(init=False)
     _not_before: float = 0.0
     _server_time: tuple[datetime, float] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        pool = HTTPAdapter(pool_connections=4, pool_maxsize=32)
-        self.session.mount("https://", pool)
-        self.session.mount("http://", pool)
-        # plain http is for this machine only, which a proxy of the environment would not reach
-        self.session.trust_env = not self.base_url.startswith("http://")
+        self.session = new_session(self.base_url, connections=MOST_CONNECTIONS)
 
     def call(
         self,
@@ -308,6 +302,6 @@ class CrmHttp:
             )
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
-        if headers.get("Date"):
-            with suppress(ValueError):
-                self._server_time = (parsedate_to_datetime(headers["Date"]), self.monotonic())
+        moment = http_date(headers.get("Date"))
+        if moment is not None:
+            self._server_time = (moment, self.monotonic())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from singer_kit.http import new_session
 
 from reverse_etl.errors import CrmError
 
@@ -98,9 +99,7 @@ class OAuth:
 
     def _post(self, form: Mapping[str, str]) -> requests.Response:
         """Raises: requests.RequestException."""
-        with requests.Session() as session:
-            # plain http is for this machine only, which a proxy of the environment would not reach
-            session.trust_env = self.url.startswith("https://")
+        with new_session(self.url) as session:
             return session.post(
                 self.url, data=form, auth=self.basic, timeout=TIMEOUT_S, allow_redirects=False
             )
