@@ -11,6 +11,8 @@ import click
 from singer_kit.errors import FatalError
 from singer_kit.unexpected import HINT, OPTION, described, write_traceback
 
+QUIET = ("urllib3", "requests")
+"""Libraries that log URLs at DEBUG, which may be signed."""
 INTERRUPTED = 130
 """128 + SIGINT, the convention of shells."""
 
@@ -44,6 +46,8 @@ def run_command(
     wants_traceback = OPTION in arguments
     arguments = [argument for argument in arguments if argument != OPTION]
     logger = logging.getLogger(name)
+    for library in QUIET:
+        logging.getLogger(library).setLevel(logging.INFO)
     try:
         returned = command(args=arguments, prog_name=name, standalone_mode=False)
     except one_line as error:

@@ -6,6 +6,7 @@ SDK changes under them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -56,6 +57,7 @@ class CrmSink(RawSink):
         self, target: Any, stream_name: str, schema: dict[str, Any], key_properties: Any
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
+        self.logger.setLevel(logging.INFO)  # at DEBUG the SDK logs every record
         self.blocks: BlockTarget = target
         self.is_open = False
 
