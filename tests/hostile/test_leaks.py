@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from box import Box
+from box import BIN, Box
 from crms import Crm, each_crm
-from support import BIN, Message, catalog, tap_config, target_command, written
+from support import Message, catalog, tap_config, target_command, written
 
 STREAMS = ("users", "payments", "deliverables", "feedback")
 PERSONAL = (

@@ -14,6 +14,25 @@ from reverse_etl.mapping.functions import Function, bind
 from reverse_etl.mapping.rules import Rule
 
 
+class AllBut(set[str]):
+    """Contains every name but these."""
+
+    def __contains__(self, name: object) -> bool:
+        return not super().__contains__(name)
+
+
+GROWING = {"center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust"}
+GROWING |= {"translate", "zfill"}
+"""Methods of text that can make more of it than there is memory."""
+ATTRIBUTES: dict[type | None, set[str]] = {
+    **simpleeval.BASIC_ALLOWED_ATTRS,
+    str: simpleeval.BASIC_ALLOWED_ATTRS[str] - GROWING,
+    dict: AllBut({"clear", "pop", "popitem", "setdefault", "update"}),
+    list: {"count", "index"},
+}
+"""Attributes that an expression may use, by type: none that changes the record."""
+
+
 def compile_where(
     rule: Rule,
     properties: Mapping[str, Any],
@@ -41,7 +60,7 @@ def compile_where(
     for name in names_in(parsed):
         if name not in known:
             raise rule.error(f"where: unknown name {name!r}.", "where", nearest(name, known))
-    evaluator = simpleeval.EvalWithCompoundTypes(functions=callables)
+    evaluator = simpleeval.EvalWithCompoundTypes(functions=callables, allowed_attrs=ATTRIBUTES)
     # a property that a record leaves out is null, not an unknown name
     absent = dict.fromkeys(properties)
 
