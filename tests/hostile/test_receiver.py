@@ -1,0 +1,75 @@
+"""Senders without a token who would shut others out of the receiver."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from receiver import Receiver, event, receiving
+
+pytestmark = pytest.mark.process
+FLOODER = "127.0.0.2"
+LIMIT = 100
+HEAD = b"POST /webhooks/canai HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    folder = tmp_path_factory.mktemp("receiver")
+    url = f"sqlite:///{folder}/inbox.db"
+    with receiving(folder, url, "--body-timeout-s", "5", "--host", "0.0.0.0") as running:  # noqa: S104
+        yield running
+
+
+def connect(receiver: Receiver, address: str) -> socket.socket:
+    """A connection from one of this machine's addresses."""
+    return socket.create_connection(("127.0.0.1", receiver.port), 10, source_address=(address, 0))
+
+
+def answer(connection: socket.socket) -> bytes:
+    """The first line of what comes back; empty if the connection only ends."""
+    with contextlib.suppress(ConnectionError):
+        return connection.recv(4096).partition(b"\r\n")[0]
+    return b""
+
+
+def test_one_address_has_only_so_many_connections(receiver: Receiver) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(LIMIT):
+            stack.enter_context(connect(receiver, FLOODER))
+        for _ in range(1500):
+            with connect(receiver, FLOODER) as refused:
+                refused.settimeout(5)
+                assert answer(refused) in (b"HTTP/1.1 503 Service Unavailable", b"")
+        began = time.monotonic()
+        assert receiver.post(event())[0] == 200
+        assert time.monotonic() - began < 1
+    with connect(receiver, FLOODER) as again:
+        time.sleep(0.2)
+        again.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer(again) == b"HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize("piece", [b"X: " + b"a" * 17_000 + b"\r\n", b"X: aaaaaaaaaa\r\n"])
+def test_a_large_head_is_refused(receiver: Receiver, piece: bytes) -> None:
+    with connect(receiver, "127.0.0.1") as sender:
+        sender.sendall(HEAD)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(2_000):
+                sender.sendall(piece)
+        assert answer(sender) in (b"HTTP/1.1 431 Request Header Fields Too Large", b"")
+    assert receiver.post(event())[0] == 200
+
+
+def test_a_large_head_in_one_piece_is_refused(receiver: Receiver) -> None:
+    with connect(receiver, "127.0.0.1") as sender:
+        sender.sendall(HEAD + b"X: " + b"a" * 20_000 + b"\r\nContent-Length: 0\r\n\r\n")
+        assert answer(sender) == b"HTTP/1.1 431 Request Header Fields Too Large"
+
+
+def test_a_public_address_without_a_certificate_is_warned_of(receiver: Receiver) -> None:
+    assert "without a certificate" in receiver.log.read_text()
