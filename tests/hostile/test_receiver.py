@@ -37,7 +37,7 @@ def answer(connection: socket.socket) -> bytes:
     return b""
 
 
-def test_one_address_has_only_so_many_connections(receiver: Receiver) -> None:
+def test_one_address_has_a_limited_number_of_connections(receiver: Receiver) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(LIMIT):
             stack.enter_context(connect(receiver, FLOODER))

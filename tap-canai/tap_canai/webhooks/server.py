@@ -81,7 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a request, of which a head may have only so many."""
+        """Bytes of a request, of which a head may have only a limited number of."""
         if self._refused:
             return
         super().data_received(data)
@@ -144,7 +144,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 class Concurrency:
-    """An application that takes only so many requests at a time.
+    """An application that takes a limited number of requests at a time.
 
     Uvicorn's own limit counts connections as well, also those on which nothing comes.
     """
