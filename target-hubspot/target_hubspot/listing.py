@@ -16,7 +16,7 @@ from target_hubspot.keyless import MARKER, Keyless, shown_properties
 PAGE_LIMIT = 100
 """Records in a page of a listing.
 
-Source: HubSpot, List objects (`limit`), read 2026-11-29.
+Source: `MAX_PAGE_SIZE` of HubSpot's own client (hubspot-api-ruby, GetAllHelper), read 2026-11-30.
 """
 
 
