@@ -37,7 +37,7 @@ $(FAST_READY): requirements-fast.in requirements.lock $(PROJECTS) | $(BIN)/uv
 # Meltano starts in half the time from compiled bytecode.
 $(VENV_READY): export UV_COMPILE_BYTECODE := 1
 $(VENV_READY): requirements.lock $(PROJECTS) | $(BIN)/uv
-	$(INSTALL) -r requirements.lock
+	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps $(foreach package,$(PACKAGES),-e ./$(package))
 	touch $(FAST_READY) $@
 
@@ -83,6 +83,7 @@ test-fast: $(FAST_READY) ## Run the tests that need no process, database or Melt
 check: types ## Lint, check types, versions, words, and that generated files are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(filter-out sandbox/%,$(SOURCES))
 	$(BIN)/python scripts/generate.py --check
 	$(BIN)/python scripts/release.py check
 	$(BIN)/python scripts/check_words.py

@@ -34,7 +34,7 @@ class TargetHubSpot(CrmTarget):
     default_object = ANY_OBJECT
     default_concurrency = 4
     regress_setting = "lifecycle_regress"
-    secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}
+    secret_env: ClassVar = {"access_token": "HUBSPOT_API_KEY"}  # nosec B105  # a variable's name
     config_jsonschema = th.PropertiesList(
         th.Property(
             "api_url",

@@ -33,7 +33,7 @@ class TargetPipedrive(CrmTarget):
     crm = "pipedrive"
     objects = OBJECTS
     default_concurrency = 4
-    secret_env: ClassVar = {"api_token": "PIPEDRIVE_API_TOKEN"}
+    secret_env: ClassVar = {"api_token": "PIPEDRIVE_API_TOKEN"}  # nosec B105  # a variable's name
     config_jsonschema = th.PropertiesList(
         th.Property(
             "api_url",

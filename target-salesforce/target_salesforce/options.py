@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement  # nosec B405  # only builds XML
 
 from reverse_etl.crm.adapter import OptionAdapter
 from reverse_etl.errors import CrmError

@@ -11,7 +11,7 @@ import jwt
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import CrmError, SettingError
 
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path  # nosec B105
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_LIFETIME_S = 180
 """An assertion may be valid for 3 to 5 minutes.

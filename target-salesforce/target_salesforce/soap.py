@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, tostring  # nosec B405  # defusedxml parses
 
 from defusedxml.ElementTree import ParseError, fromstring
 from reverse_etl.crm.http import SETUP, Answer, Upload

@@ -6,7 +6,7 @@ in as a tuple without its rule and comes out whole. Invariant: a key is in a spo
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # see where it reads
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +102,8 @@ class Spool:
         """Writes of one kind, a block at a time."""
         for start in self._blocks:
             self._file.seek(start)
-            rows = pickle.load(self._file)  # noqa: S301  # only this process can write the file
+            # only this process can write the file, which has no name
+            rows = pickle.load(self._file)  # noqa: S301  # nosec B301
             block = [write for write in map(unpacked, rows) if write.kind == kind]
             if block:
                 yield block

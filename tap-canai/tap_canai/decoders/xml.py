@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError  # nosec B405  # defusedxml parses
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse

@@ -98,7 +98,7 @@ class Deliverer:
     async def _pause_after(self, failures: int) -> None:
         """Wait the whole pause, whatever comes, unless it is time to stop."""
         longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1))
-        pause_s = longest * (0.75 + random.random() / 4)
+        pause_s = longest * (0.75 + random.random() / 4)  # nosec B311  # jitter
         logger.error(
             "delivery failed", extra={"failures": failures, "next_try_s": round(pause_s, 1)}
         )
