@@ -23,6 +23,8 @@ Value = str | int | bool | Decimal | tuple[str, ...] | None
 HASH_BYTES = 8
 SEPARATOR = ";"
 """Between the values of a list that is sent as text, as CRMs write them."""
+UNKNOWN_OPTION = "unknown_option"
+"""The code of a value that is not an option of its field."""
 DATE_LENGTH = len("2026-01-31")
 LARGEST_EXPONENT = 308
 """Of a double. Text such as 1e999999 would become an integer that Python refuses to print."""
@@ -116,7 +118,7 @@ def _choices(info: FieldInfo, value: object) -> tuple[str, ...] | None:
             continue
         if SEPARATOR in text:
             raise NotRepresentableError(
-                "unknown_option",
+                UNKNOWN_OPTION,
                 f"a value for {info.name} contains a semicolon, which separates values",
                 f"map the value onto an option of {info.name}, or make {info.name} a text field",
             )
@@ -157,9 +159,10 @@ def _option(info: FieldInfo, text: str) -> str:
     _check_length(info, option)
     if info.strict_options and option not in info.options:
         raise NotRepresentableError(
-            "unknown_option",
+            UNKNOWN_OPTION,
             f"{info.name} has no such option",
-            f"add the option to {info.name} in the CRM, or map the value in the rule",
+            f"add the option to {info.name} in the CRM, map the value in the rule, "
+            "or turn `add_options` on",
         )
     return option
 

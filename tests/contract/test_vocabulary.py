@@ -152,6 +152,22 @@ def test_options_that_come_up_are_added_where_the_setting_allows_it(
     assert box.writes(crm) == []
 
 
+def test_what_lacked_an_option_is_delivered_once_the_setting_is_on(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    folder = mapping(crm, tmp_path)
+    messages = [SCHEMA, guest(1, tags=["golf"]), guest(2, tags=["chess;tennis"])]
+    refused = deliver(box, crm, messages, tmp_path, mapping=folder)
+    assert [letter["code"] for letter in refused.letters] == ["unknown_option"] * 2
+    assert "`add_options`" in refused.letters[0]["hint"]
+    again = deliver(box, crm, [SCHEMA], tmp_path, mapping=folder)
+    assert again.counts(crm.people) == {}
+    added = deliver(box, crm, [SCHEMA], tmp_path, mapping=folder, add_options=True)
+    assert added.counts(crm.people) == {"planned": 1, "created": 1, "options_added": 1}
+    assert [letter["times"] for letter in added.letters] == [1]  # what can be no option
+    assert held(box, crm)["hobbies"] == {"golf"}
+
+
 def test_text_that_does_not_parse_is_its_rows_dead_letter(
     box: Box, crm: Crm, tmp_path: Path
 ) -> None:

@@ -65,6 +65,34 @@ def test_a_link_whose_other_end_never_comes_is_a_dead_letter_and_the_record_stay
     assert firms_of(box, crm) == {"1": []}
 
 
+ADVISERS = {HUBSPOT: "label: Adviser", PIPEDRIVE: "field: Adviser", SALESFORCE: "field: Adviser__c"}
+
+
+@each_crm
+@pytest.mark.parametrize("comes", ["Firm", "Person 1"], ids=["first", "second"])
+def test_of_two_links_that_expired_either_is_made_once_its_other_end_exists(
+    box: Box, crm: Crm, comes: str, tmp_path: Path
+) -> None:
+    end = f"to: {COMPANIES[crm]}, by: {NAMES[crm]}"
+    links = f"links: [{{{end}, key: firm}}, {{{end}, key: name, {ADVISERS[crm]}}}]\n"
+    written(rules_folder(tmp_path), "people.yml", f"stream: people\n{PEOPLE[crm]}{links}")
+
+    def run(*people: object, **config: Any) -> Result:
+        mapping = str(tmp_path / "rules")
+        return deliver(box, crm, [SCHEMA, *people], tmp_path, mapping=mapping, **config)
+
+    run(person(1, "Firm"), link_wait_days=0)
+    expired = run(link_wait_days=0)
+    assert [letter["code"] for letter in expired.letters] == ["link_expired"]
+    assert run().letters == expired.letters
+    company = put_company(box, crm, **{NAMES[crm]: comes})
+    assert run().code == 0
+    key = "Nr__c" if crm is SALESFORCE else "nr"
+    (row,) = by_key(box, crm, crm.people, key).values()
+    ends = {str(link["id"]) for link in row["links"]} | {*map(str, row["properties"].values())}
+    assert company in ends
+
+
 @each_crm
 def test_a_link_that_could_lead_to_two_records_is_a_dead_letter(
     box: Box, crm: Crm, tmp_path: Path

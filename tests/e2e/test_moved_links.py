@@ -107,6 +107,78 @@ def test_a_label_moves_and_other_labels_and_the_plain_association_stay(
     assert labels_of(box, 1) == {one: ["Founder", None], two: ["Employer", None]}
 
 
+def belongs(box: Box, folder: Path, day: int, firm: str, agent: str, **config: Any) -> Result:
+    """Deliver a person with a plain and a labelled link to companies."""
+    links = (
+        "links:\n- {to: companies, key: firm, by: name}\n"
+        "- {to: companies, key: name, by: name, label: Agent}\n"
+    )
+    rule = PEOPLE[HUBSPOT].replace("lastname: name", "lastname: id")
+    written(rules_folder(folder), "people.yml", f"stream: people\n{rule}{links}")
+    message = at(day, 1, firm)
+    message["record"]["name"] = agent
+    mapping = str(folder / "rules")
+    return deliver(box, HUBSPOT, [SCHEMA, message], folder, mapping=mapping, **config)
+
+
+AGENT = ["Agent", None]
+MOVES = {
+    "one by one": [("One", "Two"), ("Two", "Two")],
+    "together": [("Two", "Two")],
+    "crossing": [("One", "Two"), ("Two", "One")],
+    "the label last": [("Two", "One"), ("Two", "Two")],
+}
+
+
+@pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+def test_a_plain_and_a_labelled_link_between_the_same_records_move_apart_and_together(
+    box: Box, tmp_path: Path, moves: list[tuple[str, str]]
+) -> None:
+    ids = {name: put_company(box, HUBSPOT, name=name) for name in ("One", "Two")}
+    belongs(box, tmp_path, 1, "One", "One")
+    assert labels_of(box, 1) == {ids["One"]: AGENT}
+    for day, (firm, agent) in enumerate(moves, 2):
+        belongs(box, tmp_path, day, firm, agent)
+        assert labels_of(box, 1) == {ids[firm]: [None]} | {ids[agent]: AGENT}
+    box.forget_log()
+    belongs(box, tmp_path, day, firm, agent)
+    assert box.writes(HUBSPOT) == []
+
+
+def test_a_plain_association_stays_under_a_label_of_people_though_ours_has_moved(
+    box: Box, tmp_path: Path
+) -> None:
+    one, two = (put_company(box, HUBSPOT, name=name) for name in ("One", "Two"))
+    belongs(box, tmp_path, 1, "One", "One")
+    associate(box, contact_of(box, 1)["id"], one, new_label(box, "Founder"))
+    belongs(box, tmp_path, 2, "Two", "Two")
+    assert labels_of(box, 1) == {one: ["Founder", None], two: AGENT}
+
+
+def test_a_label_and_its_plain_association_are_removed_by_a_later_run_if_calls_run_out(
+    box: Box, tmp_path: Path
+) -> None:
+    one, two = (put_company(box, HUBSPOT, name=name) for name in ("One", "Two"))
+    belongs(box, tmp_path, 1, "One", "One")
+    box.forget_log(HUBSPOT)
+    belongs(box, tmp_path, 2, "Two", "Two")
+    budget = len(box.log(HUBSPOT)) - 1
+    belongs(box, tmp_path, 3, "One", "One", max_api_calls=budget)
+    assert labels_of(box, 1) == {one: AGENT, two: [None]}
+    belongs(box, tmp_path, 4, "One", "One")
+    assert labels_of(box, 1) == {one: AGENT}
+
+
+def test_both_leave_the_earlier_company_once_the_new_one_has_come(box: Box, tmp_path: Path) -> None:
+    one = put_company(box, HUBSPOT, name="One")
+    belongs(box, tmp_path, 1, "One", "One")
+    belongs(box, tmp_path, 2, "Two", "Two")
+    assert labels_of(box, 1) == {one: AGENT}
+    two = put_company(box, HUBSPOT, name="Two")
+    deliver(box, HUBSPOT, [SCHEMA], tmp_path, mapping=str(tmp_path / "rules"))
+    assert labels_of(box, 1) == {two: AGENT}
+
+
 @pytest.mark.parametrize("missing", [1, 2])
 def test_a_link_that_moved_is_removed_by_a_later_run_if_no_call_was_left(
     box: Box, tmp_path: Path, missing: int

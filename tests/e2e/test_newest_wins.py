@@ -209,3 +209,16 @@ def test_a_link_that_expired_is_made_once_its_other_end_exists(
     assert healed.letters == []
     assert amounts(box, crm) == {"sale-1": 30}
     assert len(crm.deal_links(box)) == 1
+
+
+@each_crm
+def test_a_link_that_expired_is_made_by_a_run_that_brings_only_its_other_end(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    run(box, crm, tmp_path, sale(3, 30))
+    expired = run(box, crm, tmp_path, link_wait_days=0)
+    assert [letter["code"] for letter in expired.letters] == ["link_expired"]
+    healed = deliver(box, crm, [PEOPLE, PERSON], tmp_path, mapping=str(tmp_path / "rules"))
+    assert (healed.code, healed.letters) == (0, [])
+    assert amounts(box, crm) == {"sale-1": 30}
+    assert len(crm.deal_links(box)) == 1

@@ -66,6 +66,17 @@ class Letters:
         with self.rows.engine.connect() as connection:
             return self._read(connection, DeadLetterRow.rule == rule)
 
+    def any_of(self, rule: str, codes: Iterable[str]) -> bool:
+        """Returns True if a letter of a rule is open with one of these codes."""
+        query = select(DeadLetterRow.key).where(
+            *self.rows.where(DeadLetterRow),
+            DeadLetterRow.closed_at.is_(None),
+            DeadLetterRow.rule == rule,
+            DeadLetterRow.code.in_(sorted(codes)),
+        )
+        with self.rows.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def of_sources(self, rule: str, source_keys: Iterable[str]) -> dict[str, DeadLetter]:
         """The open dead letters of a rule by source key, of those given."""
         letters: dict[str, DeadLetter] = {}

@@ -70,7 +70,7 @@ class Engine(Stages):
         """
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
-            self.options.extend(rule, received)
+            self.options.extend(rule, received, self.retried.get(rule.name, ()))
             mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
             self.make_room(rule, mapped)
             changed = self.unchanged.settle(rule, mapped)
@@ -219,7 +219,10 @@ class Engine(Stages):
         Its schema is the one that it came with last. Raises: CrmError.
         """
         for stream in sorted({rule.stream for rule in self.rules} - self.receivers.keys()):
-            waits = any(self.ledger.waiting.of(rule.name) for rule in self.rules_of(stream))
+            waits = any(
+                self.ledger.waiting.any(rule.name) or self.letter_retries.wait_for_ends(rule.name)
+                for rule in self.rules_of(stream)
+            )
             known = self.ledger.schemas.of(stream) if waits else None
             if known is None or not self.control.may_call():
                 continue

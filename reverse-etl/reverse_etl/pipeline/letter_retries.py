@@ -1,22 +1,26 @@
 """Dead letters that are worth another try: once a run, before the stream's first new record.
 
 A letter is tried again if its cause can pass, by itself or by what people change in the CRM, or if
-the rule, the CRM's description of the object, or the other end of its link is not what it was.
+the rule, the CRM's description of the object, or the other end of its link is not what it was, or
+if options that it lacks are now added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.ledger import DeadLetter, Ledger
+from reverse_etl.ledger import DeadLetter, Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.ends import holds_id, is_linked, moved_id
 from reverse_etl.pipeline.letters import sources
+from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.pipeline.parents import Parents
+from reverse_etl.pipeline.parents import Ids, Parents
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
+from reverse_etl.values import UNKNOWN_OPTION
 
 LINK_EXPIRED = "link_expired"
 PASSING_CODES = frozenset(
@@ -24,6 +28,8 @@ PASSING_CODES = frozenset(
 )
 """Codes of causes that pass without a change of rule or schema: two records are merged, an address
 is freed, the other end is put back. An adapter adds its vendor's in `passing_codes`."""
+END_CODES = frozenset({LINK_EXPIRED, "ambiguous_link", "link_end_gone", "parent_not_found"})
+"""Codes of causes that pass when the other end of a link comes, without a record of the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class LetterRetries:
     ledger: Ledger
     outcomes: Outcomes
     parents: Parents
+    options: Options
+
+    def wait_for_ends(self, rule_name: str) -> bool:
+        """Returns True if a letter of a rule may only need another stream."""
+        return self.ledger.letters.any_of(rule_name, END_CODES)
 
     def take(self, rule: CompiledRule, *, expired_only: bool = False) -> list[list[SourceRecord]]:
         """The versions of each letter that is to be tried, oldest first; each is a planned write.
@@ -56,27 +67,59 @@ class LetterRetries:
         hashes = (letter.rule_hash, letter.schema_hash)
         if hashes != (rule.rule_hash, rule.schema_hash):
             return True
+        if letter.code == UNKNOWN_OPTION:
+            return self.options.can_add(rule, sources(rule.stream, letter.versions))
         return letter.code in PASSING_CODES or letter.code in self.adapter.passing_codes
 
     def _revived(self, rule: CompiledRule, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Those that expired and whose other end exists now. Raises: CrmError."""
-        missed: dict[str, WantedLink] = {}
+        """Those that expired and one of whose other ends exists now. Raises: CrmError."""
+        records: dict[str, CrmRecord] = {}
         for letter in letters:
             if letter.code == LINK_EXPIRED:
-                for link in self._missed_links(rule, letter):
-                    missed[letter.key] = link
-        ids = self.parents.of(rule.object, missed.values())
+                mapped = map_versions(rule, sources(rule.stream, letter.versions))
+                if isinstance(mapped, CrmRecord):
+                    records[letter.key] = mapped
+        links = [link for record in records.values() for link in record.links]
+        ids = self.parents.of(rule.object, links)
+        entries = self.ledger.entries(rule.object, {record.key for record in records.values()})
         return [
             letter
             for letter in letters
-            if letter.key in missed and named(missed[letter.key]) in ids
+            if (record := records.get(letter.key)) is not None
+            and self._can_link(rule, letter, record, entries.get(record.key), ids)
         ]
 
-    def _missed_links(self, rule: CompiledRule, letter: DeadLetter) -> Iterator[WantedLink]:
-        """The link that a letter waited for, as the rule maps it now."""
-        record = map_versions(rule, sources(rule.stream, letter.versions))
-        if isinstance(record, CrmRecord):
-            yield from (link for link in record.links if link.form.name == letter.to_object)
+    def _can_link(
+        self,
+        rule: CompiledRule,
+        letter: DeadLetter,
+        record: CrmRecord,
+        entry: Entry | None,
+        ids: Ids,
+    ) -> bool:
+        """Returns True if a link that is missing can be made now.
+
+        The letter names the link that expired last. Others that did are missing in a record that
+        the CRM holds.
+        """
+        for link in record.links:
+            crm_id = ids.get(named(link))
+            if crm_id is None:
+                continue
+            if link.form.name == letter.to_object:
+                return True
+            if entry is not None and entry.state == "settled":
+                made = is_linked(rule, entry, link, crm_id, moved_id(self.ledger, link))
+                if not made and not is_held(rule, entry, link, crm_id):
+                    return True
+        return False
+
+
+def is_held(rule: CompiledRule, entry: Entry, link: WantedLink, crm_id: str) -> bool:
+    """Returns True if a field of the record holds the link, or can no longer take it."""
+    if link.form.form != "reference":
+        return False
+    return link.form.on_create or holds_id(rule, entry, link, crm_id)
 
 
 def named(link: WantedLink) -> tuple[str, str]:

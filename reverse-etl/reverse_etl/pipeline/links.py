@@ -42,12 +42,14 @@ class Linker:
     parents: Parents
 
     @property
-    def _moved(self) -> MovedLinks:
+    def moved(self) -> MovedLinks:
+        """Removes what the links that are made leave behind."""
         return MovedLinks(self.adapter, self.ledger, self.outcomes, self.control)
 
     def link(self, settlement: Settlement) -> None:
         """Make the links of a block whose records the CRM holds. Raises: CrmError."""
         self._put_off_references(settlement)
+        touched: set[str] = set()
         for form, wanted in wanted_links(settlement.outcomes).items():
             self.outcomes.links.planned(len(wanted))
             ids = self._ids(settlement.rule, [link for _, link in wanted])
@@ -74,9 +76,9 @@ class Linker:
             self._end_older(settlement.rule, form, kept, changes)
             self.ledger.apply(changes)
             settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
-            settlement.entries |= self._moved.remove(
-                settlement.rule, form, [settlement.entries[key] for key in kept]
-            )
+            touched |= {*kept, *(pair.key for pair in pairs)}
+        entries = {key: settlement.entries[key] for key in touched}
+        settlement.entries |= self.moved.remove(settlement.rule, entries)
 
     def _end_older(
         self, rule: CompiledRule, form: LinkForm, kept: Mapping[str, int], changes: Changes
@@ -179,7 +181,7 @@ class Linker:
                 changed[pair.key] = moved_to(changed[pair.key], pair.link.name, pair.to_id)
         changes.entries += changed.values()
         self.ledger.apply(changes)
-        return changed | self._moved.remove(rule, form, changed.values())
+        return changed
 
     def _put_off(self, rule: CompiledRule, pairs: Sequence[Pair]) -> None:
         """Links for which no call is left wait for the next run."""

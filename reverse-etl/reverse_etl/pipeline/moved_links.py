@@ -7,12 +7,13 @@ that moved to another company would belong to both.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.ledger import Changes, Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.mapping.link_rules import SEPARATOR
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -30,13 +31,21 @@ class MovedLinks:
     outcomes: Outcomes
     control: RunControl
 
-    def remove(
-        self, rule: CompiledRule, form: LinkForm, entries: Iterable[Entry]
-    ) -> dict[str, Entry]:
+    def remove(self, rule: CompiledRule, entries: Mapping[str, Entry]) -> dict[str, Entry]:
         """Remove the earlier links of entries; returns changed entries. Raises: CrmError.
 
-        What no call is left for is tried when the record comes again.
+        Labels go first: a plain association is removed only once none of ours stands on it. What
+        no call is left for is tried when the record comes again.
         """
+        changed: dict[str, Entry] = {}
+        for form in sorted(rule.forms, key=lambda form: SEPARATOR not in form.name):
+            current = {**entries, **changed}
+            changed |= self._remove_form(rule, form, list(current.values()))
+        return changed
+
+    def _remove_form(
+        self, rule: CompiledRule, form: LinkForm, entries: Collection[Entry]
+    ) -> dict[str, Entry]:
         name = WantedLink(form, "").name
         moved = [entry for entry in entries if has_moved(entry, name)]
         if not moved or self.adapter.unlinking is None or not self.control.may_call():
@@ -71,14 +80,22 @@ class MovedLinks:
 
 
 def has_moved(entry: Entry, name: str) -> bool:
-    """Returns True if a link leads elsewhere than it did before, and the earlier one exists."""
-    return len(entry.linked.get(name, ())) > 1
+    """Returns True if a link leads elsewhere than it did before, and the earlier one is to go."""
+    return bool(earlier_ids(entry, name))
 
 
 def earlier_ids(entry: Entry, name: str) -> list[str]:
-    """The CRM ids that a link no longer leads to, and no other link of the record does."""
-    current = {ids[-1] for ids in entry.linked.values()}
-    return [crm_id for crm_id in entry.linked[name][:-1] if crm_id not in current]
+    """The CRM ids that a link no longer leads to, and where nothing of ours needs it.
+
+    A label needs the plain association below it, so that stays until the label is gone.
+    """
+    needed = {
+        crm_id
+        for other, ids in entry.linked.items()
+        if other != name and other.partition(SEPARATOR)[0] == name
+        for crm_id in ids
+    }
+    return [crm_id for crm_id in entry.linked.get(name, ())[:-1] if crm_id not in needed]
 
 
 def moved_to(entry: Entry, name: str, crm_id: str) -> Entry:
@@ -88,5 +105,7 @@ def moved_to(entry: Entry, name: str, crm_id: str) -> Entry:
 
 
 def settled(entry: Entry, name: str) -> Entry:
-    """The entry once the earlier links are removed."""
-    return replace(entry, linked={**entry.linked, name: entry.linked[name][-1:]})
+    """The entry once the earlier links that were to go are removed."""
+    gone = set(earlier_ids(entry, name))
+    left = tuple(crm_id for crm_id in entry.linked[name] if crm_id not in gone)
+    return replace(entry, linked={**entry.linked, name: left})

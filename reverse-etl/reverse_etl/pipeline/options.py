@@ -6,6 +6,7 @@ A block of `SourceRecord`s → the same block; what changes is the CRM, and what
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from reverse_etl.crm.adapter import OptionAdapter
@@ -32,7 +33,12 @@ class Options:
     known: dict[tuple[str, str], FieldInfo] = field(default_factory=dict)
     """By object and field: fields that got options in this run, for the other rules on them."""
 
-    def extend(self, rule: CompiledRule, received: Received) -> None:
+    def extend(
+        self,
+        rule: CompiledRule,
+        received: Received,
+        retried: Iterable[Sequence[SourceRecord]] = (),
+    ) -> None:
         """Add the options that a block needs, so that its records can be mapped. Raises: CrmError.
 
         Without calls left, no record is refused for an option that could not be added: it is
@@ -40,15 +46,20 @@ class Options:
         """
         if self.choosing is None:
             return
-        for name, compiled in tuple(rule.fields.items()):
-            if compiled.info.kind not in OPTIONED or not compiled.info.strict_options:
-                continue
+        records = [*received.records, *(source for each in retried for source in each)]
+        for name, compiled in optioned(rule):
             info = self.known.get((rule.object, name), compiled.info)
-            missing = missing_options(rule, replace(compiled, info=info), received)
+            missing = missing_options(rule, replace(compiled, info=info), records)
             if missing:
                 info = self._added(rule.object, info, missing, self.choosing)
             if info is not compiled.info:
                 rule.learn(info)
+
+    def can_add(self, rule: CompiledRule, records: Sequence[SourceRecord]) -> bool:
+        """Returns True if options that some records lack would be added."""
+        if self.choosing is None:
+            return False
+        return any(missing_options(rule, compiled, records) for _, compiled in optioned(rule))
 
     def _added(
         self, object_name: str, info: FieldInfo, missing: list[str], choosing: OptionAdapter
@@ -65,10 +76,21 @@ class Options:
         return replace(info, strict_options=False)
 
 
-def missing_options(rule: CompiledRule, compiled: CompiledField, received: Received) -> list[str]:
-    """The values of a block's records that are not options of a field yet, in order."""
+def optioned(rule: CompiledRule) -> list[tuple[str, CompiledField]]:
+    """The fields of a rule that take nothing but their options, by name."""
+    return [
+        (name, compiled)
+        for name, compiled in rule.fields.items()
+        if compiled.info.kind in OPTIONED and compiled.info.strict_options
+    ]
+
+
+def missing_options(
+    rule: CompiledRule, compiled: CompiledField, records: Iterable[SourceRecord]
+) -> list[str]:
+    """The values of records that are not options of a field yet, in order."""
     missing: dict[str, None] = {}
-    for source in received.records:
+    for source in records:
         for option in wanted_options(rule, compiled, source):
             missing[option] = None
     return list(missing)

@@ -111,7 +111,7 @@ class WaitingRoom:
             parent_id = ids[(form.name, row.to_key)]
             pairs.append(Pair(row.key, link, entry.crm_id, parent_id, source))
         self.ledger.apply(outdated)
-        self.linker.make(rule, form, pairs, entries)
+        self.linker.moved.remove(rule, self.linker.make(rule, form, pairs, entries))
         self.ledger.claims.release(rule.object, mine)
 
     def expire(self, rule: CompiledRule) -> None:
