@@ -1,8 +1,8 @@
 """The guard `max_rejected`: the run ends when more writes are rejected than you allow.
 
 A number is judged after each batch; a share from `SHARE_FROM` writes on and at the end of the run,
-since the first few say little. What a stage before sending rejects counts as well. A share is of the
-writes seen, sent or not: those stages reject of a block before its first write is sent.
+since the first few say little. What a stage before sending rejects counts as well. A share is of
+the writes seen, sent or not: those stages reject of a block before its first write is sent.
 """
 
 from __future__ import annotations
