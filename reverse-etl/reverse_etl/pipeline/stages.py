@@ -136,9 +136,7 @@ class Stages:
     @cached_property
     def letter_retries(self) -> LetterRetries:
         """Dead letters that are worth another try."""
-        return LetterRetries(
-            self.adapter, self.ledger, self.outcomes, self.parents, self.options
-        )
+        return LetterRetries(self.adapter, self.ledger, self.outcomes, self.parents, self.options)
 
     @cached_property
     def duplicates(self) -> Duplicates:
