@@ -75,17 +75,11 @@ def test_a_late_link_does_not_replace_the_one_that_was_seen_again_since(
 
 
 @each_crm
-@pytest.mark.parametrize("one_run", [False, True], ids=["runs", "one run"])
 def test_a_late_link_neither_is_made_nor_ends_the_wait_while_a_newer_link_waits(
-    town: Town, one_run: bool
+    town: Town,
 ) -> None:
     town.run(firm("2"), firm("3"), works(2, "3"))
-    newer, older = works(20, "1"), works(10, "2")
-    if one_run:
-        town.run(newer, older, batch_size_rows=1)
-    else:
-        town.run(newer)
-        town.run(older)
+    town.run(works(20, "1"), works(10, "2"), batch_size_rows=1)
     assert town.employers == ["3"]
     town.run(works(9, "4"))
     assert town.run(firm("1")).report["links"]["made"] == 1
