@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from box import Box
-from crms import Crm, each_crm
+from crms import SALESFORCE, Crm, each_crm
 from support import (
     Message,
     Result,
@@ -222,3 +222,19 @@ def test_a_link_that_expired_is_made_by_a_run_that_brings_only_its_other_end(
     assert (healed.code, healed.letters) == (0, [])
     assert amounts(box, crm) == {"sale-1": 30}
     assert len(crm.deal_links(box)) == 1
+
+
+def test_a_late_link_that_a_call_would_make_gives_way_to_a_newer_one_that_waits(
+    box: Box, tmp_path: Path
+) -> None:
+    crm = SALESFORCE  # of its opportunities, the contact roles
+
+    def people(*keys: str) -> list[Message]:
+        return [record_message("people", {"id": key, "email": f"{key}@a.com"}) for key in keys]
+
+    run(box, crm, tmp_path, *people("p1", "p2"), sale(2, 20))
+    run(box, crm, tmp_path, sale(20, 20, parent="p3"), sale(10, 20, parent="p2"), batch_size_rows=1)
+    run(box, crm, tmp_path, *people("p3"))
+    there = by_key(box, crm, crm.people, crm.person_key)
+    linked = {person for _, person in crm.deal_links(box)}
+    assert linked == {str(there[key]["id"]) for key in ("p1", "p3")}

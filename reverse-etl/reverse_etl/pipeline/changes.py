@@ -61,6 +61,8 @@ class Draft:
             if mark is None and value is None:
                 continue
             if mark is not None and mark.hash == hash_value(value) and not force:
+                if name in self.references and mark.observed_us < self.record.seen_us(name):
+                    self.accepted[name] = value  # it leads there still, which is news of its time
                 continue
             is_older = mark is not None and mark.observed_us > self.record.seen_us(name)
             if is_older and not force:

@@ -76,8 +76,25 @@ def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
 
     Without it a late version could bring back what the source had in the meantime.
     """
-    marks = seen_marks(record, entry.marks)
+    marks = seen_references(record, seen_marks(record, entry.marks))
     return entry if marks == entry.marks else replace(entry, marks=marks)
+
+
+def seen_references(record: CrmRecord, marks: Mapping[str, FieldMark]) -> Mapping[str, FieldMark]:
+    """The marks, those of the record's reference fields as new as the record.
+
+    The record was delivered whole, so these fields lead to its links. A merged record may carry a
+    link that was not; one that a call makes later may not be in its field.
+    """
+    if record.collapsed or record.leaving:
+        return marks
+    seen = dict(marks)
+    for link in record.links:
+        mark = marks.get(link.form.field)
+        at_us = record.seen_us(link.name)
+        if mark is not None and mark.observed_us < at_us and not link.form.later:
+            seen[link.form.field] = FieldMark(mark.hash, at_us)
+    return seen
 
 
 def seen_marks(record: CrmRecord, marks: Mapping[str, FieldMark]) -> dict[str, FieldMark]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reverse_etl.crm.adapter import Adapter, RowResult
-from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
+from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.objects import LinkForm
 from reverse_etl.pipeline.control import RunControl
@@ -53,42 +53,53 @@ class Linker:
         for form, wanted in wanted_links(settlement.outcomes).items():
             self.outcomes.links.planned(len(wanted))
             ids = self._ids(settlement.rule, [link for _, link in wanted])
+            waits = self._waiting(settlement.rule, form, wanted)
             pairs: list[Pair] = []
-            kept: dict[str, int] = {}
+            kept: list[str] = []
             changes = Changes(settlement.rule.object)
             for outcome, link in wanted:
                 entry = settlement.entries[key_of(outcome)]
                 parent_id = ids.get((form.name, link.to_key))
                 moved_to = moved_id(self.ledger, link)
                 gone = is_gone(self.ledger, link)
-                if is_outdated(entry, link, seen_us(outcome, link)):
+                observed_us = seen_us(outcome, link)
+                row = waits.get(entry.key)
+                if is_outdated(entry, link, observed_us):
                     self.outcomes.links.settled("kept")
                 elif not gone and is_linked(settlement.rule, entry, link, parent_id, moved_to):
                     self.outcomes.links.settled("kept")
-                    kept[entry.key] = seen_us(outcome, link)
+                    kept.append(entry.key)
+                    if row is not None and row.observed_us <= observed_us:
+                        changes.done_waiting.append(row.name)
+                        self._count_older(row)
+                elif row is not None and row.observed_us > observed_us:
+                    self.outcomes.links.settled("kept")  # a newer link waits in its place
                 elif parent_id is not None and entry.crm_id is not None:
                     source = source_of(outcome, link)
                     pairs.append(Pair(entry.key, link, entry.crm_id, parent_id, source))
+                    self._count_older(row)
                 elif not self._is_hopeless(settlement.rule, link, outcome.source, changes):
                     self.outcomes.links.settled("waiting")
                     source = source_of(outcome, link)
                     changes.waiting.append(waiting_link(settlement.rule, entry.key, link, source))
-            self._end_older(settlement.rule, form, kept, changes)
+                    self._count_older(row)
             self.ledger.apply(changes)
             settlement.entries |= self.make(settlement.rule, form, pairs, settlement.entries)
             touched |= {*kept, *(pair.key for pair in pairs)}
         entries = {key: settlement.entries[key] for key in touched}
         settlement.entries |= self.moved.remove(settlement.rule, entries)
 
-    def _end_older(
-        self, rule: CompiledRule, form: LinkForm, kept: Mapping[str, int], changes: Changes
-    ) -> None:
-        """A link that is in place ends the wait of an older one. `kept`: when it was seen."""
-        for row in self.ledger.waiting.of_keys(rule.name, kept):
-            if row.to_object == form.name and row.observed_us <= kept[row.key] and not row.whole:
-                changes.done_waiting.append(row.name)
-                if row.run_id == self.ledger.scope.run_id:
-                    self.outcomes.links.moved("waiting", "kept")
+    def _waiting(
+        self, rule: CompiledRule, form: LinkForm, wanted: Sequence[tuple[Outcome, WantedLink]]
+    ) -> dict[str, Waiting]:
+        """The links of this form that wait already, by the key of their record."""
+        rows = self.ledger.waiting.of_keys(rule.name, [key_of(outcome) for outcome, _ in wanted])
+        return {row.key: row for row in rows if row.to_object == form.name and not row.whole}
+
+    def _count_older(self, row: Waiting | None) -> None:
+        """A link that waits no longer, or again: a newer one takes its place in the counts."""
+        if row is not None and row.run_id == self.ledger.scope.run_id:
+            self.outcomes.links.moved("waiting", "kept")
 
     def _ids(self, rule: CompiledRule, links: Sequence[WantedLink]) -> Ids:
         """The CRM ids of the other ends; none are known once the budget is spent."""
@@ -107,7 +118,10 @@ class Linker:
                 if link.form.later:
                     continue
                 self.outcomes.links.planned()
-                if not self._is_hopeless(rule, link, outcome.source, changes):
+                entry = settlement.entries[key_of(outcome)]
+                if is_outdated(entry, link, seen_us(outcome, link)):
+                    self.outcomes.links.settled("kept")
+                elif not self._is_hopeless(rule, link, outcome.source, changes):
                     self.outcomes.links.settled("waiting")
                     changes.waiting.append(waiting_write(rule, outcome.record, link))
         self.ledger.apply(changes)
@@ -219,9 +233,9 @@ def source_of(outcome: Outcome, link: WantedLink) -> SourceRecord:
 
 
 def is_outdated(entry: Entry, link: WantedLink, observed_us: int) -> bool:
-    """Returns True if the ledger knows a newer link in a link's place."""
-    mark = entry.marks.get(link.name)
-    return mark is not None and mark.observed_us > observed_us
+    """Returns True if the ledger knows a newer link in a link's place, or in its field."""
+    marks = (entry.marks.get(name) for name in (link.name, link.form.field))
+    return any(mark is not None and mark.observed_us > observed_us for mark in marks)
 
 
 def key_of(outcome: Outcome) -> str:

@@ -29,6 +29,7 @@ from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import LEFT, CrmRecord, Outcome, Write
+from reverse_etl.values import hash_value
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
@@ -130,7 +131,7 @@ class Settler:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
                 self._settle_record(settlement, outcome.record, outcome, changes)
-                self._count_references(outcome.record, outcome)
+                self._count_references(settlement, outcome.record, outcome)
             elif outcome.error is not None:
                 changes.dead.append(letter(rule, outcome.source, outcome.stage, outcome.error))
             elif outcome.name in LEFT:
@@ -262,7 +263,9 @@ class Settler:
             work.worked(write.kind)
             work.worked("kept_back", write.kept_back)
 
-    def _count_references(self, record: CrmRecord, outcome: Outcome) -> None:
+    def _count_references(
+        self, settlement: Settlement, record: CrmRecord, outcome: Outcome
+    ) -> None:
         """Count the links that travel with the write; others are counted when they are made."""
         references = [
             link
@@ -277,7 +280,7 @@ class Settler:
         elif outcome.holds:
             for link in references:
                 created = outcome.linked and outcome.name == "created"
-                sent = link.form.field in outcome.accepted and not link.form.on_create
+                sent = not link.form.on_create and is_new(settlement, outcome, link.form.field)
                 made = created or (outcome.linked and sent)
                 self.outcomes.links.planned()
                 self.outcomes.links.settled("made" if made else "kept")
@@ -310,6 +313,14 @@ def gone_entry(entry: Entry | None) -> list[Entry]:
 def key_in(outcome: Outcome) -> str:
     """The key of an outcome's record; empty if it could not be mapped."""
     return outcome.record.key if outcome.record is not None else ""
+
+
+def is_new(settlement: Settlement, outcome: Outcome, name: str) -> bool:
+    """Returns True if an outcome brings another value of a field than the ledger knew."""
+    entry = settlement.entries.get(key_in(outcome))
+    mark = entry.marks.get(name) if entry is not None else None
+    value = outcome.accepted.get(name)
+    return name in outcome.accepted and (mark is None or mark.hash != hash_value(value))
 
 
 def gains_id(settlement: Settlement, outcome: Outcome) -> bool:
