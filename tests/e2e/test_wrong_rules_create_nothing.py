@@ -72,7 +72,7 @@ def test_a_link_field_that_is_nearly_another_is_one_line_with_its_number(
 
 
 @each_crm
-def test_an_owner_who_is_no_user_creates_nothing(
+def test_an_owner_who_is_unknown_creates_nothing(
     box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     link = "links: [{to: owner, fixed: nobody@example.com}]\n"

@@ -84,7 +84,7 @@ def check_field_takes(rule: Rule, field: FieldRule, info: FieldInfo, source: Sou
 
 
 def check_moments(rule: Rule, field: FieldRule, info: FieldInfo, source: SourceKind) -> None:
-    """Raises: MappingError if a constant, or another value that the rule names, is no date."""
+    """Raises: MappingError if a constant, or another value that the rule names, is not a date."""
     for option in source.options:
         try:
             canonical(info, option)
