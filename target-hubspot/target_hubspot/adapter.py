@@ -110,6 +110,14 @@ class HubSpotAdapter(Adapter):
             return self.fields.reference(object_name, wanted, provision=provision)
         return self.links.form(object_name, wanted, provision=provision)
 
+    def planned_link(self, object_name: str, wanted: LinkWanted) -> LinkForm:
+        """The form of a link, though its label or property may not exist yet."""
+        if self.keyless.holds(object_name):
+            return self.keyless.link_form(object_name, wanted)
+        if wanted.field:
+            return self.fields.reference(object_name, wanted, provision=True)
+        return self.links.planned(object_name, wanted)
+
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create properties, and the custom object if it is missing."""
         if object_name in self.fields.infos:

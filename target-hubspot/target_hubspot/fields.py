@@ -90,7 +90,7 @@ class Fields:
 
     def reference(self, object_name: str, wanted: LinkWanted, *, provision: bool) -> LinkForm:
         """A property that holds the other record's id. Raises: NoSuchLinkError."""
-        infos = self.infos[object_name]
+        infos = self.infos.get(object_name, {})
         if wanted.field not in infos and not provision:
             near = get_close_matches(wanted.field, list(infos), n=1)
             raise NoSuchLinkError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from reverse_etl.crm.http import SETUP
 from reverse_etl.errors import CrmError, NoSuchLinkError, NoSuchObjectError
+from reverse_etl.near_names import near_name
 from reverse_etl.objects import LinkForm, LinkWanted
 
 from target_hubspot.api import HubSpotApi
@@ -60,6 +61,44 @@ class LinkTypes:
         if found is None:
             raise self._no_such_link(pair, wanted.label)
         return association(wanted.to, notation(found))
+
+    def planned(self, object_name: str, wanted: LinkWanted) -> LinkForm:
+        """The association that `form` gives with `provision`; creates nothing.
+
+        Raises: NoSuchLinkError, NoSuchObjectError, CrmError.
+        """
+        pair, label = (object_name, wanted.to), wanted.label
+        later = association(wanted.to, f"{LATER}/{label}")
+        try:
+            found = self._find(pair, label)
+        except NoSuchObjectError:
+            for name in pair:
+                if not self.is_planned(name):
+                    self._resolve(name)
+            return later
+        if found is not None:
+            return association(wanted.to, notation(found))
+        if not label and not self._is_custom(pair):
+            raise self._no_such_link(pair, label)
+        self._check_is_new(pair, label)
+        return later
+
+    def _check_is_new(self, pair: Pair, label: str) -> None:
+        """Raises: NoSuchLinkError if a new label is nearly that of an existing association."""
+        existing = near_name(label, self._labels(pair))
+        if existing:
+            raise NoSuchLinkError(
+                f"HubSpot has no association from {pair[0]} to {pair[1]} with the label {label!r}, "
+                f"and provision does not create it, since it is nearly the existing {existing!r}.",
+                f"Did you mean {existing!r}? If not, create {label!r} in HubSpot yourself.",
+            )
+
+    def _is_custom(self, pair: Pair) -> bool:
+        """Returns True if an end is a custom object, whose associations are ours to create."""
+        return bool(set(pair) & self.objects.schemas.keys())
+
+    def _labels(self, pair: Pair) -> list[str]:
+        return sorted(str(known["label"]) for known in self._between(pair) if known.get("label"))
 
     def known(self, object_name: str, form: LinkForm) -> LinkForm:
         """A form with its type, which is not known before the other object exists.
@@ -119,7 +158,7 @@ class LinkTypes:
         if label:
             path, body = self._path(pair), {"label": label, "name": internal_name(label)}
         else:
-            if not set(pair) & self.objects.schemas.keys():
+            if not self._is_custom(pair):
                 return
             path = f"{self.api.paths.schemas()}/{self.objects.type_id(pair[0])}/associations"
             ends = [self.objects.type_id(name) for name in pair]
@@ -143,7 +182,7 @@ class LinkTypes:
         return self.api.paths.associations(*pair, "labels")
 
     def _no_such_link(self, pair: Pair, label: str) -> NoSuchLinkError:
-        labels = sorted(str(known["label"]) for known in self._between(pair) if known.get("label"))
+        labels = self._labels(pair)
         if not label:
             return NoSuchLinkError(
                 f"HubSpot has no association from {pair[0]} to {pair[1]} without a label.",

@@ -71,6 +71,10 @@ class PipedriveAdapter(Adapter):
         """The field that holds the other record's id. Raises: NoSuchLinkError."""
         return link_form(object_name, wanted, self.fields.infos[object_name])
 
+    def check_creatable(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Some lists of fields are Pipedrive's own, and fields refer to some objects only."""
+        self.provisioner.check_creatable(object_name, wanted)
+
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create custom fields by name."""
         self.provisioner.create_fields(object_name, wanted)

@@ -43,17 +43,23 @@ class Provisioner(OptionAdapter):
         """Fields that another process created as well."""
         return FieldCopies(self.api)
 
-    def create_fields(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create custom fields by name. Raises: AmbiguousAnswerError, CrmError."""
-        endpoint = ENDPOINTS[object_name]
-        codes: dict[str, str] = {}
+    def check_creatable(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Raises: CrmError if Pipedrive cannot create these fields."""
         for new in wanted:
-            if not endpoint.creates_fields:
+            if not ENDPOINTS[object_name].creates_fields:
                 raise CrmError(
                     f"{object_name} has no field {new.name}, and Pipedrive has no call that "
                     "creates one.",
                     "Map onto a field that it has.",
                 )
+            field_body(new)
+
+    def create_fields(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Create custom fields by name. Raises: AmbiguousAnswerError, CrmError."""
+        self.check_creatable(object_name, wanted)
+        endpoint = ENDPOINTS[object_name]
+        codes: dict[str, str] = {}
+        for new in wanted:
             if (endpoint.fields, new.name) in self.created:
                 continue
             path = f"/api/v2/{endpoint.fields}"

@@ -22,7 +22,7 @@ from target_salesforce.find import Finder, Search
 from target_salesforce.identity import Identity
 from target_salesforce.jobs import Jobs
 from target_salesforce.locate import Locator
-from target_salesforce.lookups import lookup_form
+from target_salesforce.lookups import FIELDS_OF_NEW, lookup_form
 from target_salesforce.objects import (
     DEFAULT_BULK_THRESHOLD,
     DEFAULT_OBJECT,
@@ -33,7 +33,7 @@ from target_salesforce.objects import (
 from target_salesforce.options import Options
 from target_salesforce.owners import Owners
 from target_salesforce.permissions import Permissions
-from target_salesforce.provision import Provisioner
+from target_salesforce.provision import Provisioner, check_creatable
 from target_salesforce.roles import ContactRoles
 from target_salesforce.session import Session
 from target_salesforce.snapshot import Snapshots
@@ -105,15 +105,21 @@ class SalesforceAdapter(Adapter):
         self, object_name: str, wanted: LinkWanted, *, provision: bool = False
     ) -> LinkForm:
         """The lookup field that holds a link; `provision` creates one that is missing."""
-        infos = self.fields.infos.get(object_name, {})
-        special = self._spec(object_name).links.get(wanted.to)
+        infos = self.fields.infos.get(object_name, FIELDS_OF_NEW)
+        # not what the core has remembered: that is a link of some other rule
+        special = OBJECTS[object_name].links.get(wanted.to) if object_name in OBJECTS else None
         return lookup_form(object_name, infos, wanted, special)
+
+    def check_creatable(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Only custom objects and custom fields can be created."""
+        is_new = object_name not in self.fields.infos
+        check_creatable(self._spec(object_name), wanted, is_new=is_new)
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
         """Create fields, and the custom object if it is missing, by the Metadata API."""
-        spec, names = self._spec(object_name), [field.name for field in wanted]
+        spec = self._spec(object_name)
         if object_name not in self.fields.infos:
-            self.provisioner.create_object(spec, names)
+            self.provisioner.create_object(spec, wanted)
             wanted = [field for field in wanted if field.name != NAME]
         self.provisioner.create_fields(spec, wanted)
 

@@ -9,6 +9,9 @@ from reverse_etl.objects import LinkForm, LinkWanted
 from reverse_etl.values import FieldInfo
 from singer_kit.words import nearest
 
+FIELDS_OF_NEW = {"OwnerId": FieldInfo("OwnerId", "text", refers=("Group", "User"))}
+"""The lookup that a new custom object has by itself: its records have an owner."""
+
 
 def lookup_form(
     object_name: str, infos: Mapping[str, FieldInfo], wanted: LinkWanted, special: LinkForm | None

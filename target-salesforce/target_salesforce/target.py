@@ -26,6 +26,10 @@ PRIVATE_CONTACTS = (
 )
 """Source: Salesforce Help, Considerations for Sharing and Accessing Contacts, and article
 000384762, Unable to See Some Salesforce Contacts, read 2026-11-29."""
+UNUSED_ACCOUNT = (
+    "contact_account is set, and no rule of Contact links to it. Add the link "
+    "{to: Account, setting: contact_account, by: Name, write: if_empty}."
+)
 
 
 class TargetSalesforce(CrmTarget):
@@ -139,7 +143,7 @@ class TargetSalesforce(CrmTarget):
         contacts = [rule for rule in rules if rule.object == "Contact"]
         if not contacts or any(link.to == "Account" for rule in contacts for link in rule.links):
             return []
-        return [PRIVATE_CONTACTS]
+        return [UNUSED_ACCOUNT if self.config.get("contact_account") else PRIVATE_CONTACTS]
 
     def _credentials(self) -> Credentials:
         """Raises: SettingError if the instance's URL is not valid."""

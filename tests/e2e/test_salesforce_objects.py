@@ -269,6 +269,8 @@ def test_an_amount_goes_out_only_in_a_currency_of_the_org(box: Box, tmp_path: Pa
     box.limit(SALESFORCE, multi_currency=True)
     several = DEALS.replace("  Amount", "  CurrencyIsoCode: currency\n  Amount")
     run(box, tmp_path, deals, **mapping(tmp_path, d=several))
+    unwritten = deliver(box, SALESFORCE, deals, tmp_path / "2", **mapping(tmp_path, d=DEALS))
+    assert "no field of the rule writes the currency" in unwritten.letters[0]["message"]
     held = {key: row["CurrencyIsoCode"] for key, row in rows(box, "Opportunity").items()}
     assert held == {"d1": "EUR", "d2": "USD"}
 
@@ -324,6 +326,16 @@ def test_mapping_check_says_that_contacts_are_private(
         config = str(written(tmp_path, "settings.json", settings))
         assert commands.main(TargetSalesforce, ["mapping", "check", "--config", config]) == 0
         assert capsys.readouterr().out.count("Contacts are linked to no Account") == notes
+
+
+def test_mapping_check_says_that_no_rule_uses_the_account_of_contacts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = "stream: people\nobject: Contact\nupsert_key: Nr__c\nfields: {Nr__c: id}\n"
+    settings = {"contact_account": "Acme", **mapping(tmp_path, c=rule)}
+    config = str(written(tmp_path, "settings.json", settings))
+    assert commands.main(TargetSalesforce, ["mapping", "check", "--config", config]) == 0
+    assert "Add the link {to: Account, setting: contact_account" in capsys.readouterr().out
 
 
 # The adapter

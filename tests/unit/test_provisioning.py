@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from reverse_etl.crm.http import Answer, CrmHttp, Purpose
-from reverse_etl.pipeline.provisioning import is_close
+from reverse_etl.near_names import is_close
 
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, Crm, each_crm

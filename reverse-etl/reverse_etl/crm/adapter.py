@@ -217,10 +217,6 @@ class JobAdapter(Protocol):
         ...
 
 
-def nothing_reported(object_name: str, link: str) -> None:
-    """For adapters that nobody watches."""
-
-
 class Adapter(Protocol):
     """A CRM: what it must be able to do, and what it may be able to do besides."""
 
@@ -238,7 +234,7 @@ class Adapter(Protocol):
 
     They are tried again once a run; others only when the rule or the object has changed.
     """
-    link_created: Callable[[str, str], None] = staticmethod(nothing_reported)
+    link_created: Callable[[str, str], None] = staticmethod(lambda object_name, link: None)
     """Called with an object and the link that was created for it by `link_form` or `link`.
 
     The core sets it, to log and report the link.
@@ -284,6 +280,17 @@ class Adapter(Protocol):
         if form is None:
             raise NoSuchLinkError(f"{object_name} cannot be linked to {wanted.to}.")
         return form
+
+    def planned_link(self, object_name: str, wanted: LinkWanted) -> LinkForm:
+        """The form that `link_form` will give with `provision`; creates nothing.
+
+        The object may be missing until it is created. Raises: NoSuchLinkError, CrmError.
+        """
+        return self.link_form(object_name, wanted)
+
+    def check_creatable(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
+        """Raises: NoSuchObjectError, CrmError if `provision` cannot create these; calls nothing."""
+        return
 
     def facts(self) -> Mapping[str, object]:
         """What functions may need to know about the account, by the names of their arguments."""

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 from singer_kit.words import nearest
 
+from reverse_etl.errors import NotRepresentableError
 from reverse_etl.mapping.kinds import ACCEPTS, SourceKind
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.objects import FieldWanted
-from reverse_etl.values import FieldInfo, Kind
+from reverse_etl.values import FieldInfo, Kind, canonical
 
 OPTIONED: tuple[Kind, ...] = ("choice", "choices")
 """The kinds of fields that have options."""
+MOMENTS: tuple[Kind, ...] = ("date", "datetime")
+"""The kinds of fields that take a date written as text, if the rule itself says it."""
 
 
 def wanted_field(field: FieldRule, source: SourceKind, *, unique: bool) -> FieldWanted:
@@ -27,6 +30,17 @@ def wanted_field(field: FieldRule, source: SourceKind, *, unique: bool) -> Field
         kind, long_text = "text", True
     options = source.options if kind in OPTIONED else ()
     return FieldWanted(field.name, kind, options, long_text=long_text)
+
+
+def planned_info(wanted: FieldWanted) -> FieldInfo:
+    """A field as it will be once it has been created, for checks before that."""
+    return FieldInfo(
+        wanted.name,
+        wanted.kind,
+        options=wanted.options,
+        unique=wanted.unique,
+        refers=(wanted.refers,) if wanted.refers else (),
+    )
 
 
 def check_fields_exist(rule: Rule, crm_fields: Mapping[str, FieldInfo]) -> None:
@@ -58,13 +72,28 @@ def check_field_takes(rule: Rule, field: FieldRule, info: FieldInfo, source: Sou
             field.line,
             "Name one of its parts in the path, or use a function (`as`).",
         )
-    if source.kind is not None and source.kind not in ACCEPTS[info.kind]:
+    if source.kind == "choice" and source.options and info.kind in MOMENTS:
+        check_moments(rule, field, info, source)
+    elif source.kind is not None and source.kind not in ACCEPTS[info.kind]:
         raise rule.error(
             f"{field.name} takes a {info.kind}, the rule gives a {source.kind}.",
             field.line,
             "Use a function (`as`) that converts it, or `parse` if it is text; or, if people "
             "changed the field's type in the CRM, change it back.",
         )
+
+
+def check_moments(rule: Rule, field: FieldRule, info: FieldInfo, source: SourceKind) -> None:
+    """Raises: MappingError if a constant, or another value that the rule names, is not a date."""
+    for option in source.options:
+        try:
+            canonical(info, option)
+        except NotRepresentableError:
+            raise rule.error(
+                f"{field.name} takes a {info.kind}, the rule gives {option!r}.",
+                field.line,
+                "Write it as 2026-12-31 or 2026-12-31T08:00:00Z.",
+            ) from None
 
 
 def check_options(rule: Rule, field: FieldRule, info: FieldInfo, source: SourceKind) -> None:

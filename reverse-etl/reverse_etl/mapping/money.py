@@ -32,7 +32,7 @@ def with_currency(
         )
     allowed = holdable(rule, field.currency, currencies)
     if field.currency.value:
-        check_fixed(rule, field, field.currency.value, allowed)
+        check_fixed(rule, field, field.currency.value, allowed, currencies)
         return compute
     currency_of = reader(field.currency.path)
 
@@ -41,16 +41,29 @@ def with_currency(
         if value is None or value == "":
             return value
         currency = currency_of(record)
-        if currency and plain_text(currency).strip().upper() not in allowed:
-            raise RowError(
-                CURRENCY,
-                f"{field.name} is in a currency that the CRM's account does not hold",
-                "activate the currency in the CRM, map it with a field of its own, "
-                "or convert the amount at the source",
-            )
+        code = plain_text(currency).strip().upper() if currency else ""
+        if code and code not in allowed:
+            raise refusal(field, code, currencies)
         return value
 
     return checked
+
+
+def refusal(field: FieldRule, code: str, currencies: Currencies) -> RowError:
+    """Why an amount in a currency does not go out."""
+    if code in currencies.active:
+        return RowError(
+            CURRENCY,
+            f"{field.name} is not in the account's default currency, and no field of the rule "
+            "writes the currency",
+            "map the currency onto the CRM's currency field, or convert the amount at the source",
+        )
+    return RowError(
+        CURRENCY,
+        f"{field.name} is in a currency that the CRM's account does not hold",
+        "activate the currency in the CRM and map it with a field of its own, or convert the "
+        "amount at the source",
+    )
 
 
 def holdable(rule: Rule, currency: CurrencyRule, currencies: Currencies) -> frozenset[str]:
@@ -67,12 +80,23 @@ def holdable(rule: Rule, currency: CurrencyRule, currencies: Currencies) -> froz
     return currencies.active if writes_it else frozenset({currencies.default})
 
 
-def check_fixed(rule: Rule, field: FieldRule, code: str, allowed: frozenset[str]) -> None:
-    """Raises: MappingError if the account cannot hold a fixed currency."""
-    if code not in allowed:
+def check_fixed(
+    rule: Rule, field: FieldRule, code: str, allowed: frozenset[str], currencies: Currencies
+) -> None:
+    """Raises: MappingError if the account cannot hold a fixed currency, or not in this rule."""
+    if code in allowed:
+        return
+    place = f"fields/{field.name}/currency"
+    if code in currencies.active:
         raise rule.error(
-            f"{field.name} is in {code}, which the CRM's account does not hold here.",
-            f"fields/{field.name}/currency",
-            "Activate it in the CRM and write it with a field of its own. "
-            f"Without such a field the account takes {', '.join(sorted(allowed))}.",
+            f"{field.name} is in {code}, which no field of the rule writes, so the CRM would take "
+            f"it for {currencies.default}.",
+            place,
+            f"Write {code} with a field of its own.",
         )
+    raise rule.error(
+        f"{field.name} is in {code}, which the CRM's account does not hold.",
+        place,
+        f"Activate it in the CRM and write it with a field of its own. The account holds "
+        f"{', '.join(sorted(currencies.active))}.",
+    )

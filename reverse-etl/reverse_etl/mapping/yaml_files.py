@@ -17,6 +17,7 @@ from reverse_etl.errors import MappingError
 Lines = Mapping[str, int]
 """Line numbers by path, such as `fields/email/from`."""
 BOOLEAN = "tag:yaml.org,2002:bool"
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,12 +27,12 @@ SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Loader(SAFE_LOADER):  # type: ignore[misc]
     """YAML whose booleans are `true` and `false`: `NO` is a country, and `yes` a word of `parse`.
 
-    So says YAML 1.2; PyYAML follows YAML 1.1.
+    Dates are text, with or without quotes. So says YAML 1.2; PyYAML follows YAML 1.1.
     """
 
 
 Loader.yaml_implicit_resolvers = {
-    first: [resolver for resolver in resolvers if resolver[0] != BOOLEAN]
+    first: [resolver for resolver in resolvers if resolver[0] not in (BOOLEAN, TIMESTAMP)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 Loader.add_implicit_resolver(BOOLEAN, re.compile("true|True|TRUE|false|False|FALSE"), "tTfF")

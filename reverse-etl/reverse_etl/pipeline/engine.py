@@ -186,9 +186,11 @@ class Engine(Stages):
                 self.adapter, self.ledger, self.control, self.outcomes, chosen.provision
             )
             self.adapter.link_created = provisioning.report_link
-            prepare = Preparation(self.adapter, self.functions, provisioning, chosen.add_options)
-            compiled, absent = prepare.compile(self.rules_of(stream), properties)
+            prepare = Preparation(
+                self.adapter, self.functions, provisioning, chosen.add_options, self.rules
+            )
             receiver = Receiver.for_schema(stream, schema, key_properties)
+            compiled, absent = prepare.compile(self.rules_of(stream), properties)
             self.compiled[stream], self.absent[stream] = compiled, absent
             self.receivers[stream] = receiver
             known = StreamSchema(schema, tuple(key_properties))

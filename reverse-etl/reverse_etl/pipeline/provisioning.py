@@ -10,12 +10,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.errors import NoSuchObjectError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.rules import Rule
+from reverse_etl.near_names import near_name
 from reverse_etl.objects import FieldWanted
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -29,10 +29,6 @@ LEASE = "(provision)"
 """Under this name, which no object has, one process at a time holds the right to create fields."""
 LEASE_PAUSE_S = 0.3
 """Time between two tries to get the lease."""
-TOO_CLOSE = 0.9
-"""Similarity from which on a long new name is taken for a typo: one letter of ten."""
-LONG_NAME = 8
-"""Letters of a name that is compared by similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +41,22 @@ class Provisioning:
     outcomes: Outcomes
     is_on: bool = False
 
+    def check(self, rule: Rule, fields: Fields, missing: Sequence[FieldWanted]) -> None:
+        """Check that what a rule's object lacks may be created; `fields` are those it has.
+
+        Raises: MappingError if a name is nearly that of a field, CrmError if the CRM cannot create
+        it.
+        """
+        for field in missing:
+            check_is_new(rule, field.name, fields)
+        if missing:
+            self.adapter.check_creatable(rule.object, missing)
+
     def create(self, rule: Rule, fields: Fields, missing: Sequence[FieldWanted]) -> Fields:
         """The fields of a rule's object, once those that are missing have been created.
 
-        Raises: MappingError if a name is nearly that of a field, CrmError, StoppedError.
+        Raises: CrmError, StoppedError.
         """
-        if missing and fields:
-            self._forget(rule, missing)
         if not missing or not self.is_on:
             return fields
         with self.lease():
@@ -60,13 +65,11 @@ class Provisioning:
             missing = [field for field in missing if field.name not in fields]
             if not missing:
                 return fields
-            for field in missing:
-                check_is_new(rule, field.name, fields)
             self.adapter.provision(rule.object, missing)
             self._report(rule, missing)
             return self.adapter.describe(rule.object)
 
-    def _forget(self, rule: Rule, missing: Sequence[FieldWanted]) -> None:
+    def forget(self, rule: Rule, missing: Sequence[FieldWanted]) -> None:
         """Forget the values of fields that were synced before, and that people deleted."""
         names = [field.name for field in missing]
         records = self.ledger.lost_fields.forget(rule.object, names)
@@ -108,54 +111,18 @@ class Provisioning:
 
 def check_is_new(rule: Rule, name: str, fields: Fields) -> None:
     """Raises: MappingError if a name that would be created is nearly that of a field."""
-    for existing in fields:
-        if is_close(name, existing):
-            raise rule.error(
-                f"{rule.object} has no field {name!r}, and provision does not create it, since it "
-                f"is nearly the existing {existing!r}.",
-                f"fields/{name}",
-                f"Did you mean {existing!r}? If not, create {name} in the CRM yourself.",
-            )
+    existing = near_name(name, fields)
+    if existing:
+        raise rule.error(
+            f"{rule.object} has no field {name!r}, and provision does not create it, since it "
+            f"is nearly the existing {existing!r}.",
+            line_of(rule, name),
+            f"Did you mean {existing!r}? If not, create {name} in the CRM yourself.",
+        )
 
 
-def is_close(name: str, existing: str) -> bool:
-    """Returns True if two names differ by a typo.
-
-    Names that differ in their digits do not, nor a custom field named as a standard one is.
-    """
-    if digits(name) != digits(existing) or is_custom(name) != is_custom(existing):
-        return False
-    new, known = letters(name), letters(existing)
-    if not new or not known:
-        return False
-    if max(len(new), len(known)) < LONG_NAME:
-        return is_one_letter_off(new, known)
-    matcher = SequenceMatcher(None, new, known, autojunk=False)
-    return matcher.quick_ratio() >= TOO_CLOSE and matcher.ratio() >= TOO_CLOSE
-
-
-def is_one_letter_off(new: str, known: str) -> bool:
-    """Returns True if a letter is missing or too many, or letters changed places.
-
-    Another letter makes another short word: `stage` is not `state`.
-    """
-    if len(new) == len(known):
-        return sorted(new) == sorted(known)
-    short, long = sorted((new, known), key=len)
-    return any(long[:at] + long[at + 1 :] == short for at in range(len(long)))
-
-
-def is_custom(name: str) -> bool:
-    """Returns True if a name has the ending that marks custom fields in some CRMs."""
-    return name.casefold().endswith("__c")
-
-
-def letters(name: str) -> str:
-    """A name without case, signs, digits, and the ending of custom fields."""
-    stem = name.casefold().removesuffix("__c")
-    return "".join(sign for sign in stem if sign.isalpha())
-
-
-def digits(name: str) -> str:
-    """The digits of a name."""
-    return "".join(sign for sign in name if sign.isdigit())
+def line_of(rule: Rule, name: str) -> int:
+    """The line of the field, or of the link, that writes a CRM field; else the rule's first."""
+    lines = [field.line for field in rule.fields if field.name == name]
+    lines += [link.line for link in rule.links if link.field == name]
+    return lines[0] if lines else 1
