@@ -148,6 +148,19 @@ def test_too_many_rejected_rows_end_the_run_with_exit_code_3(
 
 
 @each_crm
+def test_a_share_is_of_all_records_seen_not_of_those_that_were_sent_before(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    """A block's mapping rejects its rows before the first of it is sent."""
+    messages = [*users(1500), state(1)]
+    for message in messages[1:61]:
+        message["record"]["user_id"] = "x" * 300
+    result = deliver(box, crm, messages, tmp_path)
+    assert result.code == 0
+    assert result.counts(crm.people)["created"] == 1440
+
+
+@each_crm
 @pytest.mark.parametrize(("limit", "code"), [("2", 0), ("1", 3), ("10%", 0)])
 def test_max_rejected_is_a_number_or_a_share_and_counts_what_is_not_valid(
     box: Box, crm: Crm, limit: str, code: int, tmp_path: Path
@@ -166,7 +179,10 @@ def test_max_rejected_is_a_number_or_a_share_and_counts_what_is_not_valid(
 def test_a_limit_that_is_not_valid_is_one_clear_line(
     box: Box, crm: Crm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    box.reset()
     assert deliver(box, crm, users(1), tmp_path, max_rejected="some").code == 1
+    assert [call for call in box.log(crm) if call["method"] in ("PUT", "PATCH")] == []
+    assert deliver(box, crm, users(1), tmp_path).report["created_fields"]  # none was made before
     assert "max_rejected is not a valid limit: 'some'." in caplog.text
 
 

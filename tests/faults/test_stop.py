@@ -17,7 +17,18 @@ from reverse_etl.pipeline.control import RunControl
 
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
-from support import Message, deliver, report_of, state, target_command, user, users, wait_for
+from support import (
+    Message,
+    deliver,
+    extract,
+    pipeline_streams,
+    report_of,
+    state,
+    target_command,
+    user,
+    users,
+    wait_for,
+)
 
 LONG_S = 250
 """A wait that a run keeps, and that no test could."""
@@ -33,7 +44,7 @@ def stopped(
     box: Box, crm: Crm, folder: Path, struck: str, within_s: float = 5, **config: Any
 ) -> list[Any]:
     """Run the target, stop it once the fault has struck; the STATEs it wrote."""
-    command = target_command(box, crm, people(), folder, batch_size_rows=4, **config)
+    command = target_command(box, crm, people(), folder, **{"batch_size_rows": 4} | config)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         wait_for(lambda: box.struck(crm, struck))
         time.sleep(0.1)  # the answer has arrived, and the target waits
@@ -62,6 +73,28 @@ def test_while_it_waits_to_send_a_write_again(box: Box, crm: Crm, tmp_path: Path
     box.clear_faults()
     assert deliver(box, crm, people(), tmp_path).code == 0
     assert len(box.people(crm)) == 8
+
+
+@each_crm
+@pytest.mark.parametrize(
+    ("fault", "grace_s"), [("429", 20), pytest.param("slow", 1, marks=pytest.mark.soak)]
+)
+def test_what_was_gathered_and_not_sent_keeps_its_state_back(
+    box: Box, crm: Crm, fault: str, grace_s: int, tmp_path: Path
+) -> None:
+    """Salesforce gathers people whose payments follow: between spool and call is a moment."""
+    messages = extract(box, tmp_path, streams=pipeline_streams(crm))
+    wait = {"retry_after_s": LONG_S, "delay_ms": 6000}
+    box.fault(crm, fault, match=crm.person_writes, times=99, args=wait)
+    command = target_command(box, crm, messages, tmp_path, stop_grace_s=grace_s)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: box.struck(crm, fault))
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert out == b""
+    assert report_of(tmp_path, crm)["objects"][crm.people]["not_attempted"] > 0
 
 
 SET_UPS: dict[Crm, str] = {

@@ -319,9 +319,19 @@ class Engine(Stages):
         return {rule.stream for rule in self.rules if rule.object in ends} - {stream}
 
     def unfinished(self, stream: str) -> bool:
-        """Returns True if records of a stream have no outcome yet, so that its STATE must wait."""
-        deferred = any(rule.name in self.planner.deferred for rule in self.compiled.get(stream, ()))
-        return deferred or self.spools.holds(stream) or self.refusals.holds(stream)
+        """Returns True if records of a stream have no outcome yet, so that its STATE must wait.
+
+        By the counts, since what left a spool and was not sent is nowhere else. Once the run is
+        asked to stop, an outcome `not_attempted` is none: the next run has to bring the record.
+        """
+        if self.spools.holds(stream) or self.refusals.holds(stream):
+            return True
+        rules = self.compiled.get(stream, ())
+        if any(rule.name in self.planner.deferred for rule in rules):
+            return True
+        counts = [self.outcomes.of(rule.object) for rule in rules]
+        stopping = self.control.stopping.is_set()
+        return any(count.open or (stopping and count.of("not_attempted")) for count in counts)
 
     def _all_rules(self) -> Iterator[CompiledRule]:
         for rules in self.compiled.values():

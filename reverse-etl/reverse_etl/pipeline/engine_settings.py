@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED
+from reverse_etl.pipeline.guard import DEFAULT_LIMIT, Limit
 
 OnMissing = Literal["leave", "follow", "recreate"]
 """What to do about a record that was deleted or merged in the CRM: leave it alone; continue with
@@ -27,7 +27,7 @@ class EngineSettings:
     allow_private_hosts: bool = False
     add_options: bool = False
     """True if values that come up are added to choice fields of the CRM."""
-    max_rejected: str = DEFAULT_MAX_REJECTED
+    max_rejected: Limit = DEFAULT_LIMIT
     """How many writes may be rejected before the run ends: a number, or a share as `5%`."""
     on_missing: OnMissing = "follow"
     verify_days: float = 7

@@ -1,7 +1,8 @@
 """The guard `max_rejected`: the run ends when more writes are rejected than you allow.
 
 A number is judged after each batch; a share from `SHARE_FROM` writes on and at the end of the run,
-since the first few say little. What a stage before sending rejects counts as well.
+since the first few say little. What a stage before sending rejects counts as well. A share is of
+the writes seen, sent or not: those stages reject of a block before its first write is sent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 
 DEFAULT_MAX_REJECTED = "5%"
 SHARE_FROM = 1000
-"""Writes with an outcome from which on a share is judged while writing."""
+"""Writes seen from which on a share is judged while writing."""
 SHARE_AT_LEAST = 50
 """Rejected writes that a share always allows, so that a small run does not trip over a few."""
 REASONS_SHOWN = 3
@@ -55,6 +56,9 @@ class Limit:
         return f"{self.share * 100:g}%, at least {SHARE_AT_LEAST}"
 
 
+DEFAULT_LIMIT = Limit.parse(DEFAULT_MAX_REJECTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Stops the calls when too many writes are rejected; `RunControl` then ends the run."""
@@ -67,11 +71,11 @@ class Guard:
     @property
     def exceeded(self) -> bool:
         """True if more are rejected than allowed: no STATE goes out, whatever comes of the run."""
-        return self.outcomes.rejected > self.limit.allowed(self.outcomes.settled)
+        return self.outcomes.rejected > self.limit.allowed(self.outcomes.seen)
 
     def judge(self, *, at_the_end: bool = False) -> None:
         """Trip if the limit is exceeded. What is in flight still settles."""
-        enough = at_the_end or self.limit.number is not None or self.outcomes.settled >= SHARE_FROM
+        enough = at_the_end or self.limit.number is not None or self.outcomes.seen >= SHARE_FROM
         if enough and self.control.tripped is None and self.exceeded:
             self.control.trip(self._error())
 
@@ -79,7 +83,7 @@ class Guard:
         reasons = self.ledger.letters.reasons()
         shown = ", ".join(str(reason) for reason in reasons[:REASONS_SHOWN])
         return GuardError(
-            f"{self.outcomes.rejected} of {self.outcomes.settled} writes were rejected, more than "
+            f"{self.outcomes.rejected} of {self.outcomes.seen} writes were rejected, more than "
             f"max_rejected allows ({self.limit}): {shown}.",
             "See `dead-letters list`, fix the cause, then run again; or raise max_rejected.",
         )

@@ -128,9 +128,9 @@ class Outcomes:
         return self.objects.setdefault(object_name, ObjectCount())
 
     @property
-    def settled(self) -> int:
-        """How many writes have an outcome."""
-        return sum(count.wanted - count.open for count in self.objects.values())
+    def seen(self) -> int:
+        """How many writes were planned."""
+        return sum(count.wanted for count in self.objects.values())
 
     @property
     def rejected(self) -> int:

@@ -12,7 +12,7 @@ from reverse_etl.pipeline.conflicts import Conflicts
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.pipeline.guard import Guard, Limit
+from reverse_etl.pipeline.guard import Guard
 from reverse_etl.pipeline.letter_retries import LetterRetries
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.options import Options
@@ -97,8 +97,7 @@ class Stages:
     @cached_property
     def guard(self) -> Guard:
         """Ends the run when too much is rejected. Raises: SettingError."""
-        limit = Limit.parse(self.settings.max_rejected)
-        return Guard(limit, self.outcomes, self.control, self.ledger)
+        return Guard(self.settings.max_rejected, self.outcomes, self.control, self.ledger)
 
     @cached_property
     def put_off(self) -> PutOff:

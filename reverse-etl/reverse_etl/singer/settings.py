@@ -14,7 +14,7 @@ from singer_sdk import typing as th
 
 from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST
+from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, Limit
 
 __all__ = [
     "COMMON",
@@ -246,7 +246,7 @@ def with_other_names(config: Mapping[str, Any], names: Mapping[str, str]) -> dic
 def engine_settings(
     config: Mapping[str, Any], default_concurrency: int, regress_setting: str
 ) -> EngineSettings:
-    """What the settings say to the engine."""
+    """What the settings say to the engine. Raises: SettingError."""
     return EngineSettings(
         provision=bool(config.get("provision")),
         force=bool(config.get("force")),
@@ -257,7 +257,7 @@ def engine_settings(
         merge_duplicates=bool(config.get("merge_duplicates")),
         regress=bool(regress_setting and config.get(regress_setting)),
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),
-        max_rejected=str(config.get("max_rejected") or DEFAULT_MAX_REJECTED),
+        max_rejected=Limit.parse(str(config.get("max_rejected") or DEFAULT_MAX_REJECTED)),
         on_missing=config.get("on_missing") or "follow",
         verify_days=float(config.get("verify_days", 7)),
         gather=not config.get("batch_size_rows"),
