@@ -14,7 +14,7 @@ from support import Result, deliver, later, schema_message, user
 
 
 def merged(box: Box, crm: Crm, folder: Path) -> str:
-    """Three people, of whom the second was merged into the first; the CRM id of that."""
+    """Three people, the second merged into the first; the CRM id of the survivor."""
     people = [schema_message(), user(1), user(2), user(3)]
     assert deliver(box, crm, people, folder).code == 0
     ids = {row["properties"][crm.person_key]: str(row["id"]) for row in box.people(crm)}
@@ -73,7 +73,7 @@ def test_left_alone_the_other_goes_on_by_itself(box: Box, tmp_path: Path, crm: C
     assert survivor in {str(row["id"]) for row in box.people(crm)}
 
 
-def test_an_update_that_was_carried_over_all_the_same_is_made_good(
+def test_an_update_that_was_carried_over_anyway_is_made_good(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """People merge the two between the look at them and the update."""

@@ -64,7 +64,7 @@ class Verifier:
         return {entry.key: entry for _, entry in seen}
 
     def _unseen(self, rule: CompiledRule, entries: Sequence[Entry], days: float) -> list[Entry]:
-        """Those of the entries that the CRM was not seen to hold for so many days."""
+        """Those of the entries that the CRM was not seen to hold for N days."""
         if not rule.spec.locate_rows_a_call:
             return []
         limit_us = self.began_us - int(days * DAY_US)

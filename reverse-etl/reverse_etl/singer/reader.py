@@ -60,7 +60,7 @@ class MessageReader(GenericSingerReader[str]):
 
 
 def is_missing(line: Mapping[str, Any], name: str) -> bool:
-    """Returns True if a message lacks this; a record or a schema that is no object is none."""
+    """Returns True if a message lacks this; it also lacks a record that is not an object."""
     if name in OBJECTS:
         return not isinstance(line.get(name), Mapping)
     return name not in line
