@@ -41,23 +41,13 @@ TAP_COMMANDS = {
         "What happened on the platform, in sums and averages.",
     ),
 }
-BATCH_SIZE_ROWS = {
-    "type": ["integer", "null"],
-    "title": "Batch size rows",
-    "description": "Records to collect from a stream before they are delivered (10,000 by "
-    "default).",
-}
-"""The one setting of the SDK's own that users of a target need."""
 WITHOUT_DEFAULT = ("client_id", "login_url", "instance_url")
 """Settings in .env.example that are not secrets."""
 
 
 def settings(plugin: Any) -> list[tuple[str, dict[str, Any]]]:
-    """A plugin's settings as it declares them, and those of the SDK that its users need."""
-    declared = list(plugin.config_jsonschema["properties"].items())
-    if issubclass(plugin, CrmTarget):
-        declared.append(("batch_size_rows", BATCH_SIZE_ROWS))
-    return declared
+    """A plugin's settings as it declares them, without those of the SDK's own."""
+    return list(plugin.config_jsonschema["properties"].items())
 
 
 def meltano_kind(setting: dict[str, Any]) -> str:

@@ -99,6 +99,8 @@ class ObjectSpec:
     locate_rows_a_call: int = 0
     """Known records that one call can locate; 0 if each takes a call, so that they are not verified
     unless they change."""
+    updates_follow_merges: bool = False
+    """True if an update of a merged record reaches the one that it was merged into."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)
     owner_field: str = ""
     """The field that holds the CRM id of the record's owner."""

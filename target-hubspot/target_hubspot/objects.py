@@ -33,6 +33,7 @@ ANY_OBJECT = ObjectSpec(
     unique_keys=True,
     find_rows_a_call=BATCH_LIMIT,
     locate_rows_a_call=BATCH_LIMIT,
+    updates_follow_merges=True,
     finds_match_apart=True,
     owner_field="hubspot_owner_id",
 )

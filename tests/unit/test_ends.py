@@ -48,6 +48,30 @@ def test_invalid_utf_8_is_one_line_and_blank_lines_are_skipped(box: Box, tmp_pat
     assert b"Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"type": "FOO"}, "of a type that Singer does not have"),
+        ({"type": ["FOO"]}, "is not a Singer message"),
+        ({"type": "RECORD", "stream": "users"}, "A RECORD lacks record"),
+        ({"type": "RECORD", "stream": "users", "record": None}, "A RECORD lacks record"),
+        ({"type": "SCHEMA", "stream": "users", "schema": None}, "A SCHEMA lacks schema"),
+    ],
+)
+def test_a_message_that_is_none_of_singers_is_one_line(
+    box: Box,
+    tmp_path: Path,
+    message: dict[str, object],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    result = deliver(box, HUBSPOT, [users([1])[0], message], tmp_path)
+    assert result.code == 1
+    assert said in caplog.text
+    assert "unexpectedly" not in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_a_report_that_cannot_be_written_ends_the_run_before_it_begins(
     box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

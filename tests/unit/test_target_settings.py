@@ -20,6 +20,8 @@ from support import deliver, target_config, user, users, written
         ("max_concurrency", "four", "'max_concurrency' is not valid"),
         ("provision", "perhaps", "'provision' is not valid"),
         ("link_wait_days", "-1", "'link_wait_days' is not valid"),
+        ("batch_size_rows", 0, "'batch_size_rows' is not valid"),
+        ("batch_size_rows", "-1", "'batch_size_rows' is not valid"),
         ("on_unmapped_stream", "explode", "'on_unmapped_stream' is not valid"),
         ("access_token", 12345, "'access_token' is not valid"),
         ("api_url", "http://crm.example.com", "plain http"),

@@ -18,10 +18,11 @@ from reverse_etl.pipeline.changes import Draft, unlinked
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.ends import references_stand
 from reverse_etl.pipeline.engine_settings import OnMissing
-from reverse_etl.pipeline.identity import Identified, Resolver
+from reverse_etl.pipeline.identity import Identified, Identity, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
+from reverse_etl.pipeline.verify import Verifier
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
@@ -53,6 +54,8 @@ class Planner:
     outcomes: Outcomes
     control: RunControl
     parents: Parents
+    verifier: Verifier
+    """Says which records were merged, where an update would reach the one that is left."""
     force: bool = False
     regress: bool = False
     """True if `forward_only` fields may go back."""
@@ -90,6 +93,13 @@ class Planner:
             (known if is_known else missed).append(record)
 
         decisions = self._known(rule, known, entries, references)
+        if self.on_missing == "leave" and rule.spec.updates_follow_merges:
+            gone = self._gone(rule, decisions, entries)
+            entries |= gone
+            missed += [record for record in known if record.key in gone]
+            decisions = [
+                each for each in decisions if isinstance(each, Outcome) or each.key not in gone
+            ]
         known_writes = {
             str(decision.crm_id): decision for decision in decisions if isinstance(decision, Write)
         }
@@ -175,6 +185,14 @@ class Planner:
         for draft in drafts:
             draft.judge(hits.get(draft.crm_id))
 
+    def _gone(
+        self, rule: CompiledRule, decisions: Sequence[Write | Outcome], entries: Mapping[str, Entry]
+    ) -> dict[str, Entry]:
+        """The entries of records that were to be updated and are gone. Raises: CrmError."""
+        updated = [entries[each.key] for each in decisions if isinstance(each, Write)]
+        now = self.verifier.verify_now(rule, updated)
+        return {key: entry for key, entry in now.items() if entry.state == "gone"}
+
     @staticmethod
     def _decide(draft: Draft) -> Write | Outcome:
         return draft.write() if draft.changed else draft.outcome()
@@ -200,7 +218,7 @@ class Planner:
             else:
                 missed.append(record)
         gone = {key: str(entry.crm_id) for key, entry in entries.items() if entry.state == "gone"}
-        if self.on_missing == "leave":
+        if self.on_missing == "leave" and not rule.spec.updates_follow_merges:
             decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
             missed = [record for record in missed if record.key not in gone]
         if not missed:
@@ -212,7 +230,9 @@ class Planner:
         for record in missed:
             own = references.get(record.key, {})
             identity = identities[record.key]
-            if isinstance(identity, RowError):
+            if record.key in gone and self._leaves(identity):
+                decisions.append(Outcome.of("gone", record))
+            elif isinstance(identity, RowError):
                 decisions.append(Outcome.rejection(record, "plan", identity))
             elif isinstance(identity, Identified):
                 recovered = record.key in pending and not identity.adopt
@@ -222,6 +242,14 @@ class Planner:
             else:
                 decisions.append(self._new(rule, record, own))
         return decisions
+
+    def _leaves(self, identity: Identity) -> bool:
+        """Returns True if a record that is gone is left: the one that is left has another key.
+
+        Where a merge makes a new record of two, it carries the key of one of them.
+        """
+        its_own = isinstance(identity, Identified) and not identity.adopt
+        return self.on_missing == "leave" and not its_own
 
     def _still_wanted(
         self, rule: CompiledRule, records: Sequence[CrmRecord]

@@ -125,8 +125,8 @@ class Settler:
     ) -> None:
         rule = settlement.rule
         changes = Changes(rule.object, entries=[*pending])
-        outcomes = self._without_conflicts(settlement, outcomes, changes)
         outcomes = self._without_gone(settlement, outcomes, changes)
+        outcomes = self._without_conflicts(settlement, outcomes, changes)
         for outcome in outcomes:
             self.outcomes.of(rule.object).settled(outcome.name)
             if outcome.record is not None:
@@ -162,7 +162,7 @@ class Settler:
                 continue
             fault = held_by_another(rule, crm_id)
             rejected[key] = Outcome.rejection(outcome.record, "send", fault)
-            changes.entries += self._overwritten(rule, holders[crm_id], outcome)
+            changes.entries += self._overwritten(rule, outcome)
         return [rejected.get(key_in(outcome), outcome) for outcome in outcomes]
 
     def _without_gone(
@@ -179,12 +179,14 @@ class Settler:
         for outcome in outcomes:
             record, name = outcome.record, (rule.object, key_in(outcome))
             entry = settlement.entries.get(key_in(outcome))
-            carried = outcome.name == "updated" and is_elsewhere(outcome, entry)
+            carried = was_carried(outcome, entry)
+            if carried:
+                changes.entries += self._overwritten(rule, outcome)
             if record is None or not (was_gone(outcome, entry) or carried):
                 kept.append(as_carried(outcome) if name in self._carried else outcome)
                 self._carried.discard(name)
             elif self.plan_again is None:
-                kept.append(outcome if carried else Outcome.of("gone", record))
+                kept.append(Outcome.of("gone", record))
             elif name in self._again:
                 kept.append(outcome)
             else:
@@ -196,10 +198,12 @@ class Settler:
             self.plan_again(rule, again)
         return kept
 
-    def _overwritten(self, rule: CompiledRule, key: str, outcome: Outcome) -> list[Entry]:
-        """The entry of a key without the fields that another key's write has changed."""
+    def _overwritten(self, rule: CompiledRule, outcome: Outcome) -> list[Entry]:
+        """The entry that holds a CRM record without what the write of another key has changed."""
+        crm_id = str(outcome.crm_id)
+        key = self.ledger.holders(rule.object, [crm_id]).get(crm_id, key_in(outcome))
         entry = self.ledger.entries(rule.object, [key]).get(key)
-        if entry is None or outcome.name not in ("created", "updated"):
+        if key == key_in(outcome) or entry is None or outcome.name not in ("created", "updated"):
             return []
         marks = {name: mark for name, mark in entry.marks.items() if name not in outcome.accepted}
         return [replace(entry, marks=marks, fingerprints={})]
@@ -221,7 +225,7 @@ class Settler:
             if outcome.refused is not None:
                 changes.dead += letters_of(settlement.rule, record, "send", outcome.refused)
         elif outcome.name == "rejected":
-            if entry is None or entry.state != "settled":
+            if entry is None or entry.state not in ("settled", "gone"):
                 changes.entries.append(Entry(record.key, "dead"))
             error = outcome.error or RowError("unknown", "no reason was given")
             changes.dead += letters_of(settlement.rule, record, outcome.stage, error)
@@ -295,6 +299,12 @@ def intended(key: str, entry: Entry | None) -> Entry:
 def as_carried(outcome: Outcome) -> Outcome:
     """The outcome of a record that an update has reached already, by the id it had before."""
     return replace(outcome, name="updated") if outcome.name == "unchanged" else outcome
+
+
+def was_carried(outcome: Outcome, entry: Entry | None) -> bool:
+    """Returns True if the CRM carried an update over to the record that was merged into."""
+    known = entry is not None and entry.state == "settled"
+    return known and outcome.name == "updated" and is_elsewhere(outcome, entry)
 
 
 def was_gone(outcome: Outcome, entry: Entry | None) -> bool:

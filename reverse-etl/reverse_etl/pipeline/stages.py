@@ -62,7 +62,7 @@ class Stages:
         """Stage 4."""
         return Planner(
             self.adapter, self.ledger, self.outcomes, self.control, self.parents,
-            force=self.settings.force, regress=self.settings.regress,
+            self.verifier, force=self.settings.force, regress=self.settings.regress,
             on_missing=self.settings.on_missing,
         )  # fmt: skip
 

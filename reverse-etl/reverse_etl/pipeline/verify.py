@@ -1,6 +1,7 @@
 """Records that come along unchanged make no call, so what people delete or merge would not show.
 
-Those that the CRM was not seen to hold for `verify_days` are looked up by id, many in a call.
+Those that the CRM was not seen to hold for `verify_days` are looked up by id, many in a call. So
+are changed ones, where an update must not reach a record that they were merged into.
 """
 
 from __future__ import annotations
@@ -42,7 +43,13 @@ class Verifier:
 
         What is not found under its id is `gone`, and is planned again.
         """
-        due = self._due(rule, entries)
+        return self._verify(rule, self._unseen(rule, entries, self.days))
+
+    def verify_now(self, rule: CompiledRule, entries: Sequence[Entry]) -> dict[str, Entry]:
+        """The same for all entries that this run has not seen in the CRM. Raises: CrmError."""
+        return self._verify(rule, self._unseen(rule, entries, 0))
+
+    def _verify(self, rule: CompiledRule, due: Sequence[Entry]) -> dict[str, Entry]:
         if not due or not self.control.may_call():
             return {}
         located: Mapping[str, str] | None = None
@@ -56,11 +63,11 @@ class Verifier:
         self._report(rule, [entry for _, entry in seen])
         return {entry.key: entry for _, entry in seen}
 
-    def _due(self, rule: CompiledRule, entries: Sequence[Entry]) -> list[Entry]:
-        """Those of the entries that the CRM was not seen to hold for long."""
+    def _unseen(self, rule: CompiledRule, entries: Sequence[Entry], days: float) -> list[Entry]:
+        """Those of the entries that the CRM was not seen to hold for N days."""
         if not rule.spec.locate_rows_a_call:
             return []
-        limit_us = self.began_us - int(self.days * DAY_US)
+        limit_us = self.began_us - int(days * DAY_US)
         known_us = self.ledger.whereabouts.verified_us
         return [
             entry
@@ -73,8 +80,7 @@ class Verifier:
         gone = sum(1 for entry in entries if entry.state == "gone")
         if gone:
             logger.info(
-                "%s: of %d unchanged records that were verified, %d were deleted or merged in the "
-                "CRM",
+                "%s: of %d records that were verified, %d were deleted or merged in the CRM",
                 rule.name, len(entries), gone,
             )  # fmt: skip
 

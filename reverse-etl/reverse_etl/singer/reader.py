@@ -13,6 +13,8 @@ from singer_sdk.singerlib.encoding import GenericSingerReader
 from reverse_etl.errors import FatalError
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
+OBJECTS = ("record", "schema", "properties")
+"""Parts of messages that are JSON objects."""
 
 
 class MessageReader(GenericSingerReader[str]):
@@ -38,14 +40,27 @@ class MessageReader(GenericSingerReader[str]):
                 f"A line of {len(line)} characters is not valid JSON.{cut}",
                 "Look at the tap's own log, then run again.",
             ) from None
-        if not isinstance(message, dict):
+        if not isinstance(message, dict) or isinstance(message.get("type"), (dict, list)):
             raise FatalError("A line of the input is not a Singer message.", "Check the tap.")
         return message
 
     @staticmethod
     def assert_line_requires(line_dict: Mapping[str, Any], requires: set[str]) -> None:
         """Raises: FatalError that names the keys a message lacks."""
-        missing = sorted(requires - set(line_dict))
+        missing = sorted(name for name in requires if is_missing(line_dict, name))
         if missing:
-            kind = line_dict.get("type", "message")
+            kind = line_dict.get("type") or "message"
             raise FatalError(f"A {kind} lacks {', '.join(missing)}.", "Check the tap.")
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        raise FatalError(
+            "A line of the input is a message of a type that Singer does not have.",
+            "Check the tap.",
+        )
+
+
+def is_missing(line: Mapping[str, Any], name: str) -> bool:
+    """Returns True if a message lacks this; it also lacks a record that is not an object."""
+    if name in OBJECTS:
+        return not isinstance(line.get(name), Mapping)
+    return name not in line

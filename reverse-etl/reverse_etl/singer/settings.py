@@ -197,6 +197,13 @@ COMMON: list[th.Property[Any]] = [
         title="Stop grace",
         description="Seconds to wait for calls in flight after SIGTERM.",
     ),
+    th.Property(
+        "batch_size_rows",
+        th.IntegerType(minimum=1),
+        title="Batch size rows",
+        description="Records to collect from a stream before they are delivered (10,000 by "
+        "default).",
+    ),
 ]
 
 
