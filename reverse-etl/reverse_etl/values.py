@@ -184,7 +184,10 @@ def _as_text(info: FieldInfo, value: object) -> str | None:
             f"{info.name} takes text, not a list or an object",
             f"map {info.name} with a function",
         )
-    text = plain_text(value)
+    try:
+        text = plain_text(value)
+    except ValueError:
+        raise _wrong_type(info, "a smaller number", f"correct {info.name} at the source") from None
     return (text.strip() or None) if info.trims else text
 
 
@@ -199,7 +202,7 @@ def joined_text(entries: Iterable[object]) -> str:
 def plain_text(value: object) -> str:
     """A value as text: numbers without an exponent, date-times in UTC.
 
-    Raises: TypeError for a list or an object.
+    Raises: TypeError for a list or an object, ValueError for a number with too many digits.
     """
     if isinstance(value, str):
         return value
@@ -242,7 +245,7 @@ def _decimal(info: FieldInfo, value: object) -> Decimal:
         with suppress(InvalidOperation):
             # from its text: the float 0.1 is 0.1000000000000000055… as a Decimal
             number = Decimal(str(value))
-    if number is None or not number.is_finite() or number.adjusted() > LARGEST_EXPONENT:
+    if number is None or not is_writable(number):
         raise _wrong_type(info, "a number", f"map a number onto {info.name}")
     return number
 
@@ -279,9 +282,16 @@ def _wrong_type(info: FieldInfo, takes: str, hint: str) -> NotRepresentableError
     return NotRepresentableError("wrong_type", f"{info.name} takes {takes}", hint)
 
 
+def is_writable(number: Decimal) -> bool:
+    """Returns True if a number can be written out: 1e99999999 has as many digits."""
+    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT
+
+
 def plain_number(value: Decimal | float | int) -> str:
-    """A number without an exponent, in its shortest form."""
+    """A number without an exponent, in its shortest form. Raises: ValueError if it is too long."""
     number = Decimal(str(value))
+    if not is_writable(number):
+        raise ValueError("a number with too many digits")
     if number == number.to_integral_value():
         return str(int(number))
     return format(number.normalize(), "f")

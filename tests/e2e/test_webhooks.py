@@ -274,7 +274,13 @@ def has_stored(url: str, count: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("crm", "users"), [(HUBSPOT, 1000), (PIPEDRIVE, 400), (SALESFORCE, 500)], ids=str
+    ("crm", "users"),
+    [
+        (HUBSPOT, 1000),
+        pytest.param(PIPEDRIVE, 400, marks=pytest.mark.soak),
+        pytest.param(SALESFORCE, 500, marks=pytest.mark.soak),
+    ],
+    ids=str,
 )
 def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_newest(
     big_box: Box, crm: Crm, users: int, tmp_path: Path
