@@ -35,6 +35,7 @@ from support import (
 HOOKS = {
     "BatchSink.process_batch": "(self, context)",
     "BatchSink.process_record": "(self, record, context)",
+    "GenericSingerReader._process_unknown_message": "(self, message_dict)",
     "GenericSingerReader.assert_line_requires": "(line_dict, requires)",
     "GenericSingerReader.default_input": "property",
     "GenericSingerReader.deserialize_json": "(self, line)",
