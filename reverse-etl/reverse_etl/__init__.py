@@ -44,6 +44,7 @@ from reverse_etl.errors import (
     TakenError,
 )
 from reverse_etl.mapping.rules import Rule
+from reverse_etl.near_names import near_name
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.pipeline.batch import parent_key
 from reverse_etl.records import CrmRecord, WantedLink, Write
@@ -110,6 +111,7 @@ __all__ = [
     "hash_value",
     "key_of",
     "main",
+    "near_name",
     "nearest",
     "note_html",
     "note_parts",

@@ -247,3 +247,9 @@ def test_a_file_that_is_cut_anywhere_is_refused(form: str) -> None:
     for file in cut(form):
         with pytest.raises(ExportBrokenError):
             decoded(form, file)
+
+
+@pytest.mark.parametrize("entry", ["1", '"text"', "null", "[]", "[{}]", "true"])
+def test_a_record_that_is_not_an_object_is_refused(entry: str) -> None:
+    with pytest.raises(ExportBrokenError, match="not an object"):
+        decoded("json", b'{"users": [{"user_id": "1"}, %s]}' % entry.encode())

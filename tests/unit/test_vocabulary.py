@@ -410,7 +410,7 @@ def test_no_amount_has_no_currency(tmp_path: Path) -> None:
 
 def test_a_fixed_currency_is_checked_before_the_first_record(tmp_path: Path) -> None:
     fields = "  key: id\n  price: {from: shop, currency: {value: USD}}\n"
-    with pytest.raises(MappingError, match=r"yml:6: price is in USD, which the CRM's account"):
+    with pytest.raises(MappingError, match=r"yml:6: price is in USD, which no field of the rule"):
         compiled(rule_of(tmp_path, fields), {"price": "number"}, EUROS)
     compiled(rule_of(tmp_path, f"{fields}  unit: {{value: USD}}\n"), {"price": "number"}, EUROS)
 

@@ -51,25 +51,56 @@ class Conflicts:
     """By rule and key of the record."""
     _tried: dict[tuple[str, str], OutcomeName] = field(default_factory=dict)
     """By rule and key: as what records were counted that are being tried again."""
+    _sent: dict[str, Write] = field(default_factory=dict)
+    """By key: the writes of the present step."""
+    _again: list[Write] = field(default_factory=list)
+    """Those of them that are sent again, without a refused field."""
+    _former_values: dict[str, Write] = field(default_factory=dict)
+    """By key: what writes back the values of emptied fields that have got no new one yet."""
 
     # Sending
 
-    def send(self, settlement: Settlement, writes: Sequence[Write]) -> Iterator[list[Outcome]]:
-        """The outcomes of these writes, in an order in which values can move. Raises: CrmError."""
+    def steps(
+        self, settlement: Settlement, writes: Sequence[Write]
+    ) -> Iterator[Iterator[list[Write]]]:
+        """The batches of each step of an order in which values can move. Raises: CrmError.
+
+        The outcomes of a step go through `checked` before the next one is asked for: rows with a
+        refused field are then sent again without it.
+        """
         rule = settlement.rule
         order = in_order(unique_fields(rule), writes)
         before = dict(settlement.entries) if order.emptied else {}
-        former: dict[str, Write] = {}
+        self._former_values = {}
         if order.emptied:
             former = self._former(rule, order.emptied, writes)
             self._empty(settlement, list(former.values()))
+            self._former_values = former
         for step in order.steps:
-            for outcomes in self._send_step(rule, step):
-                for outcome in outcomes:
-                    restore_no_more(former, outcome)
-                yield outcomes
-        if former:
-            self._restore(settlement, list(former.values()), before)
+            self._again = list(step)
+            while self._again:
+                self._sent = {write.key: write for write in self._again}
+                step_batches = batches(rule.spec, self._again)
+                self._again = []
+                yield step_batches
+        if self._former_values:
+            self._restore(settlement, list(self._former_values.values()), before)
+
+    def checked(self, rule: CompiledRule, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Outcomes of a step that are final: without the rows that are sent again."""
+        kept: list[Outcome] = []
+        for outcome in outcomes:
+            left = without_taken(rule, self._sent, outcome)
+            if left is None:
+                kept.append(outcome)
+            elif left.fields:
+                self._again.append(left)
+            else:
+                kept.append(left_as_it_is(left))
+        final = self.noted(rule, kept)
+        for outcome in final:
+            restore_no_more(self._former_values, outcome)
+        return final
 
     def _former(
         self, rule: CompiledRule, emptied: Mapping[str, Collection[str]], writes: Sequence[Write]
@@ -117,24 +148,6 @@ class Conflicts:
                     names = outcome.accepted.keys() & entry.marks.keys()
                     held[entry.key] = {name: entry.marks[name] for name in names}
         self.settler.recall(settlement, held)
-
-    def _send_step(self, rule: CompiledRule, step: Sequence[Write]) -> Iterator[list[Outcome]]:
-        """One step; rows with a refused field are sent again without it. Raises: CrmError."""
-        while step:
-            sent = {write.key: write for write in step}
-            again: list[Write] = []
-            for outcomes in self.sender.send(rule, batches(rule.spec, step)):
-                kept: list[Outcome] = []
-                for outcome in outcomes:
-                    left = without_taken(rule, sent, outcome)
-                    if left is None:
-                        kept.append(outcome)
-                    elif left.fields:
-                        again.append(left)
-                    else:
-                        kept.append(left_as_it_is(left))
-                yield self.noted(rule, kept)
-            step = again
 
     # Trying again
 

@@ -72,15 +72,15 @@ class Engine(Stages):
         for rule in self.compiled.get(stream, ()):
             self.options.extend(rule, received, self.retried.get(rule.name, ()))
             mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
-            self.make_room(rule, mapped)
-            changed = self.unchanged.settle(rule, mapped)
+            changed = self.unchanged.settle(rule, self.with_room(rule, mapped))
             if not changed and rule.name not in self.planner.deferred:
                 continue  # the common case: there is nothing to write
             plan = self.planner.plan(rule, changed)
             ready = self.spools.to_send(rule, plan.writes)
             settlement = self.settler.open(rule, self.conflicts.watched(rule, plan))
-            for outcomes in self.conflicts.send(settlement, ready):
-                self.settler.settle(settlement, outcomes)
+            for step in self.conflicts.steps(settlement, ready):
+                for outcomes in self.sender.send(rule, step):
+                    self.settler.settle(settlement, self.conflicts.checked(rule, outcomes))
             self.finish(settlement, plan.claimed)
         self.check(within=within)
 
@@ -96,16 +96,17 @@ class Engine(Stages):
             self.outcomes.of(compiled.object).planned(len(raw))
         return self.receivers[stream].receive(raw)
 
-    def make_room(self, rule: CompiledRule, mapped: Mapped) -> None:
-        """Finish these records' parents, and send what is gathered of their keys.
+    def with_room(self, rule: CompiledRule, mapped: Mapped) -> Mapped:
+        """The records, once their parents are finished and what is gathered of their keys is sent.
 
         Raises: CrmError.
         """
         if not mapped.records:
-            return
+            return mapped
         for spool in self.spools.to_send_first(rule, (record.key for record in mapped.records)):
             self.drain(spool.rule.name)
         self.replan_ends(rule)
+        return mapped
 
     def replan_ends(self, rule: CompiledRule) -> None:
         """Plan again what turned out to be gone and a rule's links lead to. Raises: CrmError."""
@@ -166,8 +167,9 @@ class Engine(Stages):
         keys += [outcome.record.key for outcome in outcomes if outcome.record is not None]
         settlement = Settlement(rule, self.ledger.entries(rule.object, keys))
         self.settler.settle(settlement, self.conflicts.noted(rule, outcomes))
-        for sent in self.conflicts.send(settlement, writes):
-            self.settler.settle(settlement, sent)
+        for step in self.conflicts.steps(settlement, writes):
+            for sent in self.sender.send(rule, step):
+                self.settler.settle(settlement, self.conflicts.checked(rule, sent))
         self.finish(settlement)
 
     # The beginning and the end of a stream

@@ -71,9 +71,11 @@ class GapGuard:
         return chunk
 
     def passed(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The records, each of which restarts the count."""
+        """The records, each of which restarts the count. Raises: ExportBrokenError."""
         for record in records:
             self._since = 0
+            if not isinstance(record, dict):
+                raise ExportBrokenError("A record of the file is not an object.", CONTACT_SUPPORT)
             yield record
 
 
