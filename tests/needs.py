@@ -30,7 +30,7 @@ NEEDS = {
     "meltano": "runs the real `meltano run` (the workspace has to be set up by make)",
     "node": "drives the emulators with clients from npm",
     "heavy": "installs third-party packages into environments of their own",
-    "soak": "is the long version of another test: it runs only by `make soak`",
+    "soak": "takes long, beside a test that always runs: it runs only by `make soak`",
 }
 SOAK = "SOAK"
 """The environment variable that lets soak tests run."""

@@ -20,7 +20,7 @@ from support import catalog, exports_noted, tap_config, written
 pytestmark = pytest.mark.process
 MEGABYTES = int(os.environ.get("BIG_FILE_MB", "24"))
 LIMIT_MB = 150
-OVER_HTTP_MB = int(os.environ.get("BIG_FILE_MB", "8"))
+OVER_HTTP_MB = int(os.environ.get("BIG_FILE_MB", "5"))
 USER_BYTES = {"json": 900, "csv": 340, "xml": 1300}
 """The least bytes of a user of the sandbox."""
 DECODES = Path(__file__).parent / "decode_big_file.py"

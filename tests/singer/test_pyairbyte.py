@@ -12,7 +12,7 @@ from box import BIN, Box
 from support import ROOT, clean_environment, tap_config
 
 PACKAGE = "airbyte==0.71.*"
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.soak]
 
 SCRIPT = """
 import json, os, urllib.request
