@@ -34,7 +34,7 @@ NEEDS = {
 }
 SOAK = "SOAK"
 """The environment variable that lets soak tests run."""
-SOAK_REASON = "the long version of a test that always runs: `make soak` runs it"
+SOAK_REASON = "takes long, and a shorter test of the same always runs: `make soak` runs it"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,11 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in needs or {"pure"}:
             item.add_marker(name)
         if "soak" in needs and not os.environ.get(SOAK):
-            item.add_marker(
-                pytest.mark.skip(
-                    reason="the long version of a test that always runs; `make soak` runs it"
-                )
-            )
+            item.add_marker(pytest.mark.skip(reason=SOAK_REASON))
 
 
 @pytest.fixture(autouse=True)

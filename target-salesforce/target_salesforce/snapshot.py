@@ -110,7 +110,8 @@ class Snapshot:
             batch = folded[start : start + VALUES_PER_QUERY]
             marks = ", ".join("?" * len(batch))
             query = (
-                "SELECT DISTINCT cells FROM names JOIN rows USING (id) "  # nosec B608  # a number of places
+                # `marks` are question marks alone
+                "SELECT DISTINCT cells FROM names JOIN rows USING (id) "  # nosec B608
                 f"WHERE field = ? AND value IN ({marks})"
             )
             for (cells,) in self._base.execute(query, (field_name, *batch)):

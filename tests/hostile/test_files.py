@@ -214,7 +214,8 @@ def file_with(form: str, name: str, text: str) -> bytes:
         ("csv", b"user_id,email,user_id\r\n1,a,2\r\n"),
         (
             "xml",
-            b"<export><users><user><user_id>1</user_id><user_id>2</user_id></user></users></export>",
+            b"<export><users><user><user_id>1</user_id><user_id>2</user_id></user></users>"
+            b"</export>",
         ),
     ],
 )

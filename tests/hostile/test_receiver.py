@@ -21,7 +21,8 @@ HEAD = b"POST /webhooks/canai HTTP/1.1\r\nHost: x\r\n"
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
     folder = tmp_path_factory.mktemp("receiver")
     url = f"sqlite:///{folder}/inbox.db"
-    with receiving(folder, url, "--body-timeout-s", "5", "--host", "0.0.0.0") as running:  # noqa: S104
+    options = ("--body-timeout-s", "5", "--host", "0.0.0.0")  # noqa: S104
+    with receiving(folder, url, *options) as running:
         yield running
 
 

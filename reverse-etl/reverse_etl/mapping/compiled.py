@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reverse_etl.errors import AwaitedError, RowError, internal_error
+from reverse_etl.errors import AwaitedError, FatalError, RowError, internal_error
 from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
@@ -148,9 +148,9 @@ class CompiledRule:
         """
         try:
             return self._map(source)
-        except (AwaitedError, RowError):
+        except (AwaitedError, RowError, FatalError):
             raise
-        except Exception as error:  # noqa: BLE001  # an error of ours costs the row, not the run
+        except Exception as error:  # noqa: BLE001  # it is seen: a dead letter names class and place
             raise internal_error(error) from None
 
     def _map(self, source: SourceRecord) -> CrmRecord | None:

@@ -136,7 +136,7 @@ class Attacher:
             return error
         except FatalError:
             raise
-        except Exception as error:  # noqa: BLE001  # an error of ours costs the file, not the run
+        except Exception as error:  # noqa: BLE001  # it is seen: a dead letter names class and place
             return internal_error(error)
         return CrmError(
             f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
