@@ -12,12 +12,15 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.ledger.claims import LEASE_S, place
+from reverse_etl.ledger.entries import Changes
 from reverse_etl.ledger.tables import ClaimRow
 from sqlalchemy import select, update
 
@@ -151,6 +154,31 @@ def held_open(request: pytest.FixtureRequest, url: str, scope: Scope) -> Ledger:
     ledger = Ledger(Ledger.open(url), scope)
     request.addfinalizer(ledger.close)
     return ledger
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_two_processes_write_the_same_rows_in_different_orders(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Filtered rows need no claim. Locks in different orders would be a deadlock in PostgreSQL."""
+    url = f"sqlite:///{tmp_path}/orders.db"
+    if backend == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    ledgers = [held_open(request, url, Scope("crm", "shop", f"run-{name}")) for name in "ab"]
+    keys = [f"user-{number}" for number in range(400)]
+    orders = [keys, keys[::-1]]
+    together = Barrier(2)
+
+    def write(number: int) -> None:
+        for turn in range(20):
+            filtered = [("users.deal", key, 2 * turn + number) for key in orders[number]]
+            together.wait(timeout=60)
+            ledgers[number].apply(Changes("deals", filtered=filtered))
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(write, number) for number in (0, 1)]:
+            done.result()
+    assert set(ledgers[0].filtered.newest("users.deal", keys).values()) == {39}
 
 
 @pytest.mark.parametrize("stopped", [False, True])

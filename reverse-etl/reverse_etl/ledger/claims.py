@@ -67,7 +67,6 @@ class Claims:
 
     def take(self, object_name: str, keys: Iterable[str]) -> set[str]:
         """Claim keys; returns those that belong to this run now. Raises: LedgerError."""
-        # Sorted, so that two processes lock rows in one order and never wait for each other.
         wanted = sorted(set(keys))
         if not wanted:
             return set()
@@ -95,7 +94,7 @@ class Claims:
             where=(ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner),
         )
         taken: set[str] = set()
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(statement, claims)
             for part in parts(wanted):
                 mine = (*self._of(object_name), ClaimRow.owner == self.owner)
@@ -106,7 +105,7 @@ class Claims:
 
     def _bury(self, object_name: str, keys: Sequence[str]) -> bool:
         """End the claims on these keys whose owners are dead; returns True if there were any."""
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             owners: set[str] = set()
             for part in parts(keys):
                 holding = select(ClaimRow.owner).where(
@@ -123,7 +122,7 @@ class Claims:
         released = list(keys)
         if not released or not self._held:
             return
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             for part in parts(released):
                 mine = (*self._of(object_name), ClaimRow.owner == self.owner)
                 connection.execute(delete(ClaimRow).where(*mine, ClaimRow.key.in_(part)))
@@ -145,7 +144,7 @@ class Claims:
         self._ended.set()
         if self._renewing is not None:
             self._renewing.join()
-            with self.rows.engine.begin() as connection:
+            with self.rows.writing() as connection:
                 connection.execute(delete(ClaimRow).where(ClaimRow.owner == self.owner))
 
     def _of(self, object_name: str) -> tuple[Any, ...]:
@@ -159,7 +158,7 @@ class Claims:
     def _renew(self) -> None:
         while not self._ended.wait(LEASE_S / 3):
             # A renewal that fails is not the end: the next comes before the lease ends.
-            with suppress(LedgerError), self.rows.engine.begin() as connection:
+            with suppress(LedgerError), self.rows.writing() as connection:
                 until = utc_text(self.rows.clock() + timedelta(seconds=LEASE_S))
                 connection.execute(
                     update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until)

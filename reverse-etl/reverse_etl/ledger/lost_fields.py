@@ -68,7 +68,7 @@ class LostFields:
             .execution_options(synchronize_session=None)
         )
         changed = [{"lost_key": entry.key, "after": entry.packed()} for entry in entries]
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(statement, changed)
 
 

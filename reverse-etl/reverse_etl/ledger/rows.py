@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from singer_kit.database import exclusive
 from singer_kit.times import utc_text
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 
 from reverse_etl.ledger.entries import Scope
@@ -24,6 +27,16 @@ class Rows:
     engine: Engine
     scope: Scope
     clock: Callable[[], datetime]
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that writes; other processes on this account write before it or after it.
+
+        Rows that need no claim come to two processes in different orders. In turns, neither ever
+        waits for a row that the other holds, which PostgreSQL would end as a deadlock.
+        Raises: LedgerError.
+        """
+        account = hashlib.sha256(f"{self.scope.crm} {self.scope.account}".encode()).digest()
+        return exclusive(self.engine, int.from_bytes(account[:8], signed=True))
 
     def now(self) -> str:
         """The present moment as the tables keep it."""

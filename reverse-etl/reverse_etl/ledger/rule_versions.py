@@ -52,7 +52,7 @@ class RuleVersions:
         key = self.rows.owned(rule=version.rule, version=version.version.hex())
         columns = {"stream": version.stream, "object": version.object, "parts": dict(version.parts)}
         insert = self.rows.insert(RuleVersionRow).values(**key, **columns, seen_at=self.rows.now())
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(insert.on_conflict_do_nothing(index_elements=KEY))
 
     def count(self, object_name: str, rule: str) -> Counter[bytes]:

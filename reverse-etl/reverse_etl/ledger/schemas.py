@@ -45,5 +45,5 @@ class StreamSchemas:
         insert = self.rows.insert(StreamSchemaRow).values(
             **self.rows.owned(stream=stream), **columns
         )
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=columns))

@@ -86,7 +86,7 @@ class Ledger:
     def begin_run(self) -> None:
         """Record that the run began."""
         columns = self.rows.owned(id=self.scope.run_id, began_at=self.rows.now())
-        with self.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(insert(RunRow).values(**columns))
             self.future.heal_rows(connection)
 
@@ -101,7 +101,7 @@ class Ledger:
             for (name, outcome), number in outcomes.items()
             if number
         ]
-        with self.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(update(RunRow).where(RunRow.id == self.scope.run_id).values(**ended))
             if rows:
                 connection.execute(insert(OutcomeRow), rows)
@@ -134,7 +134,7 @@ class Ledger:
         """
         number = len(damaged)
         logger.warning("%s: %d entries are damaged; they are looked up again", object_name, number)
-        with self.engine.begin() as connection:
+        with self.rows.writing() as connection:
             for row in damaged:
                 same = (EntryRow.key == row.key, EntryRow.fields == row.fields)
                 connection.execute(delete(EntryRow).where(*self._of(object_name), *same))
@@ -184,7 +184,7 @@ class Ledger:
         """Write everything of one block, or nothing. Raises: LedgerError."""
         if not changes:
             return
-        with self.engine.begin() as connection:
+        with self.rows.writing() as connection:
             self._write_entries(connection, changes)
             self._write_seen(connection, changes)
             self.letters.write(connection, changes.dead)

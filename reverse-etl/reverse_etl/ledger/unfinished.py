@@ -30,7 +30,7 @@ class JobRows:
     def begin(self, object_name: str, job_id: str) -> None:
         """Record a job before anything is uploaded to it."""
         columns = self.rows.owned(job_id=job_id, object=object_name, state="open")
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(
                 insert(JobRow).values(
                     **columns, run_id=self.rows.scope.run_id, began_at=self.rows.now()
@@ -39,7 +39,7 @@ class JobRows:
 
     def end(self, job_id: str) -> None:
         """Forget a job whose rows have their outcomes, or will be looked up."""
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             connection.execute(
                 delete(JobRow).where(*self.rows.where(JobRow), JobRow.job_id == job_id)
             )
@@ -66,7 +66,7 @@ class DoubtRows:
     def note(self, rule: str, doubts: Sequence[Doubt]) -> None:
         """Record keys whose create is about to be sent again."""
         key_columns = ["crm", "account", "rule", "key"]
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             for doubt in doubts:
                 columns = {
                     "source_key": doubt.source_key, "near": dict(doubt.near),
@@ -95,7 +95,7 @@ class DoubtRows:
         """Forget keys of which there is one record."""
         if not keys:
             return
-        with self.rows.engine.begin() as connection:
+        with self.rows.writing() as connection:
             for key in keys:
                 connection.execute(
                     delete(DoubtRow).where(
