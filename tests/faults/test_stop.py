@@ -162,11 +162,14 @@ def test_while_another_process_writes_the_ledger(box: Box, when: str, tmp_path: 
     holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)
     if when == "it begins":
         holder.execute("BEGIN IMMEDIATE")
+    box.forget_log(HUBSPOT)
     box.fault(HUBSPOT, "slow", match=HUBSPOT.person_writes, args={"delay_ms": 1000})
     config = {"ledger_url": url, "stop_grace_s": 1}
     command = target_command(box, HUBSPOT, people(), tmp_path, **config)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        if when == "it writes":
+        if when == "it begins":
+            wait_for(lambda: box.log(HUBSPOT))  # it asks whose account it is
+        else:
             wait_for(lambda: box.struck(HUBSPOT, "slow"))
             holder.execute("BEGIN IMMEDIATE")
         time.sleep(2)  # the target waits for the lock
