@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from singer_kit.errors import SettingError
 from singer_kit.known_settings import check_environment, check_settings, known_settings
 from singer_kit.secrets import clean_secret
+from singer_kit.urls import shown_url
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
@@ -139,6 +140,12 @@ def checked_url(value: str, name: str) -> str:
         raise SettingError(
             f"{name} is not a valid http(s) URL.",
             "Give the host without version, as in https://api.example.com.",
+        )
+    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
+        raise SettingError(
+            f"{name} has a user, a query or a fragment, which a base URL cannot have: "
+            f"{shown_url(url)}.",
+            "Put credentials into their own settings.",
         )
     if parts.scheme == "http" and host not in LOOPBACK:
         raise SettingError(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 CONNECTION = (
-    th.Property(
+    *secret_settings(
         "api_key",
-        th.StringType,
-        secret=True,
         title="API key",
         description="A key with export permission, or a JSON list of keys, tried in order; "
         "also read from CANAI_API_KEY.",

@@ -73,6 +73,7 @@ class TapCanAI(CheckedFiles, Tap):
             user_agent=f"{self.name}/{self.plugin_version}",
             requests_per_minute=settings.requests_per_minute,
             timeout_s=settings.request_timeout_s,
+            read_keys=lambda: settings.api_keys,
         )
         api = ExportApi(access)
         self._open.callback(api.close)
@@ -113,6 +114,8 @@ class TapCanAI(CheckedFiles, Tap):
 
         Raises: FatalError.
         """
+        if any(stream.selected for name, stream in self.streams.items() if name != EVENTS):
+            self.client  # noqa: B018  # what is wrong for all of them is one error
         # as the SDK's sync_all begins, which would end with the first failure
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()

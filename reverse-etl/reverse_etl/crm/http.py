@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 
 import requests
 from singer_kit.http import http_date, new_session, retry_after_s
+from singer_kit.urls import shown_url
 
 from reverse_etl.crm.adapter import CallCount
 from reverse_etl.crm.calls import (
@@ -92,6 +93,7 @@ class CrmHttp:
     _not_before: float = 0.0
     _server_time: tuple[datetime, float] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _renewing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.session = new_session(self.base_url, connections=MOST_CONNECTIONS)
@@ -202,7 +204,7 @@ class CrmHttp:
             ) from None
         if never_sent and attempt >= UNREACHABLE_ATTEMPTS:
             raise CrmError(
-                f"{self.name} cannot be reached at {self.base_url}.",
+                f"{self.name} cannot be reached at {shown_url(self.base_url)}.",
                 "Check the URL setting and the network, then run again.",
             ) from None
         self._wait(attempt, {}, "cannot be reached" if never_sent else "closed the connection")
@@ -248,10 +250,18 @@ class CrmHttp:
         return status in REFUSED or meaning == "again"
 
     def _renew_token(self, call: Call, response: requests.Response) -> bool:
-        """Returns True if the CRM refused the token and there is a new one. Raises: CrmError."""
+        """Returns True if the CRM refused the token and there is a new one.
+
+        Raises: SettingError, CrmError.
+        """
         if response.status_code != 401 or 401 in call.final or self.renew is None:
             return False
-        return self.renew()
+        with self._renewing:
+            # another thread's call may have been refused for the same token
+            sent = response.request.headers
+            if any(sent.get(name) != value for name, value in self.headers().items()):
+                return True
+            return self.renew()
 
     # Waiting
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 from singer_kit.http import new_session
+from singer_kit.urls import shown_url
 
 from reverse_etl.errors import CrmError
 
@@ -36,10 +37,10 @@ class OAuth:
     """The CRM's name in messages."""
     url: str
     form: Callable[[], Mapping[str, str]]
-    """The grant, built for each sign-in, since an assertion expires."""
+    """The grant, built for each sign-in: an assertion expires, and a secret's file may change."""
     hint: str
     """What to do if the sign-in is refused."""
-    basic: tuple[str, str] | None = None
+    basic: Callable[[], tuple[str, str]] | None = None
     """Client id and secret, for a token endpoint that takes them in the header."""
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
@@ -93,15 +94,16 @@ class OAuth:
             if not last:
                 self.sleep(2.0 ** (attempt - 1))
         raise CrmError(
-            f"{self.name} cannot be reached at {self.url}.",
+            f"{self.name} cannot be reached at {shown_url(self.url)}.",
             "Check the URL settings and the network, then run again.",
         )
 
     def _post(self, form: Mapping[str, str]) -> requests.Response:
         """Raises: requests.RequestException."""
+        basic = self.basic() if self.basic else None
         with new_session(self.url) as session:
             return session.post(
-                self.url, data=form, auth=self.basic, timeout=TIMEOUT_S, allow_redirects=False
+                self.url, data=form, auth=basic, timeout=TIMEOUT_S, allow_redirects=False
             )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Any
 
 import click
 from singer_kit.command_line import run_command
+from singer_kit.settings import checked_url
 from singer_kit.times import parse_utc
 
 from tap_canai.errors import SettingError
@@ -23,7 +23,6 @@ from tap_canai.webhooks.inbox import Inbox, default_url
 NAME = "canai-webhooks"
 PACKAGES = ("singer_kit", "tap_canai")
 """Those whose code an unexpected error names."""
-LOCAL_URLS = ("http://127.0.0.1", "http://localhost")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,7 +134,8 @@ def commands() -> None:
 def serve_command(**options: Any) -> None:
     """Receive events at POST /webhooks/canai.
 
-    WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens.
+    WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens; WEBHOOK_SECRET_FILE names a
+    file that does.
     """
     from tap_canai.webhooks.deliverer import Deliverer
     from tap_canai.webhooks.limits import Limits
@@ -144,8 +144,7 @@ def serve_command(**options: Any) -> None:
     from tap_canai.webhooks.server import Listening, log_as_json, serve
     from tap_canai.webhooks.tokens import Tokens
 
-    # not an option: every user of the machine can see a process's arguments
-    tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))
+    tokens = Tokens.from_environment()
     limits = Limits(options["max_body_bytes"], options["body_timeout_s"], options["sender_limit"])
     listening = Listening(
         options["host"],
@@ -179,9 +178,7 @@ def config(url: str) -> None:
     from tap_canai.webhooks.events import KINDS
     from tap_canai.webhooks.openapi import PATH
 
-    if not url.startswith(("https://", *LOCAL_URLS)):
-        raise SettingError("The URL does not use https.", "Plain http is for this machine only.")
-    base = url.rstrip("/").removesuffix(PATH)
+    base = checked_url(url, "--url").removesuffix(PATH)
     registration = {
         "url": base + PATH,
         "events": list(KINDS),
