@@ -66,26 +66,42 @@ def secret_of(config: Mapping[str, Any], name: str, variable: str = "") -> str:
 
 def read_secret(path: Path, setting: str) -> str:
     """The secret that a file holds, without blanks around it. Raises: SettingError."""
+    content = content_of(path, setting)
+    try:
+        secret = content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise SettingError(f"{setting} does not name a text file.", "Check its path.") from None
+    if not secret:
+        raise SettingError(f"The file of {setting} is empty.", "Write the secret into it.")
+    return clean_secret(secret, setting)
+
+
+def content_of(path: Path, setting: str) -> bytes:
+    """The bytes of a secret's file. Raises: SettingError."""
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise SettingError(f"{setting} names something that is not a file.", "Name a file.")
-        with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
+        # only what can be read again: a pipe would be empty, or wait, the second time
+        content = first_bytes(path) if stat.S_ISREG(mode) else None
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or "not a path"
         raise SettingError(
-            f"{setting} names a file that cannot be read ({error.strerror}).",
+            f"{setting} names a file that cannot be read ({reason}).",
             "Check its path and who may read it.",
         ) from None
-    except ValueError:  # not UTF-8, or a path with a NUL
-        raise SettingError(f"{setting} does not name a text file.", "Check its path.") from None
-    if len(content) > LARGEST_BYTES or not text.strip():
-        what = "is empty" if len(content) <= LARGEST_BYTES else "is too large for a secret"
-        raise SettingError(f"The file of {setting} {what}.", "Write the secret into it.")
+    if content is None or len(content) > LARGEST_BYTES:
+        what = (
+            "something that is not a file" if content is None else "a file too large for a secret"
+        )
+        raise SettingError(f"{setting} names {what}.", "Check its path.")
     if mode & stat.S_IROTH:
         warn_of_readers(path, setting)
-    return clean_secret(text, setting)
+    return content
+
+
+def first_bytes(path: Path) -> bytes:
+    """A file's bytes, or its first ones if there are too many. Raises: OSError."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES + 1)
 
 
 @cache

@@ -141,17 +141,22 @@ def checked_url(value: str, name: str) -> str:
             f"{name} is not a valid http(s) URL.",
             "Give the host without version, as in https://api.example.com.",
         )
-    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
-        raise SettingError(
-            f"{name} has a user, a query or a fragment, which a base URL cannot have: "
-            f"{shown_url(url)}.",
-            "Put credentials into their own settings.",
-        )
+    check_place_only(url, name)
     if parts.scheme == "http" and host not in LOOPBACK:
         raise SettingError(
             f"{name} uses plain http to a host that is not this machine.", "Use https://."
         )
     return url
+
+
+def check_place_only(url: str, name: str) -> None:
+    """Raises: SettingError if a URL says more than the place that paths are added to."""
+    if "@" in urlsplit(url).netloc or "?" in url or "#" in url:
+        raise SettingError(
+            f"{name} has a user, a query or a fragment, which a base URL cannot have: "
+            f"{shown_url(url)}.",
+            "Put credentials into their own settings.",
+        )
 
 
 def in_meltano() -> bool:

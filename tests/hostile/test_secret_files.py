@@ -195,7 +195,7 @@ WRONG: dict[str, tuple[bytes | None, str]] = {
     "empty": (b"", "is empty"),
     "blank": (b" \n\t", "is empty"),
     "binary": (b"\xff\xfe\x00", "does not name a text file"),
-    "long": (b"x" * (LARGEST_BYTES + 1), "is too large for a secret"),
+    "long": (b"x" * (LARGEST_BYTES + 1), "a file too large for a secret"),
     "two lines": (b"secret-one\nX-Forged: 1", "has a line break"),
 }
 
