@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,3 +40,18 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | kind, OWNER_ONLY)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file, whole or not at all, by one that only its owner can read. Raises: OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

@@ -106,7 +106,7 @@ def first_bytes(path: Path) -> bytes:
 
 @cache
 def warn_of_readers(path: Path, setting: str) -> None:
-    """Say once that everybody on this machine can read a secret's file."""
+    """Say once that every user of this machine can read a secret's file."""
     logger.warning(
         "the file of %s can be read by every user of this machine. Make it readable by its owner "
         "only (chmod 600)",

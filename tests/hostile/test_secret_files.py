@@ -177,7 +177,7 @@ def test_an_api_key_whose_file_is_gone_by_then_is_one_line(
     assert "api_key_file names a file that cannot be read (No such file" in caplog.text
 
 
-def test_keys_are_tried_in_order_and_a_changed_file_begins_anew() -> None:
+def test_keys_are_tried_in_order_and_a_changed_file_starts_again() -> None:
     files = [("a", "b"), ("a", "b"), ("a", "c"), ("a", "c")]
     keys = ApiKeys(("a", "b"), lambda: files.pop(0))
     assert keys.after_refusal("a")
@@ -226,7 +226,7 @@ def test_a_file_is_read_without_what_editors_add(content: str, tmp_path: Path) -
     assert secret_of(config, "api_token") == "secret"
 
 
-def test_a_file_that_everybody_can_read_is_warned_of_once(
+def test_a_file_that_every_user_can_read_is_warned_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = {"api_token_file": str(secret_file(tmp_path, "secret", 0o644))}

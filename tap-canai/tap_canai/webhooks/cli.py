@@ -17,6 +17,7 @@ from singer_kit.command_line import run_command
 from singer_kit.settings import checked_url
 from singer_kit.times import parse_utc
 
+from tap_canai.audit import open_audit_log
 from tap_canai.errors import SettingError
 from tap_canai.webhooks.inbox import Inbox, default_url
 
@@ -50,6 +51,18 @@ def inbox_option(command: Callable[..., Any]) -> Callable[..., Any]:
         ".meltano/run/canai-webhooks/inbox.db of the Meltano project."
     )
     return click.option("--inbox-url", envvar="TAP_CANAI_INBOX_URL", default="", help=text)(command)
+
+
+def audit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The audit log, from the tap's setting."""
+    text = "Where this is recorded: the file or database of the tap's setting audit_log."
+    return click.option("--audit-log", envvar="TAP_CANAI_AUDIT_LOG", default="", help=text)(command)
+
+
+def note(audit_log: str, event: dict[str, Any]) -> None:
+    """Record in the audit log what a person had done to the inbox. Raises: FatalError."""
+    with open_audit_log(audit_log) as log:
+        log.write(event)
 
 
 def open_inbox(url: str) -> Inbox:
@@ -223,13 +236,15 @@ def list_events(inbox_url: str, limit: int, data: bool) -> None:
     required=True,
     help="Keep what was received in this many days.",
 )
-def prune(inbox_url: str, days: float) -> None:
+@audit_option
+def prune(inbox_url: str, days: float, audit_log: str) -> None:
     """Delete events that every reader has delivered."""
     with open_inbox(inbox_url) as inbox:
         if inbox.delivered() is None:
             click.echo("nothing pruned: no stream has read the inbox yet")
             return
         pruned = inbox.prune(datetime.now(UTC) - timedelta(days=days))
+        note(audit_log, {"event": "prune", "older_than_days": days, "events": pruned})
         click.echo(f"{pruned} events pruned, {inbox.count()} left")
 
 
@@ -237,7 +252,8 @@ def prune(inbox_url: str, days: float) -> None:
 @inbox_option
 @click.option("--id", "event_ids", multiple=True, help="An event's id; several times for several.")
 @click.option("--since", default="", help="All that was received since then, ISO 8601.")
-def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
+@audit_option
+def resend(inbox_url: str, event_ids: Sequence[str], since: str, audit_log: str) -> None:
     """Have events read and delivered again; newer values in the CRM stay."""
     if bool(event_ids) == bool(since):
         raise SettingError("Name events by --id, or a time by --since.")
@@ -249,4 +265,5 @@ def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
         ) from None
     with open_inbox(inbox_url) as inbox:
         resent = inbox.resend(event_ids=event_ids, since=moment)
+        note(audit_log, {"event": "resend", "since": since or None, "events": resent})
     click.echo(f"{resent} events will be read again")
