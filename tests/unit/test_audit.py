@@ -134,7 +134,7 @@ def test_any_change_shows(place: str, change: str) -> None:
 
 
 def change_rows(place: str, change: str) -> None:
-    """Change a log as somebody who can write it would."""
+    """Change a log as anyone who can write it would."""
     if "://" in place:
         with connected(place) as connection:
             connection.execute(text(CHANGES[change][1]))
@@ -185,7 +185,7 @@ def test_a_log_of_an_older_version_goes_on(tmp_path: Path) -> None:
         log.verify()
 
 
-def test_a_row_whose_writer_was_killed_before_the_head_is_no_cut(
+def test_a_row_whose_writer_was_killed_before_the_head_does_not_count_as_a_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, head = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.head"
