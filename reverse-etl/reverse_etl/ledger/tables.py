@@ -127,7 +127,10 @@ class WaitingLinkRow(Base):
 
 
 class DeadLetterRow(Base):
-    """A record that one rule could not deliver, with all that is needed to try again."""
+    """A record that one rule could not deliver, with all that is needed to try again.
+
+    A masked letter keeps no values of the record, so it waits for the record to come again.
+    """
 
     __tablename__ = "dead_letter"
     crm: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -144,6 +147,8 @@ class DeadLetterRow(Base):
     record: Mapped[dict[str, Any]] = mapped_column(JSON)
     earlier: Mapped[list[Any]] = mapped_column(JSON, server_default=text("'[]'"))
     """Older versions that say what the record does not, oldest first: see `Version`."""
+    properties: Mapped[list[str]] = mapped_column(JSON, server_default=text("'[]'"))
+    """Of a masked letter, whose record is empty: names of the properties that had a value."""
     observed_us: Mapped[int] = mapped_column(BigInteger)
     to_object: Mapped[str] = mapped_column(String(80), server_default="")
     """The link whose other end never came; empty if it was rejected for another reason."""

@@ -12,7 +12,7 @@ from reverse_etl.mapping.objects_file import ObjectsFile, complete_specs, shippe
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.singer.settings import engine_settings, with_other_names
+from reverse_etl.singer.settings import engine_settings, ledger_url, with_other_names
 
 
 def prepared(
@@ -30,10 +30,18 @@ def prepared(
     return adapter
 
 
-def open_ledger(url: str, scope: Scope) -> Ledger:
-    """The ledger of an account, in which a run has begun. Raises: LedgerError."""
-    ledger = Ledger(Ledger.open(url), scope)
+def open_ledger(config: Mapping[str, Any], target: str, scope: Scope) -> Ledger:
+    """The ledger of an account, in which a run has begun, without what is not to be kept.
+
+    Raises: LedgerError.
+    """
+    masks = bool(config.get("mask_dead_letters"))
+    ledger = Ledger(Ledger.open(ledger_url(config, target)), scope, masks_letters=masks)
     ledger.begin_run()
+    if masks:
+        ledger.retention.mask_letters()
+    if config.get("retention_days"):
+        ledger.retention.delete_older(float(config["retention_days"]))
     return ledger
 
 

@@ -41,7 +41,7 @@ DRAIN_BYTES = 1024 * 1024
 COMMANDS = ("dead-letters", "ledger", "mapping")
 LETTER_COLUMNS = (
     "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
-    "times", "first_at", "last_at",
+    "properties", "times", "first_at", "last_at",
 )  # fmt: skip
 
 

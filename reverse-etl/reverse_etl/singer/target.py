@@ -41,7 +41,7 @@ from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.settings import ledger_url, report_dir
+from reverse_etl.singer.settings import report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
@@ -178,7 +178,7 @@ class CrmTarget(CheckedFiles, Target):
         adapter = self.open_adapter()
         self._account = adapter.account()
         scope = Scope(self.crm, self._account.id)
-        ledger = open_ledger(ledger_url(self.config, self.name), scope)
+        ledger = open_ledger(self.config, self.name, scope)
         shipped, concurrency = self.shipped_mapping(), self.default_concurrency
         settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)

@@ -1,0 +1,118 @@
+"""What leaves the ledger of one account because it is old, or because letters keep no values.
+
+Entries stay: they hold keys, CRM ids and hashes, without which records would be created twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from singer_kit.times import utc_text
+from sqlalchemy import Connection, delete, func, select, update
+
+from reverse_etl.ledger.entries import DeadLetter
+from reverse_etl.ledger.rows import Rows
+from reverse_etl.ledger.tables import DeadLetterRow, OutcomeRow, RunRow
+from reverse_etl.ledger.versions import Version
+
+logger = logging.getLogger(__name__)
+
+LETTERS_A_PART = 500
+"""Dead letters that are masked at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Deletes old rows, and masks dead letters."""
+
+    rows: Rows
+
+    def mask_letters(self) -> None:
+        """Take the values out of all dead letters, open and closed. Raises: LedgerError."""
+        with self.rows.writing() as connection:
+            masked = self._mask(connection)
+        if masked:
+            logger.info("the values of %d dead letters were deleted: mask_dead_letters", masked)
+
+    def delete_older(self, days: float) -> None:
+        """Delete what is older than this many days. Raises: LedgerError.
+
+        Closed dead letters, runs and their outcomes go. An open letter loses its values: the
+        record is still not delivered, and someone may have to know.
+        """
+        limit = utc_text(self.rows.clock() - timedelta(days=days))
+        with self.rows.writing() as connection:
+            overwrite_deleted(connection)
+            closed = (*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at < limit)
+            letters = connection.execute(delete(DeadLetterRow).where(*closed)).rowcount
+            runs = self._delete_runs(connection, limit)
+            is_old = (DeadLetterRow.closed_at.is_(None), DeadLetterRow.last_at < limit)
+            masked = self._mask(connection, *is_old)
+        if letters or runs:
+            logger.info(
+                "retention_days: %d closed dead letters and %d runs were deleted", letters, runs
+            )
+        if masked:
+            logger.warning(
+                "retention_days: the values of %d open dead letters were deleted; they are tried "
+                "again when their records come again",
+                masked,
+            )
+
+    def _delete_runs(self, connection: Connection, limit: str) -> int:
+        """Delete runs that ended, or were killed, before a moment, and what they did."""
+        old = (*self.rows.where(RunRow), func.coalesce(RunRow.ended_at, RunRow.began_at) < limit)
+        ids = select(RunRow.id).where(*old)
+        connection.execute(
+            delete(OutcomeRow)
+            .where(*self.rows.where(OutcomeRow), OutcomeRow.run_id.in_(ids))
+            .execution_options(synchronize_session=False)
+        )
+        return connection.execute(delete(RunRow).where(*old)).rowcount
+
+    def _mask(self, connection: Connection, *conditions: Any) -> int:
+        """Take the values out of letters; returns of how many."""
+        overwrite_deleted(connection)
+        masked, last = 0, ("", "")
+        while rows := self._letters_after(connection, last, conditions):
+            for row in rows:
+                last = (row.rule, row.key)
+                if row.record or row.earlier:
+                    self._mask_row(connection, row)
+                    masked += 1
+        return masked
+
+    def _letters_after(
+        self, connection: Connection, last: tuple[str, str], conditions: tuple[Any, ...]
+    ) -> list[Any]:
+        rule, key = last
+        after = (DeadLetterRow.rule > rule) | (
+            (DeadLetterRow.rule == rule) & (DeadLetterRow.key > key)
+        )
+        query = (
+            select(DeadLetterRow)
+            .where(*self.rows.where(DeadLetterRow), after, *conditions)
+            .order_by(DeadLetterRow.rule, DeadLetterRow.key)
+        )
+        return list(connection.execute(query.limit(LETTERS_A_PART)).all())
+
+    def _mask_row(self, connection: Connection, row: Any) -> None:
+        letter = DeadLetter(
+            row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message, row.hint,
+            row.record, row.observed_us, earlier=Version.unpacked(row.earlier),
+            properties=tuple(row.properties),
+        ).masked()  # fmt: skip
+        values = {"record": {}, "earlier": [], "properties": list(letter.properties)}
+        same = (DeadLetterRow.rule == row.rule, DeadLetterRow.key == row.key)
+        connection.execute(
+            update(DeadLetterRow).where(*self.rows.where(DeadLetterRow), *same).values(**values)
+        )
+
+
+def overwrite_deleted(connection: Connection) -> None:
+    """Have SQLite overwrite what is deleted; it would stay in the file until its page is used."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
