@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from reverse_etl.ledger import Changes, DeadLetter, Entry, Ledger, Scope, Version, retention
-from reverse_etl.ledger.tables import OutcomeRow, RunRow
-from sqlalchemy import func, select
+from reverse_etl.ledger.tables import OUTCOME, RUN
+from sqlalchemy import Table, func, select
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RECORD = {"email": "ann@example.com", "name": "Ann", "phone": None}
@@ -43,7 +43,7 @@ def letter(key: str, **more: object) -> DeadLetter:
     )  # fmt: skip
 
 
-def counted(ledger: Ledger, table: type[RunRow | OutcomeRow]) -> int:
+def counted(ledger: Ledger, table: Table) -> int:
     query = select(func.count()).select_from(table).where(*ledger.rows.where(table))
     with ledger.engine.connect() as connection:
         return connection.scalar(query) or 0
@@ -113,7 +113,7 @@ def test_what_is_older_than_retention_days_goes_and_nothing_else(
         assert kept.keys() == {"open", "tried again"}
         assert (kept["open"].record, kept["open"].properties) == ({}, ("email", "name"))
         assert kept["tried again"].record == RECORD
-        assert (counted(ledger, RunRow), counted(ledger, OutcomeRow)) == (2, 1)
+        assert (counted(ledger, RUN), counted(ledger, OUTCOME)) == (2, 1)
         assert ledger.entries("person", ["a"])["a"].crm_id == "1"
         assert "1 closed dead letters and 1 runs were deleted" in caplog.text
         assert "the values of 1 open dead letters were deleted" in caplog.text

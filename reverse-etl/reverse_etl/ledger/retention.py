@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import DeadLetterRow, OutcomeRow, RunRow
+from reverse_etl.ledger.tables import DEAD_LETTER, OUTCOME, RUN
 from reverse_etl.ledger.versions import Version
 
 logger = logging.getLogger(__name__)
@@ -46,10 +46,10 @@ class Retention:
         limit = utc_text(self.rows.clock() - timedelta(days=days))
         with self.rows.writing() as connection:
             overwrite_deleted(connection)
-            closed = (*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at < limit)
-            letters = connection.execute(delete(DeadLetterRow).where(*closed)).rowcount
+            closed = (*self.rows.where(DEAD_LETTER), DEAD_LETTER.c.closed_at < limit)
+            letters = connection.execute(delete(DEAD_LETTER).where(*closed)).rowcount
             runs = self._delete_runs(connection, limit)
-            is_old = (DeadLetterRow.closed_at.is_(None), DeadLetterRow.last_at < limit)
+            is_old = (DEAD_LETTER.c.closed_at.is_(None), DEAD_LETTER.c.last_at < limit)
             masked = self._mask(connection, *is_old)
         if letters or runs:
             logger.info(
@@ -64,14 +64,14 @@ class Retention:
 
     def _delete_runs(self, connection: Connection, limit: str) -> int:
         """Delete runs that ended, or were killed, before a moment, and what they did."""
-        old = (*self.rows.where(RunRow), func.coalesce(RunRow.ended_at, RunRow.began_at) < limit)
-        ids = select(RunRow.id).where(*old)
+        old = (*self.rows.where(RUN), func.coalesce(RUN.c.ended_at, RUN.c.began_at) < limit)
+        ids = select(RUN.c.id).where(*old)
         connection.execute(
-            delete(OutcomeRow)
-            .where(*self.rows.where(OutcomeRow), OutcomeRow.run_id.in_(ids))
+            delete(OUTCOME)
+            .where(*self.rows.where(OUTCOME), OUTCOME.c.run_id.in_(ids))
             .execution_options(synchronize_session=False)
         )
-        return connection.execute(delete(RunRow).where(*old)).rowcount
+        return connection.execute(delete(RUN).where(*old)).rowcount
 
     def _mask(self, connection: Connection, *conditions: Any) -> int:
         """Take the values out of letters; returns of how many."""
@@ -89,13 +89,13 @@ class Retention:
         self, connection: Connection, last: tuple[str, str], conditions: tuple[Any, ...]
     ) -> list[Any]:
         rule, key = last
-        after = (DeadLetterRow.rule > rule) | (
-            (DeadLetterRow.rule == rule) & (DeadLetterRow.key > key)
+        after = (DEAD_LETTER.c.rule > rule) | (
+            (DEAD_LETTER.c.rule == rule) & (DEAD_LETTER.c.key > key)
         )
         query = (
-            select(DeadLetterRow)
-            .where(*self.rows.where(DeadLetterRow), after, *conditions)
-            .order_by(DeadLetterRow.rule, DeadLetterRow.key)
+            select(DEAD_LETTER)
+            .where(*self.rows.where(DEAD_LETTER), after, *conditions)
+            .order_by(DEAD_LETTER.c.rule, DEAD_LETTER.c.key)
         )
         return list(connection.execute(query.limit(LETTERS_A_PART)).all())
 
@@ -106,9 +106,9 @@ class Retention:
             properties=tuple(row.properties),
         ).masked()  # fmt: skip
         values = {"record": {}, "earlier": [], "properties": list(letter.properties)}
-        same = (DeadLetterRow.rule == row.rule, DeadLetterRow.key == row.key)
+        same = (DEAD_LETTER.c.rule == row.rule, DEAD_LETTER.c.key == row.key)
         connection.execute(
-            update(DeadLetterRow).where(*self.rows.where(DeadLetterRow), *same).values(**values)
+            update(DEAD_LETTER).where(*self.rows.where(DEAD_LETTER), *same).values(**values)
         )
 
 
