@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+OWNER_FOLDER = 0o700
 
 
 def make_private(path: Path) -> None:
@@ -28,7 +29,10 @@ def make_private_folder(path: Path) -> None:
 
     Raises: OSError.
     """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)  # mkdir gives its `mode` to the last folder alone
+    path.mkdir(exist_ok=True, mode=OWNER_FOLDER)
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -101,12 +101,18 @@ def settings_from_files(names: Sequence[str]) -> dict[str, Any]:
         if name == "ENV":
             continue
         try:
-            settings |= json.loads(Path(name).read_text(encoding="utf-8"))
+            text = Path(name).read_text(encoding="utf-8")
+            settings |= json.loads(text, parse_constant=refuse_constant)
         except (OSError, ValueError, TypeError):
             raise SettingError(
                 f"{name} is not a readable settings file.", "Give a file that holds a JSON object."
             ) from None
     return settings
+
+
+def refuse_constant(name: str) -> None:
+    """Raises: ValueError for NaN and Infinity, which Python's JSON reader takes and no other."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def bad_setting(messages: Sequence[str]) -> SettingError:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Literal
 
 import requests
-from singer_kit.http import http_date, new_session, retry_after_s
+from singer_kit.http import http_date, new_session, redirect_of, retry_after_s
 from singer_kit.urls import shown_url
 
 from reverse_etl.crm.adapter import CallCount
@@ -31,7 +31,7 @@ from reverse_etl.crm.calls import (
     parsed,
     receive,
 )
-from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
+from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError, redirected
 
 __all__ = ["SETUP", "Answer", "CrmHttp", "Meaning", "Purpose", "Upload"]
 
@@ -133,6 +133,8 @@ class CrmHttp:
             if not renewed and self._renew_token(call, response):
                 renewed = True  # once a call: a CRM that refuses a new token refuses the account
                 continue
+            if place := redirect_of(response):
+                raise redirected(self.name, place)
             return answer(call, response)
         path = call.path.split("?")[0]
         raise CrmError(

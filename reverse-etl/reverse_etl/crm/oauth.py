@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from singer_kit.http import new_session
+from singer_kit.http import new_session, redirect_of
 from singer_kit.urls import shown_url
 
-from reverse_etl.errors import CrmError
+from reverse_etl.errors import CrmError, redirected
 
 ATTEMPTS = 4
 TIMEOUT_S = 30.0
@@ -68,6 +68,8 @@ class OAuth:
 
     def _sign_in(self) -> None:
         response = self._respond()
+        if place := redirect_of(response):
+            raise redirected(f"{self.name}'s sign-in", place)
         body = json_object(response)
         if response.status_code != 200 or not body.get("access_token"):
             code = str(body.get("error") or body.get("status") or "")
