@@ -1,4 +1,4 @@
-"""Redirects: not followed, and told in words without what the address may hold."""
+"""Redirects are not followed; the message names the host and nothing else of the address."""
 
 from __future__ import annotations
 

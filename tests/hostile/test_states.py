@@ -14,7 +14,8 @@ from tap_canai import cli
 from tap_canai.windows import Window, windows_between
 
 from box import Box
-from support import run_tap, tap_config, written
+from crms import Crm, each_crm
+from support import deliver, run_tap, tap_config, users, written
 
 FUTURE = "2099-01-01T00:00:00Z"
 RECENT = {"start_date": "2025-12-30T00:00:00Z"}
@@ -88,7 +89,7 @@ def test_a_bookmark_behind_end_date_is_not_of_the_future(box: Box, tmp_path: Pat
     "catalog",
     ["", "{", "null", "[]", "{}", '{"streams": {}}', '{"streams": [1]}', '{"streams": [{}]}'],
 )
-def test_a_catalog_that_is_none_is_one_line(
+def test_an_invalid_catalog_is_one_line(
     box: Box, catalog: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = str(written(tmp_path, "odd-catalog.json", catalog))
@@ -116,13 +117,19 @@ def test_a_length_of_time_out_of_range_is_one_line(
 def test_a_lookback_out_of_range_is_one_line(
     box: Box, value: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert (
-        run_tap(box, tmp_path, lookback_seconds={"users": value}, start_date=RECENT["start_date"])[
-            0
-        ]
-        == 1
-    )
+    config: dict[str, Any] = {"lookback_seconds": {"users": value}, **RECENT}
+    assert run_tap(box, tmp_path, **config)[0] == 1
     assert "'lookback_seconds' is not valid" in caplog.text
+
+
+@each_crm
+@pytest.mark.parametrize("name", ["link_wait_days", "verify_days", "stop_grace_s"])
+def test_a_targets_length_of_time_out_of_range_is_one_line(
+    box: Box, crm: Crm, name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config: dict[str, Any] = {name: 1e300}
+    assert deliver(box, crm, users(1), tmp_path, **config).code == 1
+    assert f"'{name}' is not valid" in caplog.text
 
 
 def test_a_start_after_the_end_is_one_line(

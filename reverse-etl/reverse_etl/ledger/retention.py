@@ -30,14 +30,14 @@ class Retention:
 
     rows: Rows
 
-    def mask_letters(self) -> None:
+    def mask_letters(self, *, logs: bool = True) -> None:
         """Take the values out of all dead letters, open and closed. Raises: LedgerError."""
         with self.rows.writing() as connection:
             masked = self._mask(connection)
-        if masked:
+        if masked and logs:
             logger.info("the values of %d dead letters were deleted: mask_dead_letters", masked)
 
-    def delete_older(self, days: float) -> None:
+    def delete_older(self, days: float, *, logs: bool = True) -> None:
         """Delete what is older than this many days. Raises: LedgerError.
 
         Closed dead letters, runs and their outcomes go. An open letter loses its values: the
@@ -51,11 +51,11 @@ class Retention:
             runs = self._delete_runs(connection, limit)
             is_old = (DEAD_LETTER.c.closed_at.is_(None), DEAD_LETTER.c.last_at < limit)
             masked = self._mask(connection, *is_old)
-        if letters or runs:
+        if logs and (letters or runs):
             logger.info(
                 "retention_days: %d closed dead letters and %d runs were deleted", letters, runs
             )
-        if masked:
+        if logs and masked:
             logger.warning(
                 "retention_days: the values of %d open dead letters were deleted; they are tried "
                 "again when their records come again",

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.run import DryRun
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.mapping.objects_file import ObjectsFile, complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
@@ -21,28 +22,43 @@ def prepared(
     file: ObjectsFile,
     config: Mapping[str, Any],
     control: RunControl,
+    dry_run: DryRun | None,
 ) -> Adapter:
     """An adapter that knows all mapped objects, and the run's limits. Raises: MappingError."""
     adapter.objects = complete_specs(adapter.objects, adapter.default_object, rules, file)
     limit = config.get("max_api_calls")
     adapter.calls.limit = int(limit) if limit else None
     adapter.calls.check = control.check_signal
-    return adapter
+    return adapter if dry_run is None else dry_run.adapter(adapter)
 
 
-def open_ledger(config: Mapping[str, Any], target: str, scope: Scope) -> Ledger:
-    """The ledger of an account, in which a run has begun, without what is not to be kept.
+def open_account(
+    adapter: Adapter, config: Mapping[str, Any], target: str, dry_run: DryRun | None
+) -> tuple[Account, Ledger]:
+    """The account behind the credentials, and its ledger or a copy of it, in which a run has begun.
 
-    Raises: LedgerError.
+    What is not to be kept is deleted. Raises: CrmError, LedgerError.
     """
-    masks = bool(config.get("mask_dead_letters"))
-    ledger = Ledger(Ledger.open(ledger_url(config, target)), scope, masks_letters=masks)
+    account, url = adapter.account(), ledger_url(config, target)
+    scope, masks = Scope(adapter.crm, account.id), bool(config.get("mask_dead_letters"))
+    if dry_run is None:
+        ledger = Ledger(Ledger.open(url), scope, masks_letters=masks)
+    else:
+        ledger = dry_run.ledger(url, scope, masks_letters=masks)
     ledger.begin_run()
-    if masks:
-        ledger.retention.mask_letters()
+    delete_old(ledger, config, logs=dry_run is None)
+    return account, ledger
+
+
+def delete_old(ledger: Ledger, config: Mapping[str, Any], *, logs: bool) -> None:
+    """Delete what the settings say is not to be kept. Raises: LedgerError.
+
+    A dry run does so in its copy, or its plan would try letters again that a run could not.
+    """
+    if config.get("mask_dead_letters"):
+        ledger.retention.mask_letters(logs=logs)
     if config.get("retention_days"):
-        ledger.retention.delete_older(float(config["retention_days"]))
-    return ledger
+        ledger.retention.delete_older(float(config["retention_days"]), logs=logs)
 
 
 def run_settings(

@@ -20,6 +20,7 @@ from reverse_etl.pipeline.least_calls import least_calls
 from reverse_etl.pipeline.mapping_changes import Lack
 from reverse_etl.pipeline.outcomes import Outcomes
 
+REPORT_FILE = "latest.json"
 SUMMARY = ("created", "updated", "unchanged", "waiting", "rejected", "not_attempted")
 """Counts that the summary line shows, where they are not 0."""
 
@@ -96,7 +97,7 @@ class RunReport:
 
         Raises: SettingError.
         """
-        path = folder / "latest.json"
+        path = folder / REPORT_FILE
         try:
             make_private_folder(folder)
             handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
