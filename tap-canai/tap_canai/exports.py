@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
 from singer_kit.downloads import UnsafeUrlError, check_url, get
 from singer_kit.http import BROKEN_OFF, new_session
 from singer_kit.scrub import scrub
@@ -177,12 +179,11 @@ class ExportClient:
         self.storage.trust_env = not url.startswith("http://")
         try:
             return get(self.storage, url, user_agent=access.user_agent, timeout_s=timeout_s)
-        except requests.exceptions.SSLError:
-            raise ApiUnavailableError(
-                "The certificate of the storage host is not trusted.",
-                "Check this machine's certificates, or contact CanAI support.",
-            ) from None
-        except BROKEN_OFF:
+        except BROKEN_OFF as error:
+            if fault := certificate_fault(error):
+                raise ApiUnavailableError(
+                    f"The certificate of the storage host {fault}.", CERTIFICATE_HINT
+                ) from None
             return None
         except requests.exceptions.RequestException:  # a URL that requests itself refuses
             raise ExportBrokenError("The download URL is not valid.", CONTACT_SUPPORT) from None

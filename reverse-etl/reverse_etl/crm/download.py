@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import requests
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
 from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
 from singer_kit.http import BROKEN_OFF, new_session
 
@@ -62,7 +64,7 @@ class Fetcher:
 
     def fetch(self, url: str) -> IO[bytes]:
         """The file, at its beginning, without a name on the disk. Raises: RowError."""
-        self._check(url)
+        self.check(url)
         # plain http is for this machine only, which a proxy of the environment would not reach
         self.session.trust_env = not url.startswith("http://")
         for attempt in range(1, ATTEMPTS + 1):
@@ -77,8 +79,8 @@ class Fetcher:
             "sync again later with a full refresh",
         )
 
-    def _check(self, url: str) -> None:
-        """Raises: RowError for a URL that must not be downloaded from."""
+    def check(self, url: str) -> None:
+        """Look at a URL without asking its host. Raises: RowError if it must not be requested."""
         try:
             check_url(url, allow_private=self.allow_private_hosts)
         except UnsafeUrlError as error:
@@ -94,7 +96,10 @@ class Fetcher:
                     return saved(response)
                 if response.status_code == 429 or response.status_code >= 500:
                     return None
-        except BROKEN_OFF:
+        except BROKEN_OFF as error:
+            if fault := certificate_fault(error):
+                message = f"the certificate of the file's host {fault}"
+                raise RowError("file_unreachable", message, CERTIFICATE_HINT) from None
             return None
         raise RowError(
             "file_gone",

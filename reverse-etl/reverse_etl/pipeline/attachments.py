@@ -142,6 +142,7 @@ class Attacher:
         attachment = Attachment(upload.file.name, lambda: self.fetcher.fetch(upload.file.url))
         crm_id = str(upload.entry.crm_id)
         try:
+            self.fetcher.check(upload.file.url)  # before the CRM is asked for the file, run by run
             for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
                 try:
                     new = upload.new and attempt == 1

@@ -12,7 +12,7 @@ import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
 from reverse_etl.errors import FatalError
-from reverse_etl.singer.surrogates import decoded, has_half
+from reverse_etl.singer.odd_json import decoded, is_odd
 
 logger = logging.getLogger(__name__)
 
@@ -56,14 +56,14 @@ class MessageReader(GenericSingerReader[str]):
         try:
             return DECODER.decode(line)
         except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
-            if not has_half(line):
+            if not is_odd(line):
                 raise
             message = decoded(line)
         if not self._said:
             self._said = True
             logger.warning(
-                "the input holds halves of surrogate pairs, such as \\ud800, which stand for no "
-                "character: they are U+FFFD in the records"
+                "the input holds what JSON does not have: halves of surrogate pairs, such as "
+                "\\ud800, are U+FFFD in the records; NaN and Infinity are text"
             )
         return message
 

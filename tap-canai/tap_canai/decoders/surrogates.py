@@ -75,7 +75,10 @@ class Surrogates:
         return ESCAPE.sub(replace, piece)
 
     def _look_on(self, piece: bytes, at: int) -> int:
-        """Read on to what follows a string with a half; returns where. Raises: ExportBrokenError."""
+        """Read on to what follows a string with a half; returns to where.
+
+        Raises: ExportBrokenError.
+        """
         if self._in_string:
             inside = IN_STRING.match(piece, at)
             at = inside.end() if inside else at

@@ -1,8 +1,9 @@
-"""Halves of surrogate pairs in a message: escapes such as `\\ud800` that stand for no character.
+"""What some taps write and JSON does not have, for which the fast decoder refuses a line.
 
-Some taps write them, and the fast decoder refuses the line. A record is read with U+FFFD in their
-place, which says that a character was not readable. Stage 2 rejects the record if they are in its
-primary key, or in a property's name, since two of them could become one.
+Halves of surrogate pairs, escapes such as `\\ud800` that stand for no character, are U+FFFD in the
+record, which says that a character was not readable. Stage 2 rejects the record if they are in its
+primary key or in a property's name, since two of them could become one. NaN and Infinity are text,
+which stage 2 rejects where the schema says number.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 
 from reverse_etl.pipeline.receive import UNREADABLE_IN
 
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+ODD = re.compile(r"\\u[dD][89a-fA-F]|NaN|Infinity")
 NAMES = ""
 """Stands for the names of properties among those whose text is not readable."""
 
 
 def decoded(line: str) -> Any:
-    """The message of a line that may hold halves. Raises: ValueError, ArithmeticError."""
-    message = json.loads(line, parse_float=Decimal, parse_constant=no_number)
+    """The message of a line that the fast decoder refuses. Raises: ValueError, ArithmeticError."""
+    message = json.loads(line, parse_float=Decimal, parse_constant=str)
     record = message.get("record") if isinstance(message, dict) else None
     if isinstance(record, dict):
         readable, unreadable = without_halves(record)
@@ -30,9 +31,9 @@ def decoded(line: str) -> Any:
     return message
 
 
-def has_half(line: str) -> bool:
-    """Returns True if a line has the escape of a surrogate."""
-    return SURROGATE.search(line) is not None
+def is_odd(line: str) -> bool:
+    """Returns True if a line may hold what JSON does not have."""
+    return ODD.search(line) is not None
 
 
 def without_halves(record: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -64,8 +65,3 @@ def readable_text(text: str, names: list[str], place: str) -> str:
     if readable != text and place not in names:
         names.append(place)
     return readable
-
-
-def no_number(word: str) -> None:
-    """Raises: ValueError, for the NaN and Infinity that Python's reader would let pass."""
-    raise ValueError("not a number")
