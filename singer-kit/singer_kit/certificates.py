@@ -1,7 +1,7 @@
 """What is wrong with a server's certificate, told apart from connections that just fail.
 
-No later attempt can help, so it is reported at once. Numbers: OpenSSL's X509_verify_cert_error codes
-(openssl-verification-options, 3.0).
+No later attempt can help, so it is reported at once. The numbers are OpenSSL's, of
+X509_STORE_CTX_get_error (documentation of OpenSSL 3.0).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import IO
 import requests
 from singer_kit.certificates import HINT as CERTIFICATE_HINT
 from singer_kit.certificates import certificate_fault
-from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
-from singer_kit.http import BROKEN_OFF, new_session
+from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, download_session, get
+from singer_kit.http import BROKEN_OFF
 
 from reverse_etl.errors import RowError
 
@@ -60,7 +60,10 @@ class Fetcher:
     allow_private_hosts: bool = False
     user_agent: str = "reverse-etl"
     sleep: Callable[[float], None] = time.sleep
-    session: requests.Session = field(default_factory=lambda: new_session("https://"))
+    session: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.session = download_session(allow_private=self.allow_private_hosts)
 
     def fetch(self, url: str) -> IO[bytes]:
         """The file, at its beginning, without a name on the disk. Raises: RowError."""
@@ -84,7 +87,7 @@ class Fetcher:
         try:
             check_url(url, allow_private=self.allow_private_hosts)
         except UnsafeUrlError as error:
-            raise RowError(*REFUSALS[error.refusal]) from None
+            raise refused(error) from None
 
     def _attempt(self, url: str) -> IO[bytes] | None:
         """The file; None if another attempt may succeed. Raises: RowError."""
@@ -96,6 +99,8 @@ class Fetcher:
                     return saved(response)
                 if response.status_code == 429 or response.status_code >= 500:
                     return None
+        except UnsafeUrlError as error:  # its host's name leads elsewhere by now
+            raise refused(error) from None
         except BROKEN_OFF as error:
             if fault := certificate_fault(error):
                 message = f"the certificate of the file's host {fault}"
@@ -106,6 +111,11 @@ class Fetcher:
             f"the file's host answered {response.status_code}",
             "check that the source still has the file, and sync again with a full refresh",
         )
+
+
+def refused(error: UnsafeUrlError) -> RowError:
+    """What becomes of a file whose URL must not be requested."""
+    return RowError(*REFUSALS[error.refusal])
 
 
 def saved(response: requests.Response) -> IO[bytes]:
