@@ -1,4 +1,4 @@
-"""What is wrong with a server's certificate, told apart from connections that just fail.
+"""What is wrong with a server's certificate, as opposed to a connection that just fails.
 
 No later attempt can help, so it is reported at once. The numbers are OpenSSL's, of
 X509_STORE_CTX_get_error (documentation of OpenSSL 3.0).

@@ -118,7 +118,7 @@ def test_a_good_certificate(server: OddServer) -> None:
     assert len(server.asked) == 2
 
 
-def test_a_handshake_that_just_ends_is_no_fault_of_a_certificate() -> None:
+def test_a_handshake_that_just_ends_says_nothing_of_the_certificate() -> None:
     with odd_server() as plain, pytest.raises(requests.exceptions.SSLError) as error:
         requests.get(plain.url.replace("http://", "https://"), timeout=5)
     assert certificate_fault(error.value) is None
