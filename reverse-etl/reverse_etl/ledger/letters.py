@@ -10,12 +10,11 @@ from sqlalchemy import Connection, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import DeadLetterRow
+from reverse_etl.ledger.tables import DEAD_LETTER, key_columns
 from reverse_etl.ledger.versions import Version
 
-KEY = ["crm", "account", "rule", "key"]
-ONCE = (*KEY, "first_at")
-"""Columns that a letter keeps when it is opened again."""
+FIRST_AT = "first_at"
+"""What a letter keeps, beside its key, when it is opened again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,13 @@ class Letters:
     def reasons(self) -> list[Reason]:
         """Why letters are open that this run wrote, the most frequent reason first."""
         letters = func.count().label("letters")
-        columns = (DeadLetterRow.rule, DeadLetterRow.stage, DeadLetterRow.code)
+        columns = (DEAD_LETTER.c.rule, DEAD_LETTER.c.stage, DEAD_LETTER.c.code)
         query = (
             select(*columns, letters)
             .where(
-                *self.rows.where(DeadLetterRow),
-                DeadLetterRow.closed_at.is_(None),
-                DeadLetterRow.run_id == self.rows.scope.run_id,
+                *self.rows.where(DEAD_LETTER),
+                DEAD_LETTER.c.closed_at.is_(None),
+                DEAD_LETTER.c.run_id == self.rows.scope.run_id,
             )
             .group_by(*columns)
             .order_by(letters.desc(), *columns)
@@ -66,15 +65,15 @@ class Letters:
     def of(self, rule: str) -> list[DeadLetter]:
         """The open dead letters of a rule, oldest first."""
         with self.rows.engine.connect() as connection:
-            return self._read(connection, DeadLetterRow.rule == rule)
+            return self._read(connection, DEAD_LETTER.c.rule == rule)
 
     def any_of(self, rule: str, codes: Iterable[str]) -> bool:
         """Returns True if a letter of a rule is open with one of these codes."""
-        query = select(DeadLetterRow.key).where(
-            *self.rows.where(DeadLetterRow),
-            DeadLetterRow.closed_at.is_(None),
-            DeadLetterRow.rule == rule,
-            DeadLetterRow.code.in_(sorted(codes)),
+        query = select(DEAD_LETTER.c.key).where(
+            *self.rows.where(DEAD_LETTER),
+            DEAD_LETTER.c.closed_at.is_(None),
+            DEAD_LETTER.c.rule == rule,
+            DEAD_LETTER.c.code.in_(sorted(codes)),
         )
         with self.rows.engine.connect() as connection:
             return connection.execute(query.limit(1)).first() is not None
@@ -85,16 +84,16 @@ class Letters:
         with self.rows.engine.connect() as connection:
             for keys in parts(source_keys):
                 found = self._read(
-                    connection, DeadLetterRow.rule == rule, DeadLetterRow.key.in_(keys)
+                    connection, DEAD_LETTER.c.rule == rule, DEAD_LETTER.c.key.in_(keys)
                 )
                 letters |= {letter.key: letter for letter in found}
         return letters
 
     def _read(self, connection: Connection, *conditions: Any) -> list[DeadLetter]:
         query = (
-            select(DeadLetterRow)
-            .where(*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at.is_(None), *conditions)
-            .order_by(DeadLetterRow.first_at, DeadLetterRow.rule, DeadLetterRow.key)
+            select(DEAD_LETTER)
+            .where(*self.rows.where(DEAD_LETTER), DEAD_LETTER.c.closed_at.is_(None), *conditions)
+            .order_by(DEAD_LETTER.c.first_at, DEAD_LETTER.c.rule, DEAD_LETTER.c.key)
         )
         return [
             DeadLetter(
@@ -120,10 +119,10 @@ class Letters:
             key = (new.rule, new.key)
             letter = known[key] = new.joined(known[key]) if key in known else new
             rows.append(self._row(letter, now))
-        insert = self.rows.insert(DeadLetterRow)
-        again = {name: insert.excluded[name] for name in rows[0] if name not in ONCE}
-        again["times"] = DeadLetterRow.times + 1
-        connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=again), rows)
+        insert, key = self.rows.insert(DEAD_LETTER), key_columns(DEAD_LETTER)
+        again = {name: insert.excluded[name] for name in rows[0] if name not in (*key, FIRST_AT)}
+        again["times"] = DEAD_LETTER.c.times + 1
+        connection.execute(insert.on_conflict_do_update(index_elements=key, set_=again), rows)
 
     def _known(
         self, connection: Connection, letters: Sequence[DeadLetter]
@@ -133,7 +132,7 @@ class Letters:
         for rule in {letter.rule for letter in letters}:
             for keys in parts(letter.key for letter in letters if letter.rule == rule):
                 found = self._read(
-                    connection, DeadLetterRow.rule == rule, DeadLetterRow.key.in_(keys)
+                    connection, DEAD_LETTER.c.rule == rule, DEAD_LETTER.c.key.in_(keys)
                 )
                 known |= {(rule, letter.key): letter for letter in found}
         return known
@@ -153,10 +152,10 @@ class Letters:
     def close(self, connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
         """Close the letters of these rules and source keys."""
         for rule, key in closed:
-            query = update(DeadLetterRow).where(
-                *self.rows.where(DeadLetterRow),
-                DeadLetterRow.rule == rule,
-                DeadLetterRow.key == key,
-                DeadLetterRow.closed_at.is_(None),
+            query = update(DEAD_LETTER).where(
+                *self.rows.where(DEAD_LETTER),
+                DEAD_LETTER.c.rule == rule,
+                DEAD_LETTER.c.key == key,
+                DEAD_LETTER.c.closed_at.is_(None),
             )
             connection.execute(query.values(closed_at=self.rows.now()))
