@@ -49,7 +49,7 @@ SIGNED = re.compile(r"/storage/[^\s\"']+\?")
 
 
 def personal_data(box: Box) -> set[str]:
-    """The personal values of everybody at the source."""
+    """The personal values of everyone at the source."""
     values: set[str] = set()
     for source in SOURCES:
         for row in box.objects("canai", source):

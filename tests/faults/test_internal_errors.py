@@ -116,7 +116,8 @@ def test_fifty_files_in_a_row_that_meet_a_bug_stop_the_run(
         for number in range(60)
     ]
     messages = [schema_message("deliverables", "deliverable_id"), *records, state(2)]
-    result = deliver(box, crm, messages, tmp_path, attach_deliverables=True, max_rejected="1000")
+    files = {"attach_deliverables": True, "allow_private_download_hosts": True}
+    result = deliver(box, crm, messages, tmp_path, max_rejected="1000", **files)
     assert result.code == 1
     assert result.states == []
     assert result.letters == []

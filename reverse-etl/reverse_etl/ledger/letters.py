@@ -119,10 +119,10 @@ class Letters:
             key = (new.rule, new.key)
             letter = known[key] = new.joined(known[key]) if key in known else new
             rows.append(self._row(letter, now))
-        insert, key = self.rows.insert(DEAD_LETTER), key_columns(DEAD_LETTER)
-        again = {name: insert.excluded[name] for name in rows[0] if name not in (*key, FIRST_AT)}
+        insert, same = self.rows.insert(DEAD_LETTER), key_columns(DEAD_LETTER)
+        again = {name: insert.excluded[name] for name in rows[0] if name not in (*same, FIRST_AT)}
         again["times"] = DEAD_LETTER.c.times + 1
-        connection.execute(insert.on_conflict_do_update(index_elements=key, set_=again), rows)
+        connection.execute(insert.on_conflict_do_update(index_elements=same, set_=again), rows)
 
     def _known(
         self, connection: Connection, letters: Sequence[DeadLetter]
