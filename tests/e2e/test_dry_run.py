@@ -94,7 +94,7 @@ def test_the_plan_of_a_first_run_and_of_a_later_one_are_those_runs(
     assert people.keys() == set(changed)
     assert {row["kind"] for row in people.values()} == {"update"}
     edited = people[changed[0]]
-    assert edited["crm_id"] == by_key[changed[0]]
+    assert edited["crm_id"] == str(by_key[changed[0]])
     assert edited["fields"][crm.text_field] == {"old": "By hand", "new": "Renamed"}
 
 
