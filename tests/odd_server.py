@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,8 +38,8 @@ class OddServer:
 
 
 @contextmanager
-def odd_server() -> Iterator[OddServer]:
-    """The server, for the time of a test."""
+def odd_server(tls: ssl.SSLContext | None = None) -> Iterator[OddServer]:
+    """The server, for the time of a test; with a certificate it speaks https."""
     odd = OddServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,9 +69,11 @@ def odd_server() -> Iterator[OddServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    odd.url = f"http://127.0.0.1:{server.server_port}"
+    odd.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     try:
         yield odd
     finally:

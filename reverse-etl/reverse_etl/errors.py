@@ -34,6 +34,7 @@ from singer_kit.errors import FatalError, SettingError
 from singer_kit.unexpected import described
 
 __all__ = [
+    "INTERNAL",
     "AmbiguousAnswerError",
     "AwaitedError",
     "BatchRejectedError",
@@ -58,6 +59,8 @@ __all__ = [
 ]
 
 
+INTERNAL = "internal"
+"""The code of an error of ours, met at one record."""
 GONE_HINT = (
     "restore it in the CRM; or set `on_missing: recreate` to create it again, "
     "or `on_missing: follow` to continue with the record it was merged into"
@@ -133,7 +136,7 @@ class RowError(ReverseEtlError):
 def internal_error(error: Exception) -> RowError:
     """An error of ours, met at one record: its class and place, not its text."""
     place = described(error, ("reverse_etl", "singer_kit"))
-    return RowError("internal", f"an unexpected error: {place}", "please report this")
+    return RowError(INTERNAL, f"an unexpected error: {place}", "please report this")
 
 
 class NotRepresentableError(RowError):

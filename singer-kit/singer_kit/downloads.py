@@ -1,20 +1,30 @@
 """Downloads of files whose URL came from outside: no credentials go along, no redirect is followed.
 
 A host on this machine or a private network is refused unless that is allowed, so that a URL in a
-record cannot be used to read what only this machine can reach.
+record cannot be used to read what only this machine can reach. A name is resolved once for each
+connection, which goes to the addresses that were checked: a name that leads elsewhere a moment
+later changes nothing. Where a proxy of the environment makes the connections, it resolves the name.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from singer_kit.http import no_credentials
+from singer_kit.http import new_session, no_credentials
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses that a gateway turns into IPv4. Source: RFC 6052."""
 Refusal = Literal["invalid", "not_https", "unknown_host", "private_host"]
 
 
@@ -40,11 +50,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
         return
     if parts.scheme != "https":
         raise UnsafeUrlError("not_https", "not an https URL", host)
-    # every address counts: a public name may resolve to a private address as well
-    if not all(address.is_global for address in addresses_of(host)):
-        raise UnsafeUrlError(
-            "private_host", f"{host} is on this machine or a private network", host
-        )
+    public_addresses(host)
 
 
 def parts_of(url: str) -> SplitResult:
@@ -58,12 +64,83 @@ def parts_of(url: str) -> SplitResult:
     return parts
 
 
-def addresses_of(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+def public_addresses(host: str) -> list[Address]:
+    """The addresses of a host that anyone can reach. Raises: UnsafeUrlError."""
+    addresses = addresses_of(host)
+    # every address counts: a public name may resolve to a private address as well
+    if not all(map(is_public, addresses)):
+        raise UnsafeUrlError(
+            "private_host", f"{host} is on this machine or a private network", host
+        )
+    return addresses
+
+
+def addresses_of(host: str) -> list[Address]:
     """The addresses that a host's name resolves to. Raises: UnsafeUrlError if it has none."""
     try:
-        return {ipaddress.ip_address(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        found = socket.getaddrinfo(host.strip("[]"), None)
     except (OSError, UnicodeError):  # a label too long for a host name is a UnicodeError
         raise UnsafeUrlError("unknown_host", f"{host} has no address", host) from None
+    return [
+        ipaddress.ip_address(address) for address in dict.fromkeys(info[4][0] for info in found)
+    ]
+
+
+def is_public(address: Address) -> bool:
+    """Returns True for an address of the internet; one that wraps another is as that one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.sixtofour is not None:
+            return is_public(address.sixtofour)
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+class PinnedConnection(HTTPSConnection):
+    """Goes to an address that was checked; certificate and `Host` are the name's."""
+
+    def _new_conn(self) -> socket.socket:
+        # A protected hook of urllib3: it is where a name becomes a connection. A proxy's name is
+        # the user's own.
+        if self.proxy is not None:
+            return super()._new_conn()
+        name = self._dns_host
+        *others, last = public_addresses(name)
+        try:
+            for address in others:
+                self._dns_host = str(address)
+                with suppress(NewConnectionError, ConnectTimeoutError):
+                    return super()._new_conn()
+            self._dns_host = str(last)
+            return super()._new_conn()
+        finally:
+            self._dns_host = name
+
+
+class PinnedPool(HTTPSConnectionPool):
+    """Connections to one host."""
+
+    ConnectionCls = PinnedConnection
+
+
+class PinnedAdapter(HTTPAdapter):
+    """Makes connections to checked addresses alone."""
+
+    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
+        """Use our pool for https."""
+        super().init_poolmanager(*arguments, **more)
+        self.poolmanager.pool_classes_by_scheme = {"https": PinnedPool}
+
+
+def download_session(*, allow_private: bool) -> requests.Session:
+    """A session for downloads; unless that is allowed, it reaches public hosts alone, by https."""
+    session = new_session("https://")
+    if not allow_private:
+        session.adapters.clear()
+        session.mount("https://", PinnedAdapter())
+    return session
 
 
 def get(
@@ -71,9 +148,10 @@ def get(
 ) -> requests.Response:
     """The response to a GET, its body still to be read; the caller has checked the URL.
 
-    `timeout_s` are the seconds to connect and between two reads.
+    `timeout_s` are the seconds to connect and between two reads. The session is one of
+    `download_session`.
 
-    Raises: requests.RequestException.
+    Raises: requests.RequestException; UnsafeUrlError if the host is not public by now.
     """
     return session.get(
         url,

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import requests
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
 from singer_kit.http import (
     BROKEN_OFF,
     TooMuchError,
@@ -202,10 +204,9 @@ class ExportApi:
 
     def _after_no_reply(self, error: Exception, attempt: int) -> None:
         """Wait before the next attempt. Raises: ApiUnavailableError."""
-        if isinstance(error, requests.exceptions.SSLError):
+        if fault := certificate_fault(error):
             raise ApiUnavailableError(
-                f"The certificate of {shown_url(self.access.url)} is not trusted.",
-                "Check `api_url` and this machine's certificates.",
+                f"The certificate of {shown_url(self.access.url)} {fault}.", CERTIFICATE_HINT
             ) from None
         if attempt >= UNREACHABLE_ATTEMPTS and "NewConnectionError" in repr(error):
             raise ApiUnavailableError(

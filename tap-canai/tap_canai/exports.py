@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-from singer_kit.downloads import UnsafeUrlError, check_url, get
-from singer_kit.http import BROKEN_OFF, new_session, redirect_of
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
+from singer_kit.downloads import UnsafeUrlError, check_url, download_session, get
+from singer_kit.http import BROKEN_OFF, redirect_of
 from singer_kit.scrub import scrub
 from singer_kit.times import parse_utc
 
@@ -78,7 +80,7 @@ class Export:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExportClient:
     """Makes exports and downloads their files."""
 
@@ -86,8 +88,11 @@ class ExportClient:
     allow_private_hosts: bool = False
     audit: Callable[[Mapping[str, Any]], None] = lambda event: None
     """Called with every finished export."""
-    storage: requests.Session = field(default_factory=lambda: new_session("https://"))
+    storage: requests.Session = field(init=False)
     """Downloads are the storage host's alone: they share no connection with the API."""
+
+    def __post_init__(self) -> None:
+        self.storage = download_session(allow_private=self.allow_private_hosts)
 
     def now(self) -> datetime:
         """The API's clock. Raises: FatalError."""
@@ -182,12 +187,13 @@ class ExportClient:
         self.storage.trust_env = not url.startswith("http://")
         try:
             return get(self.storage, url, user_agent=access.user_agent, timeout_s=timeout_s)
-        except requests.exceptions.SSLError:
-            raise ApiUnavailableError(
-                "The certificate of the storage host is not trusted.",
-                "Check this machine's certificates, or contact CanAI support.",
-            ) from None
-        except BROKEN_OFF:
+        except UnsafeUrlError as error:  # its host's name leads elsewhere by now
+            raise unsafe_url(error) from None
+        except BROKEN_OFF as error:
+            if fault := certificate_fault(error):
+                raise ApiUnavailableError(
+                    f"The certificate of the storage host {fault}.", CERTIFICATE_HINT
+                ) from None
             return None
         except requests.exceptions.RequestException:  # a URL that requests itself refuses
             raise ExportBrokenError("The download URL is not valid.", CONTACT_SUPPORT) from None

@@ -159,7 +159,13 @@ EVENT = json.dumps(
     {
         "event": "payment.completed",
         "timestamp": "2026-01-31T00:00:00Z",
-        "data": {"user_id": "u", "payment_id": "p", "amount": 99.5, "currency": "USD"},
+        "data": {
+            "user_id": "u",
+            "payment_id": "p",
+            "amount": 99.5,
+            "currency": "USD",
+            "product_track": "site_audit",
+        },
     }
 ).encode()
 
@@ -169,6 +175,14 @@ EVENT = json.dumps(
 def test_a_damaged_event_is_not_an_event(changes: list[tuple[float, int, bytes]]) -> None:
     with suppress(NotAnEventError):
         parse(edited(EVENT, changes))
+
+
+def test_what_is_damaged_is_whole_before() -> None:
+    assert parse(EVENT).kind == "payment.completed"
+    assert decode(ANSWER, FinishedExport).data.export_id == "e"
+    for form, file in FILES.items():
+        with closing(DECODERS[form](CountingReader(io.BytesIO(file)), "users", SCHEMA)) as rows:
+            assert len(list(rows)) == len(USERS)
 
 
 def compiled_rules(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import resource
 import socket
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from crms import SOAK
 from receiver import Receiver, event, receiving
 
 pytestmark = pytest.mark.process
@@ -74,3 +80,65 @@ def test_a_large_head_in_one_piece_is_refused(receiver: Receiver) -> None:
 
 def test_a_public_address_without_a_certificate_is_warned_of(receiver: Receiver) -> None:
     assert "without a certificate" in receiver.log.read_text()
+
+
+class Flood(threading.Thread):
+    """Holds many connections of one address open, without a token, and makes new ones."""
+
+    def __init__(self, receiver: Receiver, connections: int, pause_s: float) -> None:
+        super().__init__(daemon=True)
+        self.made, self._pause_s = 0, pause_s
+        self._receiver, self._open = receiver, deque[socket.socket](maxlen=connections)
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(self._pause_s):
+            with contextlib.suppress(OSError):
+                self._replace_oldest(HEAD if self.made % 2 else HEAD + b"Content-Length: 9\r\n\r\n")
+
+    def _replace_oldest(self, head: bytes) -> None:
+        connection = connect(self._receiver, FLOODER)
+        self.made += 1
+        if len(self._open) == self._open.maxlen:
+            self._open[0].close()
+        self._open.append(connection)
+        connection.sendall(head)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(30)
+        for connection in self._open:
+            connection.close()
+
+
+def peak_bytes(receiver: Receiver) -> int:
+    """The most memory that the receiver has used."""
+    assert receiver.process is not None
+    status = Path(f"/proc/{receiver.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("connections", "seconds", "pause_s"),
+    [(300, 3, 0.002), pytest.param(2000, 60, 0, marks=SOAK)],
+    ids=["some", "many"],
+)
+def test_a_flood_of_one_address_does_not_slow_down_another(
+    receiver: Receiver, connections: int, seconds: float, pause_s: float
+) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 10_000), most))
+    flood = Flood(receiver, connections, pause_s)
+    flood.start()
+    times: list[float] = []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        assert receiver.post(event(referrals_made=len(times)))[0] == 200
+        times.append(time.monotonic() - began)
+        time.sleep(0.03)
+    flood.end()
+    assert flood.made >= connections
+    assert len(times) > seconds
+    assert sorted(times)[int(len(times) * 0.95)] < 1
+    assert peak_bytes(receiver) < 150_000_000

@@ -30,7 +30,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OddServe
     def as_for_https(url: str, connections: int = 10) -> requests.Session:
         return new_session("https://", connections)
 
-    for user in ("reverse_etl.crm.http", "reverse_etl.crm.oauth", "reverse_etl.crm.download"):
+    for user in ("reverse_etl.crm.http", "reverse_etl.crm.oauth", "singer_kit.downloads"):
         monkeypatch.setattr(f"{user}.new_session", as_for_https)
     with odd_server() as odd:
         odd.replies["*"] = [Reply(body=b'{"access_token": "t"}', headers=COOKIE)]

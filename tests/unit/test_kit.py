@@ -338,6 +338,9 @@ def test_timestamps_are_utc_whatever_they_come_as() -> None:
     assert parse_utc("2026-01-31T12:00:00") == noon
     assert parse_utc(noon.astimezone(timezone(timedelta(hours=-8)))) == noon
     assert parse_utc(datetime(2026, 1, 31, 12)) == noon
+    for text in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        with pytest.raises(ValueError, match="outside the years"):
+            parse_utc(text)
     assert parse_utc(date(2026, 1, 31)) == datetime(2026, 1, 31, tzinfo=UTC)
     with pytest.raises(ValueError, match="soon"):
         parse_utc("soon")

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import requests
-from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
-from singer_kit.http import BROKEN_OFF, new_session, redirect_of
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
+from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, download_session, get
+from singer_kit.http import BROKEN_OFF, redirect_of
 
 from reverse_etl.errors import RowError
 
@@ -58,11 +60,14 @@ class Fetcher:
     allow_private_hosts: bool = False
     user_agent: str = "reverse-etl"
     sleep: Callable[[float], None] = time.sleep
-    session: requests.Session = field(default_factory=lambda: new_session("https://"))
+    session: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.session = download_session(allow_private=self.allow_private_hosts)
 
     def fetch(self, url: str) -> IO[bytes]:
         """The file, at its beginning, without a name on the disk. Raises: RowError."""
-        self._check(url)
+        self.check(url)
         # plain http is for this machine only, which a proxy of the environment would not reach
         self.session.trust_env = not url.startswith("http://")
         for attempt in range(1, ATTEMPTS + 1):
@@ -77,12 +82,12 @@ class Fetcher:
             "sync again later with a full refresh",
         )
 
-    def _check(self, url: str) -> None:
-        """Raises: RowError for a URL that must not be downloaded from."""
+    def check(self, url: str) -> None:
+        """Look at a URL without asking its host. Raises: RowError if it must not be requested."""
         try:
             check_url(url, allow_private=self.allow_private_hosts)
         except UnsafeUrlError as error:
-            raise RowError(*REFUSALS[error.refusal]) from None
+            raise refused(error) from None
 
     def _attempt(self, url: str) -> IO[bytes] | None:
         """The file; None if another attempt may succeed. Raises: RowError."""
@@ -94,7 +99,12 @@ class Fetcher:
                     return saved(response)
                 if response.status_code == 429 or response.status_code >= 500:
                     return None
-        except BROKEN_OFF:
+        except UnsafeUrlError as error:  # its host's name leads elsewhere by now
+            raise refused(error) from None
+        except BROKEN_OFF as error:
+            if fault := certificate_fault(error):
+                message = f"the certificate of the file's host {fault}"
+                raise RowError("file_unreachable", message, CERTIFICATE_HINT) from None
             return None
         if place := redirect_of(response):
             raise RowError(
@@ -107,6 +117,11 @@ class Fetcher:
             f"the file's host answered {response.status_code}",
             "check that the source still has the file, and sync again with a full refresh",
         )
+
+
+def refused(error: UnsafeUrlError) -> RowError:
+    """What becomes of a file whose URL must not be requested."""
+    return RowError(*REFUSALS[error.refusal])
 
 
 def saved(response: requests.Response) -> IO[bytes]:

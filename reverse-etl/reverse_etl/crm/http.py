@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Literal
 
 import requests
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
 from singer_kit.http import http_date, new_session, redirect_of, retry_after_s
 from singer_kit.urls import shown_url
 
@@ -193,17 +195,14 @@ class CrmHttp:
 
     def _after_lost_connection(self, call: Call, error: Exception, attempt: int) -> None:
         """Wait before the next attempt. Raises: AmbiguousAnswerError, CrmError."""
+        if fault := certificate_fault(error):
+            raise CrmError(f"{self.name}'s certificate {fault}.", CERTIFICATE_HINT) from None
         never_sent = never_connected(error)
         if not never_sent and not call.repeatable:
             # the CRM may have carried the write out before the connection ended
             raise AmbiguousAnswerError(
                 f"{self.name} closed the connection during a write"
             ) from error
-        if isinstance(error, requests.exceptions.SSLError):
-            raise CrmError(
-                f"{self.name}'s certificate is not trusted.",
-                "Check the URL and this machine's certificates.",
-            ) from None
         if never_sent and attempt >= UNREACHABLE_ATTEMPTS:
             raise CrmError(
                 f"{self.name} cannot be reached at {shown_url(self.base_url)}.",

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from singer_kit.certificates import HINT as CERTIFICATE_HINT
+from singer_kit.certificates import certificate_fault
 from singer_kit.http import new_session, redirect_of
 from singer_kit.urls import shown_url
 
@@ -88,8 +90,11 @@ class OAuth:
             last = attempt == ATTEMPTS
             try:
                 response = self._post(form)
-            except NO_ANSWER:
-                pass  # retried like a passing status; after the last attempt the error below
+            except NO_ANSWER as error:
+                # retried like a passing status; after the last attempt the error below
+                if fault := certificate_fault(error):
+                    message = f"{self.name}'s certificate {fault}."
+                    raise CrmError(message, CERTIFICATE_HINT) from None
             else:
                 if last or response.status_code not in PASSING:
                     return response

@@ -13,6 +13,9 @@ from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import DEAD_LETTER, key_columns
 from reverse_etl.ledger.versions import Version
 
+FIRST_AT = "first_at"
+"""What a letter keeps, beside its key, when it is opened again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -109,30 +112,49 @@ class Letters:
 
         An open letter of a newer version stays what it is, and takes up what this version says.
         """
+        if not letters:
+            return
         now = self.rows.now()
+        known = self._known(connection, letters)
+        rows: list[dict[str, Any]] = []
         for new in letters:
-            known = self._read(
-                connection, DEAD_LETTER.c.rule == new.rule, DEAD_LETTER.c.key == new.key
-            )
-            letter = new.joined(known[0]) if known else new
+            key = (new.rule, new.key)
+            before = known.get(key)
+            letter = new if before is None else new.joined(before)
             if self.masks:
-                letter = letter.masked(known[0].properties if known else ())
-            columns = {
-                "stream": letter.stream, "object": letter.object, "stage": letter.stage,
-                "code": letter.code, "message": letter.message, "hint": letter.hint,
-                "record": dict(letter.record), "observed_us": letter.observed_us,
-                "earlier": [version.packed() for version in letter.earlier],
-                "properties": list(letter.properties),
-                "to_object": letter.to_object, "rule_hash": letter.rule_hash,
-                "schema_hash": letter.schema_hash,
-                "last_at": now, "run_id": self.rows.scope.run_id, "closed_at": None,
-            }  # fmt: skip
-            key = self.rows.owned(rule=letter.rule, key=letter.key)
-            insert = self.rows.insert(DEAD_LETTER).values(**key, **columns, times=1, first_at=now)
-            again = {**columns, "times": DEAD_LETTER.c.times + 1}
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=key_columns(DEAD_LETTER), set_=again)
-            )
+                letter = letter.masked(before.properties if before is not None else ())
+            known[key] = letter
+            rows.append(self._row(letter, now))
+        insert, same = self.rows.insert(DEAD_LETTER), key_columns(DEAD_LETTER)
+        again = {name: insert.excluded[name] for name in rows[0] if name not in (*same, FIRST_AT)}
+        again["times"] = DEAD_LETTER.c.times + 1
+        connection.execute(insert.on_conflict_do_update(index_elements=same, set_=again), rows)
+
+    def _known(
+        self, connection: Connection, letters: Sequence[DeadLetter]
+    ) -> dict[tuple[str, str], DeadLetter]:
+        """The open letters of the same rules and source keys."""
+        known: dict[tuple[str, str], DeadLetter] = {}
+        for rule in {letter.rule for letter in letters}:
+            for keys in parts(letter.key for letter in letters if letter.rule == rule):
+                found = self._read(
+                    connection, DEAD_LETTER.c.rule == rule, DEAD_LETTER.c.key.in_(keys)
+                )
+                known |= {(rule, letter.key): letter for letter in found}
+        return known
+
+    def _row(self, letter: DeadLetter, now: str) -> dict[str, Any]:
+        """The columns of a letter that is opened now."""
+        return self.rows.owned(
+            rule=letter.rule, key=letter.key, stream=letter.stream, object=letter.object,
+            stage=letter.stage, code=letter.code, message=letter.message, hint=letter.hint,
+            record=dict(letter.record), observed_us=letter.observed_us,
+            earlier=[version.packed() for version in letter.earlier],
+            properties=list(letter.properties),
+            to_object=letter.to_object, rule_hash=letter.rule_hash,
+            schema_hash=letter.schema_hash, last_at=now, run_id=self.rows.scope.run_id,
+            closed_at=None, times=1, first_at=now,
+        )  # fmt: skip
 
     def close(self, connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
         """Close the letters of these rules and source keys."""

@@ -15,6 +15,7 @@ from typing import Literal
 from reverse_etl.crm.adapter import Attachment, FileAdapter
 from reverse_etl.crm.download import Fetcher
 from reverse_etl.errors import (
+    INTERNAL,
     AmbiguousAnswerError,
     BatchRejectedError,
     BudgetSpentError,
@@ -28,6 +29,7 @@ from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.held import with_marks
+from reverse_etl.pipeline.internal_errors import InternalErrors
 from reverse_etl.pipeline.letters import letter
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement
@@ -61,10 +63,15 @@ class Attacher:
     outcomes: Outcomes
     control: RunControl
     fetcher: Fetcher
+    internal: InternalErrors
     max_concurrency: int = 1
 
     def attach(self, settlement: Settlement) -> None:
-        """Attach the files of a block. Raises: CrmError, once all that were sent are settled."""
+        """Attach the files of a block.
+
+        Raises: CrmError, or FatalError if too many files in a row meet an error of ours; once all
+        that were sent are settled.
+        """
         if not self.control.may_call():
             return
         uploads = self._uploads(settlement)
@@ -72,7 +79,7 @@ class Attacher:
             return
         with ThreadPoolExecutor(self.max_concurrency, thread_name_prefix="attach") as pool:
             results = list(pool.map(partial(self._upload, settlement.rule), uploads))
-        self._settle(settlement, uploads, results)
+        self._settle_checked(settlement, uploads, results)
         for error in (result for result in results if isinstance(result, CrmError)):
             if not isinstance(error, BudgetSpentError):
                 raise error
@@ -91,6 +98,22 @@ class Attacher:
             else:
                 uploads.append(upload)
         return uploads
+
+    def _settle_checked(
+        self, settlement: Settlement, uploads: Sequence[Upload], results: Sequence[Result]
+    ) -> None:
+        """Record what became of the files; a bug that meets many leaves them for the next run.
+
+        Raises: FatalError.
+        """
+        keys = (upload.source.key for upload in uploads)
+        errors = (result if isinstance(result, RowError) else None for result in results)
+        try:
+            self.internal.note(settlement.rule.name, zip(keys, errors, strict=True))
+        except FatalError:
+            self._settle(settlement, uploads, [without_internal(result) for result in results])
+            raise
+        self._settle(settlement, uploads, results)
 
     def _settle(
         self, settlement: Settlement, uploads: Sequence[Upload], results: Sequence[Result]
@@ -119,6 +142,7 @@ class Attacher:
         attachment = Attachment(upload.file.name, lambda: self.fetcher.fetch(upload.file.url))
         crm_id = str(upload.entry.crm_id)
         try:
+            self.fetcher.check(upload.file.url)  # before the CRM is asked for the file, run by run
             for attempt in range(1, AMBIGUOUS_ATTEMPTS + 1):
                 try:
                     new = upload.new and attempt == 1
@@ -142,6 +166,12 @@ class Attacher:
             f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",
             "Run again: it will be looked for first.",
         )
+
+
+def without_internal(result: Result) -> Result:
+    """The result of a file, which was not attempted if it met an error of ours."""
+    met = isinstance(result, RowError) and result.code == INTERNAL
+    return "not_attempted" if met else result
 
 
 def is_attached(entry: Entry, file: WantedFile | None) -> bool:

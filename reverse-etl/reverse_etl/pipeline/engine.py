@@ -71,7 +71,7 @@ class Engine(Stages):
         received = self.receive(stream, raw)
         for rule in self.compiled.get(stream, ()):
             self.options.extend(rule, received, self.retried.get(rule.name, ()))
-            mapped = map_block(rule, received, self.retried.pop(rule.name, ()))
+            mapped = map_block(rule, received, self.retried.pop(rule.name, ()), self.internal)
             changed = self.unchanged.settle(rule, self.with_room(rule, mapped))
             if not changed and rule.name not in self.planner.deferred:
                 continue  # the common case: there is nothing to write

@@ -2,7 +2,7 @@
 
 A letter is tried again if its cause can pass, by itself or by what people change in the CRM, or if
 the rule, the CRM's description of the object, or the other end of its link is not what it was, or
-if options that it lacks are now added.
+if options that it lacks are now added. Each release tries the letters of errors of ours again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from reverse_etl.crm.adapter import Adapter
 from reverse_etl.ledger import DeadLetter, Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.ends import holds_id, is_linked, moved_id
-from reverse_etl.pipeline.letters import sources
+from reverse_etl.pipeline.letters import cause_hash, sources
 from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
@@ -65,7 +65,7 @@ class LetterRetries:
     def can_pass(self, rule: CompiledRule, letter: DeadLetter) -> bool:
         """Returns True if the cause of a letter may be gone."""
         hashes = (letter.rule_hash, letter.schema_hash)
-        if hashes != (rule.rule_hash, rule.schema_hash):
+        if hashes != (cause_hash(rule, letter.code), rule.schema_hash):
             return True
         if letter.code == UNKNOWN_OPTION:
             return self.options.can_add(rule, sources(rule.stream, letter.versions))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 
 from singer_kit.scrub import scrub
 
-from reverse_etl.errors import RowError
+from reverse_etl.errors import INTERNAL, RowError
 from reverse_etl.ledger import DeadLetter, Version, Waiting
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.mapping.content import content_hash
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
 
+RELEASE = version("reverse-etl")
 HINT = "look at the record and the CRM field, fix one of them, and sync again"
 
 
@@ -21,8 +24,16 @@ def letter(rule: CompiledRule, source: SourceRecord, stage: str, error: RowError
     return DeadLetter(
         rule.name, source.key, source.stream, rule.object, stage, error.code, message,
         error.hint or HINT, dict(source.values), source.observed_us,
-        rule_hash=rule.rule_hash, schema_hash=rule.schema_hash,
+        rule_hash=cause_hash(rule, error.code), schema_hash=rule.schema_hash,
     )  # fmt: skip
+
+
+def cause_hash(rule: CompiledRule, code: str) -> str:
+    """What a letter keeps of its rule: if it changes, the cause may be gone.
+
+    The cause of an error of ours may be gone with the next release.
+    """
+    return rule.rule_hash if code != INTERNAL else content_hash((rule.rule_hash, RELEASE))
 
 
 def letters_of(

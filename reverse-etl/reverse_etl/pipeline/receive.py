@@ -31,6 +31,10 @@ DELETED_AT = "_sdc_deleted_at"
 EXTRACTED_AT = "_sdc_extracted_at"
 """Where the sink keeps the `time_extracted` of a RECORD."""
 
+UNREADABLE_IN = "_unreadable_in"
+"""Where the reader keeps the properties whose text was not readable; "" stands for their names."""
+OUR_NOTES = frozenset({EXTRACTED_AT, UNREADABLE_IN})
+
 
 @dataclass(slots=True)
 class Clock:
@@ -87,12 +91,15 @@ class Receiver:
         """The valid records of a block, and the outcomes of the others."""
         received = Received([], [])
         for record in raw:
-            values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
+            values = {name: value for name, value in record.items() if name not in OUR_NOTES}
             observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
-            source = SourceRecord(self.stream, self.key(values), values, observed_us)
+            unreadable = self.unreadable(record.get(UNREADABLE_IN, ()))
+            key = no_key(values) if unreadable else self.key(values)
+            source = SourceRecord(self.stream, key, values, observed_us)
             is_deleted = values.get(DELETED_AT) is not None
             # Of a deleted row some taps give no more than its key, which the schema may not allow.
-            error = self.key_error(values) or (None if is_deleted else self.error_of(values))
+            error = unreadable or self.key_error(values)
+            error = error or (None if is_deleted else self.error_of(values))
             if error is not None:
                 outcome = Outcome("rejected", source, error=error, stage="receive")
                 received.ended.append(outcome)
@@ -101,6 +108,16 @@ class Receiver:
             else:
                 received.records.append(source)
         return received
+
+    def unreadable(self, names: Sequence[str]) -> RowError | None:
+        """Why a record is rejected with text that is not readable in these properties."""
+        if not {"", *self.key_properties}.intersection(names):
+            return None
+        return RowError(
+            "invalid_record",
+            "the primary key, or the name of a property, holds half of a character",
+            "fix the text at the source: U+FFFD stands for what was not readable",
+        )
 
     def key_error(self, values: Mapping[str, Any]) -> RowError | None:
         """Why a record's primary key is not valid."""
@@ -144,8 +161,13 @@ class Receiver:
         complete = parts and all(part not in (None, "") for part in parts)
         if complete and len(key) <= LONGEST_KEY and NUL not in key:
             return key
-        text = json.dumps(values, sort_keys=True, default=str).encode()
-        return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
+        return no_key(values)
+
+
+def no_key(values: Mapping[str, Any]) -> str:
+    """What stands for the key of a record whose own cannot be stored."""
+    text = json.dumps(values, sort_keys=True, default=str).encode()
+    return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
 
 
 def without_enums(schema: Any) -> Any:

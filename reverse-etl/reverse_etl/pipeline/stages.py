@@ -13,6 +13,7 @@ from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.guard import Guard
+from reverse_etl.pipeline.internal_errors import InternalErrors
 from reverse_etl.pipeline.letter_retries import LetterRetries
 from reverse_etl.pipeline.links import Linker
 from reverse_etl.pipeline.options import Options
@@ -95,6 +96,11 @@ class Stages:
         return Refusals(self.ledger.letters.open_keys)
 
     @cached_property
+    def internal(self) -> InternalErrors:
+        """Errors of ours in a row: many end the run."""
+        return InternalErrors(self.ledger.letters.open_keys)
+
+    @cached_property
     def guard(self) -> Guard:
         """Ends the run when too much is rejected. Raises: SettingError."""
         return Guard(self.settings.max_rejected, self.outcomes, self.control, self.ledger)
@@ -122,7 +128,7 @@ class Stages:
         fetcher = Fetcher(self.settings.allow_private_hosts, sleep=self.control.sleep)
         return Attacher(
             self.adapter.files, self.ledger, self.outcomes, self.control, fetcher,
-            self.settings.max_concurrency,
+            InternalErrors(self.ledger.letters.open_keys), self.settings.max_concurrency,
         )  # fmt: skip
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -11,6 +12,9 @@ import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
 from reverse_etl.errors import FatalError
+from reverse_etl.singer.odd_json import decoded, is_odd
+
+logger = logging.getLogger(__name__)
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 OBJECTS = ("record", "schema", "properties")
@@ -21,6 +25,7 @@ class MessageReader(GenericSingerReader[str]):
     """Singer messages as JSON lines."""
 
     default_input: IO[str] = sys.stdin
+    _said = False
 
     def process_lines(
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
@@ -33,8 +38,10 @@ class MessageReader(GenericSingerReader[str]):
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """One message. Raises: FatalError, which quotes nothing of the line."""
         try:
-            message = DECODER.decode(line)
-        except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
+            message = self._message(line)
+        except RecursionError:
+            raise FatalError("A line of the input is nested too deep.", "Check the tap.") from None
+        except (ValueError, ArithmeticError):
             cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
             raise FatalError(
                 f"A line of {len(line)} characters is not valid JSON.{cut}",
@@ -42,6 +49,22 @@ class MessageReader(GenericSingerReader[str]):
             ) from None
         if not isinstance(message, dict) or isinstance(message.get("type"), (dict, list)):
             raise FatalError("A line of the input is not a Singer message.", "Check the tap.")
+        return message
+
+    def _message(self, line: str) -> Any:
+        """What a line says. Raises: ValueError, ArithmeticError, RecursionError."""
+        try:
+            return DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
+            if not is_odd(line):
+                raise
+            message = decoded(line)
+        if not self._said:
+            self._said = True
+            logger.warning(
+                "the input holds what JSON does not have: halves of surrogate pairs, such as "
+                "\\ud800, are U+FFFD in the records; NaN and Infinity are text"
+            )
         return message
 
     @staticmethod

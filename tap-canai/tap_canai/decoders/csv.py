@@ -17,6 +17,7 @@ from tap_canai.decoders.reader import (
     MAX_RECORD_BYTES,
     Readable,
 )
+from tap_canai.decoders.surrogates import Surrogates, report_halves
 from tap_canai.errors import TRY_AGAIN, ExportBrokenError
 from tap_canai.normal_form import types_of
 
@@ -33,10 +34,11 @@ def records(
     )
     properties = schema.get("properties", {})
     nested = {name for name, inner in properties.items() if types_of(inner) & {"array", "object"}}
+    surrogates = Surrogates()
     try:
         for header, row in rows(text):
             yield {
-                name: nested_value(cell) if cell and name in nested else cell
+                name: nested_value(cell, surrogates) if cell and name in nested else cell
                 for name, cell in zip(header, row, strict=True)
             }
     except (csv.Error, ValueError, ArithmeticError) as error:
@@ -45,6 +47,7 @@ def records(
         ) from None
     finally:
         text.detach().detach()  # or the wrappers would close the source
+    report_halves(surrogates.halves)
 
 
 def rows(text: io.TextIOWrapper) -> Iterator[tuple[list[str], list[str]]]:
@@ -67,11 +70,13 @@ def rows(text: io.TextIOWrapper) -> Iterator[tuple[list[str], list[str]]]:
         yield header, row
 
 
-def nested_value(cell: str) -> Any:
+def nested_value(cell: str, surrogates: Surrogates) -> Any:
     """A list or an object that is written as JSON. Raises: ExportBrokenError, ValueError."""
     opened = cell.count("[") + cell.count("{")  # the least work for the many cells with a few
     if opened > DEEPEST and not Depth().passes(cell.encode()):
         raise too_deep("CSV")
+    if "\\u" in cell:
+        cell = surrogates.replaced(cell.encode(), last=True).decode()
     return json.loads(cell, parse_float=Decimal, parse_constant=no_number)
 
 
