@@ -217,7 +217,7 @@ def test_a_custom_object_of_salesforce_is_named_by_the_rule_or_by_numbers(
 def test_an_object_goes_by_one_name(
     box: Box, crm: Crm, name: str, hint: str, tmp_path: Path
 ) -> None:
-    """Under each name that the CRM takes, the ledger would have its records once more."""
+    """Under each name that the CRM takes, the ledger would have its records again."""
     rule = {
         "stream": "users",
         "object": name,
