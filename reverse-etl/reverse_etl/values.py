@@ -7,7 +7,7 @@ A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -244,7 +244,7 @@ def _decimal(info: FieldInfo, value: object) -> Decimal:
     if not isinstance(value, (bool, list, dict, tuple)):
         with suppress(InvalidOperation):
             # from its text: the float 0.1 is 0.1000000000000000055… as a Decimal
-            number = Decimal(str(value))
+            number = value if isinstance(value, Decimal) else Decimal(str(value))
     if number is None or not is_writable(number):
         raise _wrong_type(info, "a number", f"map a number onto {info.name}")
     return number
@@ -312,28 +312,39 @@ def key_of(info: FieldInfo, value: Value) -> str:
 
 def hash_value(value: Value) -> bytes:
     """Eight bytes for a canonical value; the value cannot be read back from them."""
-    return hashlib.blake2b(_tagged(value), digest_size=HASH_BYTES).digest()
+    return hash_text(_tagged(value))
 
 
-def hash_values(parts: Sequence[tuple[str, Value]]) -> bytes:
+def hash_values(parts: Iterable[tuple[str, Value]]) -> bytes:
     """One fingerprint of named values, in their order."""
-    digest = hashlib.blake2b(digest_size=HASH_BYTES)
-    for name, value in parts:
-        tagged = _tagged(value)
-        # with its length, so that no value can end where the next one begins
-        digest.update(f"{name}\x00{len(tagged)}\x00".encode())
-        digest.update(tagged)
-    return digest.digest()
+    return hash_text("".join([named_part(name, value) for name, value in parts]))
 
 
-def _tagged(value: Value) -> bytes:
-    """Bytes that differ for values of different kinds: 1, "1", True and ("1",) are not the same."""
+def hash_text(text: str) -> bytes:
+    """Eight bytes for a text, whatever characters are in it."""
+    return hashlib.blake2b(encoded(text), digest_size=HASH_BYTES).digest()
+
+
+def named_part(name: str, value: Value) -> str:
+    """What a named value adds to a fingerprint."""
+    tagged = _tagged(value)
+    # with its length, so that no value can end where the next one begins
+    return f"{name}\x00{len(encoded(tagged))}\x00{tagged}"
+
+
+def encoded(text: str) -> bytes:
+    """Text as UTF-8; half a surrogate pair, which JSON can hold, passes."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _tagged(value: Value) -> str:
+    """Text that differs for values of different kinds: 1, "1", True and ("1",) are not the same."""
+    if isinstance(value, str):
+        return f"s{value}"
     if value is None:
-        return b"n"
+        return "n"
     if isinstance(value, bool):
-        return b"b1" if value else b"b0"
+        return "b1" if value else "b0"
     if isinstance(value, (int, Decimal)):
-        return b"d" + plain_number(Decimal(value)).encode()
-    if isinstance(value, tuple):
-        return b"l" + "\x1f".join(value).encode()
-    return b"s" + value.encode("utf-8", "surrogatepass")
+        return f"d{plain_number(Decimal(value))}"
+    return "l" + "\x1f".join(value)

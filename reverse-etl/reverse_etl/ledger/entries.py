@@ -30,23 +30,23 @@ class DamagedEntryError(ValueError):
     """The row of an entry does not say what the CRM holds."""
 
 
-class Packed(msgspec.Struct, frozen=True):
-    """The compact column: fingerprints by rule, hash and observed time by field, ids by link."""
-
-    r: dict[str, bytes]
-    f: dict[str, tuple[bytes, int]]
-    l: dict[str, tuple[str, ...]] = {}  # noqa: E741  # msgspec copies it
-
-
-PACKED = msgspec.msgpack.Decoder(Packed)
-
-
-@dataclass(frozen=True, slots=True)
-class FieldMark:
+class FieldMark(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """The hash of the value last accepted, and when the source was seen to hold it."""
 
     hash: bytes
     observed_us: int
+
+
+class Packed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The compact column: fingerprints by rule, hash and observed time by field, ids by link."""
+
+    r: Mapping[str, bytes]
+    f: Mapping[str, FieldMark]
+    l: Mapping[str, tuple[str, ...]] = {}  # noqa: E741  # msgspec copies it
+
+
+PACKED = msgspec.msgpack.Decoder(Packed)
+PACK = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,7 @@ class Entry:
 
     def packed(self) -> bytes:
         """The compact column."""
-        marks = {name: [mark.hash, mark.observed_us] for name, mark in self.marks.items()}
-        columns = {"r": self.fingerprints, "f": marks}
-        return msgspec.msgpack.encode(columns | ({"l": self.linked} if self.linked else {}))
+        return PACK.encode(Packed(self.fingerprints, self.marks, self.linked))
 
     @classmethod
     def unpacked(
@@ -97,8 +95,7 @@ class Entry:
             raise DamagedEntryError from error
         if state not in TRANSITIONS:
             raise DamagedEntryError
-        marks = {name: FieldMark(*mark) for name, mark in columns.f.items()}
-        return cls(key, state, crm_id, columns.r, marks, columns.l, verified_us, moved)
+        return cls(key, state, crm_id, columns.r, columns.f, columns.l, verified_us, moved)
 
     def as_gone(self) -> Entry:
         """The entry once its record was deleted or merged in the CRM."""
