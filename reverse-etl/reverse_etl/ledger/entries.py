@@ -112,7 +112,17 @@ class Entry:
 
     def is_ahead(self, latest_us: int) -> bool:
         """Returns True if a field was observed after this time, which is the latest possible."""
-        return any(mark.observed_us > latest_us for mark in self.marks.values())
+        for mark in self.marks.values():  # noqa: SIM110  # thrice as fast as a generator
+            if mark.observed_us > latest_us:
+                return True
+        return False
+
+    def is_behind(self, at_us: int) -> bool:
+        """Returns True if a field was observed before this time."""
+        for mark in self.marks.values():  # noqa: SIM110
+            if mark.observed_us < at_us:
+                return True
+        return False
 
     def healed(self, latest_us: int) -> Entry:
         """The entry with unknown times instead of those after this one: the next observation wins.

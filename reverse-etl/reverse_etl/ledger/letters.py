@@ -66,6 +66,16 @@ class Letters:
         with self.rows.engine.connect() as connection:
             return self._read(connection, DeadLetterRow.rule == rule)
 
+    def any(self, rule: str) -> bool:
+        """Returns True if a letter of a rule is open."""
+        query = select(DeadLetterRow.key).where(
+            *self.rows.where(DeadLetterRow),
+            DeadLetterRow.closed_at.is_(None),
+            DeadLetterRow.rule == rule,
+        )
+        with self.rows.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def any_of(self, rule: str, codes: Iterable[str]) -> bool:
         """Returns True if a letter of a rule is open with one of these codes."""
         query = select(DeadLetterRow.key).where(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
+
+from singer_kit.times import microseconds
 
 from reverse_etl.ledger import Entry, FieldMark, forgotten
 from reverse_etl.mapping.compiled import CompiledRule
@@ -15,7 +18,11 @@ CONFIRMED = ("created", "updated")
 
 
 def held_entry(
-    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None, now_us: int
+    rule: CompiledRule,
+    record: CrmRecord,
+    outcome: Outcome,
+    entry: Entry | None,
+    clock: Callable[[], datetime],
 ) -> Entry | None:
     """The entry of a record that the CRM holds; None if the ledger says the same already."""
     if entry is None:
@@ -47,7 +54,7 @@ def held_entry(
         crm_id=outcome.crm_id or entry.crm_id,
         fingerprints=fingerprints,
         marks=marks,
-        verified_us=now_us if confirmed else entry.verified_us,
+        verified_us=microseconds(clock()) if confirmed else entry.verified_us,
     )
 
 
@@ -76,6 +83,8 @@ def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
 
     Without it a late version could bring back what the source had in the meantime.
     """
+    if not record.earlier and not entry.is_behind(record.observed_us):
+        return entry  # the common case: it came at that time before
     marks = seen_references(record, seen_marks(record, entry.marks))
     return entry if marks == entry.marks else replace(entry, marks=marks)
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from singer_kit.times import microseconds
-
 from reverse_etl.errors import GoneError, RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
@@ -177,6 +175,9 @@ class Settler:
         kept: list[Outcome] = []
         again: list[CrmRecord] = []
         for outcome in outcomes:
+            if not self._carried and outcome.error is None and outcome.name != "updated":
+                kept.append(outcome)  # the common case: it says nothing of where the record is
+                continue
             record, name = outcome.record, (rule.object, key_in(outcome))
             entry = settlement.entries.get(key_in(outcome))
             carried = was_carried(outcome, entry)
@@ -251,8 +252,7 @@ class Settler:
     ) -> None:
         """A record that the CRM holds: what it holds now, or since when it holds it."""
         entry = settlement.entries.get(record.key)
-        now_us = microseconds(self.ledger.rows.clock())
-        held = held_entry(settlement.rule, record, outcome, entry, now_us)
+        held = held_entry(settlement.rule, record, outcome, entry, self.ledger.rows.clock)
         if held is not None:
             changes.entries.append(held)
             if held.moved and (entry is None or held.crm_id != entry.crm_id):
@@ -271,6 +271,8 @@ class Settler:
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome
     ) -> None:
         """Count the links that travel with the write; others are counted when they are made."""
+        if not record.links:
+            return
         references = [
             link
             for link in record.links
