@@ -38,9 +38,14 @@ class Clock:
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     reported: bool = False
+    _last: tuple[object, int] = (None, 0)
+    """The time that came last, which all records of an export share, and what it was read as."""
 
     def observed(self, time_extracted: object, stream: str) -> int:
         """The observed time in microseconds; now, if the message has none, or a future one."""
+        known, observed_us = self._last
+        if time_extracted is not None and time_extracted == known:
+            return observed_us
         now = self.now()
         try:
             moment = parse_utc(time_extracted)
@@ -55,6 +60,8 @@ class Clock:
                 stream,
                 moment.isoformat(),
             )
+        if observed == moment:
+            self._last = (time_extracted, microseconds(moment))
         return microseconds(observed)
 
 
@@ -87,12 +94,15 @@ class Receiver:
         """The valid records of a block, and the outcomes of the others."""
         received = Received([], [])
         for record in raw:
-            values = {name: value for name, value in record.items() if name != EXTRACTED_AT}
-            observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
-            source = SourceRecord(self.stream, self.key(values), values, observed_us)
+            values = dict(record)
+            observed_us = self.clock.observed(values.pop(EXTRACTED_AT, None), self.stream)
+            key = self.plain_key(values)
+            source = SourceRecord(self.stream, key or hashed_key(values), values, observed_us)
             is_deleted = values.get(DELETED_AT) is not None
+            error = None if key else self.key_error(values)
             # Of a deleted row some taps give no more than its key, which the schema may not allow.
-            error = self.key_error(values) or (None if is_deleted else self.error_of(values))
+            if error is None and not is_deleted:
+                error = self.error_of(values)
             if error is not None:
                 outcome = Outcome("rejected", source, error=error, stage="receive")
                 received.ended.append(outcome)
@@ -102,8 +112,16 @@ class Receiver:
                 received.records.append(source)
         return received
 
+    def plain_key(self, values: Mapping[str, Any]) -> str:
+        """The primary key; empty if the record has none that can be stored."""
+        parts = [values.get(name) for name in self.key_properties]
+        if None in parts or "" in parts:
+            return ""
+        key = "/".join(map(str, parts))
+        return key if len(key) <= LONGEST_KEY and NUL not in key else ""
+
     def key_error(self, values: Mapping[str, Any]) -> RowError | None:
-        """Why a record's primary key is not valid."""
+        """Why a record's primary key is not valid, if the stream has one."""
         key = [values.get(name) for name in self.key_properties]
         if len("/".join(map(str, key))) > LONGEST_KEY:
             return RowError(
@@ -137,15 +155,11 @@ class Receiver:
             )
         return None
 
-    def key(self, values: Mapping[str, Any]) -> str:
-        """The primary key; a hash of the whole record if it has none that can be stored."""
-        parts = [values.get(name) for name in self.key_properties]
-        key = "/".join(map(str, parts))
-        complete = parts and all(part not in (None, "") for part in parts)
-        if complete and len(key) <= LONGEST_KEY and NUL not in key:
-            return key
-        text = json.dumps(values, sort_keys=True, default=str).encode()
-        return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
+
+def hashed_key(values: Mapping[str, Any]) -> str:
+    """The key of a record that has none which can be stored: a hash of all of it."""
+    text = json.dumps(values, sort_keys=True, default=str).encode()
+    return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
 
 
 def without_enums(schema: Any) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any, cast
 
 import msgspec
+from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
 from reverse_etl.errors import FatalError
@@ -26,23 +28,16 @@ class MessageReader(GenericSingerReader[str]):
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Any:
         """Process all messages; a blank line is not one. Raises: FatalError."""
-        lines = (line for line in file_input or self.default_input if not line.isspace())
+        records = Records(callbacks[SingerMessageType.RECORD])
+        others = records.taken_out_of(file_input or self.default_input)
         # the SDK only iterates over its input
-        return super().process_lines(cast(IO[str], lines), callbacks)
+        processed = super().process_lines(cast(IO[str], others), callbacks)
+        processed[SingerMessageType.RECORD.value] += records.number
+        return processed
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """One message. Raises: FatalError, which quotes nothing of the line."""
-        try:
-            message = DECODER.decode(line)
-        except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
-            cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
-            raise FatalError(
-                f"A line of {len(line)} characters is not valid JSON.{cut}",
-                "Look at the tap's own log, then run again.",
-            ) from None
-        if not isinstance(message, dict) or isinstance(message.get("type"), (dict, list)):
-            raise FatalError("A line of the input is not a Singer message.", "Check the tap.")
-        return message
+        return message_of(line)
 
     @staticmethod
     def assert_line_requires(line_dict: Mapping[str, Any], requires: set[str]) -> None:
@@ -57,6 +52,44 @@ class MessageReader(GenericSingerReader[str]):
             "A line of the input is a message of a type that Singer does not have.",
             "Check the tap.",
         )
+
+
+@dataclass(slots=True)
+class Records:
+    """Nearly all lines are RECORDs, which need no more than to be handed on."""
+
+    hand_on: Callable[[dict[str, Any]], None]
+    number: int = 0
+
+    def taken_out_of(self, lines: Iterable[str]) -> Iterator[str]:
+        """Hand on every RECORD in its place among the other lines, which the SDK reads.
+
+        Raises: FatalError.
+        """
+        for line in lines:
+            if line.isspace():
+                continue
+            message = message_of(line)
+            if message.get("type") == "RECORD":
+                self.hand_on(message)
+                self.number += 1
+            else:
+                yield line
+
+
+def message_of(line: str) -> dict[str, Any]:
+    """The message in a line. Raises: FatalError, which quotes nothing of the line."""
+    try:
+        message = DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeError):  # the latter: invalid UTF-8
+        cut = "" if line.endswith("\n") else " It has no end, so the tap was probably cut off."
+        raise FatalError(
+            f"A line of {len(line)} characters is not valid JSON.{cut}",
+            "Look at the tap's own log, then run again.",
+        ) from None
+    if not isinstance(message, dict) or isinstance(message.get("type"), (dict, list)):
+        raise FatalError("A line of the input is not a Singer message.", "Check the tap.")
+    return message
 
 
 def is_missing(line: Mapping[str, Any], name: str) -> bool:
