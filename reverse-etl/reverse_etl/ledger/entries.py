@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 from reverse_etl.ledger.versions import Version, worth_keeping
 
@@ -49,18 +50,17 @@ PACKED = msgspec.msgpack.Decoder(Packed)
 PACK = msgspec.msgpack.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """What the CRM is known to hold under one key."""
 
     key: str
     state: State
     crm_id: str | None = None
-    fingerprints: Mapping[str, bytes] = field(default_factory=dict)
+    fingerprints: Mapping[str, bytes] = {}
     """By rule: the hash of the record that the rule last delivered whole."""
-    marks: Mapping[str, FieldMark] = field(default_factory=dict)
+    marks: Mapping[str, FieldMark] = {}
     """By field, and by link or file under names that no field has."""
-    linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    linked: Mapping[str, tuple[str, ...]] = {}
     """By link that a call has made: the CRM id that it leads to, last.
 
     Before it stand ids that it led to earlier, as long as those links are not removed.
@@ -99,7 +99,7 @@ class Entry:
 
     def as_gone(self) -> Entry:
         """The entry once its record was deleted or merged in the CRM."""
-        return replace(self, state="gone", fingerprints={})
+        return structs.replace(self, state="gone", fingerprints={})
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""
@@ -108,7 +108,7 @@ class Entry:
     def without(self, names: Collection[str]) -> Entry:
         """The entry that knows nothing of some fields, so that every rule compares them again."""
         marks = {name: mark for name, mark in self.marks.items() if name not in names}
-        return replace(self, marks=marks, fingerprints=self.forgotten())
+        return structs.replace(self, marks=marks, fingerprints=self.forgotten())
 
     def is_ahead(self, latest_us: int) -> bool:
         """Returns True if a field was observed after this time, which is the latest possible."""
@@ -134,7 +134,7 @@ class Entry:
             name: mark if mark.observed_us <= latest_us else FieldMark(mark.hash, 0)
             for name, mark in self.marks.items()
         }
-        return replace(self, marks=marks, fingerprints=self.forgotten())
+        return structs.replace(self, marks=marks, fingerprints=self.forgotten())
 
 
 @dataclass(frozen=True, slots=True)

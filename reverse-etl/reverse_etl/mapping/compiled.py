@@ -184,7 +184,11 @@ class CompiledRule:
 
     def _key(self, source: SourceRecord) -> str:
         key_field = self.fields[self.upsert_key]
-        key, _ = key_field.form(computed(key_field, source))
+        try:
+            value = key_field.compute(source.values)
+        except BAD_RECORD as error:
+            raise uncomputable(key_field, error) from None
+        key, _ = key_field.form(value)
         if key is None and key_field.rule.wait_on_null:
             raise AwaitedError
         if key is None:
@@ -208,8 +212,13 @@ class CompiledRule:
         fingerprint."""
         values: dict[str, Value] = {}
         parts: list[str] = []
+        record = source.values
         for name, compiled in self.fields.items():
-            values[name], part = compiled.form(computed(compiled, source))
+            try:
+                value = compiled.compute(record)
+            except BAD_RECORD as error:
+                raise uncomputable(compiled, error) from None
+            values[name], part = compiled.form(value)
             parts.append(part)
         for name, why in self.spec.required.items():
             if values.get(name) is None:
@@ -256,18 +265,15 @@ class CompiledRule:
         return WantedFile(url, name)
 
 
-def computed(compiled: CompiledField, source: SourceRecord) -> object:
-    """A field's value as its rule computes it. Raises: RowError."""
-    try:
-        return compiled.compute(source.values)
-    except BAD_RECORD as error:
-        name = compiled.rule.name
-        failing = compiled.rule.function or "the rule"
-        raise RowError(
-            "unmappable",
-            f"{name}: {failing} fails ({type(error).__name__})",
-            f"check the properties that {name} is computed from",
-        ) from None
+def uncomputable(compiled: CompiledField, error: Exception) -> RowError:
+    """Why a record has no value for a field."""
+    name = compiled.rule.name
+    failing = compiled.rule.function or "the rule"
+    return RowError(
+        "unmappable",
+        f"{name}: {failing} fails ({type(error).__name__})",
+        f"check the properties that {name} is computed from",
+    )
 
 
 def fingerprint(parts: Iterable[str], links: Iterable[WantedLink] = ()) -> bytes:

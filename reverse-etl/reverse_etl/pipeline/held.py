@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
+from msgspec.structs import replace
 from singer_kit.times import microseconds
 
 from reverse_etl.ledger import Entry, FieldMark, forgotten

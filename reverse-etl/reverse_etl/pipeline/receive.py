@@ -18,6 +18,7 @@ import fastjsonschema
 from singer_kit.times import microseconds, not_ahead, parse_utc
 
 from reverse_etl.errors import FatalError, RowError
+from reverse_etl.pipeline.validation import compile_validator
 from reverse_etl.records import Outcome, Received, SourceRecord
 
 logger = logging.getLogger(__name__)
@@ -80,9 +81,7 @@ class Receiver:
     ) -> Receiver:
         """A receiver with a compiled validator. Raises: FatalError if the schema is not valid."""
         try:
-            validate = fastjsonschema.compile(
-                without_enums(schema), use_default=False, detailed_exceptions=True
-            )
+            validate = compile_validator(without_enums(schema))
         except fastjsonschema.JsonSchemaDefinitionException as error:
             raise FatalError(
                 f"The schema of stream {stream!r} is not a valid JSON Schema: {error}.",

@@ -8,7 +8,9 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from reverse_etl.errors import GoneError, RowError
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
