@@ -30,7 +30,7 @@ from sqlalchemy import Engine, func, select
 
 from reverse_etl.errors import StoppedError
 from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
+from reverse_etl.ledger.tables import DEAD_LETTER, ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
@@ -209,9 +209,9 @@ def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:
 def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
     """Open dead letters, with their raw records."""
     query = (
-        select(*(getattr(DeadLetterRow, name) for name in LETTER_COLUMNS))
-        .where(DeadLetterRow.crm == plugin.crm, DeadLetterRow.closed_at.is_(None))
-        .order_by(DeadLetterRow.first_at)
+        select(*(DEAD_LETTER.c[name] for name in LETTER_COLUMNS))
+        .where(DEAD_LETTER.c.crm == plugin.crm, DEAD_LETTER.c.closed_at.is_(None))
+        .order_by(DEAD_LETTER.c.first_at)
     )
     with open_ledger(plugin) as engine, engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
@@ -219,11 +219,11 @@ def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
 
 def ledger_status(plugin: CrmTarget) -> dict[str, Any]:
     """Counts of entries, and the last run of each account."""
-    runs = select(RunRow).where(RunRow.crm == plugin.crm).order_by(RunRow.began_at)
+    runs = select(RUN).where(RUN.c.crm == plugin.crm).order_by(RUN.c.began_at)
     states = (
-        select(EntryRow.account, EntryRow.object, EntryRow.state, func.count().label("rows"))
-        .where(EntryRow.crm == plugin.crm)
-        .group_by(EntryRow.account, EntryRow.object, EntryRow.state)
+        select(ENTRY.c.account, ENTRY.c.object, ENTRY.c.state, func.count().label("rows"))
+        .where(ENTRY.c.crm == plugin.crm)
+        .group_by(ENTRY.c.account, ENTRY.c.object, ENTRY.c.state)
     )
     accounts: dict[str, Any] = {}
     with open_ledger(plugin) as engine, engine.connect() as connection:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -39,6 +38,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_ledger, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.direct import DirectRecords
+from reverse_etl.singer.grace import Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
@@ -71,6 +71,7 @@ class CrmTarget(CheckedFiles, Target):
         self.max_parallelism = 1
         self.engine: Engine | None = None
         self.control = RunControl()
+        self.grace = Grace(self._cut_short)
         self.outcomes = Outcomes()
         self.states = StateQueue()
         self.direct = DirectRecords()
@@ -322,20 +323,17 @@ class CrmTarget(CheckedFiles, Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Let a block in flight settle, else end at once. Raises: StoppedError."""
+        self.grace.begin(signum, float(self.config.get("stop_grace_s", STOP_GRACE_S)))
         if not self.control.busy:
             raise StoppedError(signum)
         self.control.stop(signum)
         self.logger.info("signal %d: no new call; settling what is in flight", signum)
-        grace_s = float(self.config.get("stop_grace_s", STOP_GRACE_S))
-        last = threading.Timer(grace_s, self._cut_short, [signum, grace_s])
-        last.daemon = True
-        last.start()
 
     def _cut_short(self, signum: int, grace_s: float) -> None:
         """End the process beside calls in flight that are not answered."""
         try:
             self._write_state()
-            message = f"stopped by signal {signum}; calls in flight took more than {grace_s:g} s"
+            message = f"stopped by signal {signum}; what was in flight took over {grace_s:g} s"
             self._run_end(128 + signum, message).cut_short(self.engine)
         finally:
             os._exit(128 + signum)
@@ -344,6 +342,7 @@ class CrmTarget(CheckedFiles, Target):
         """Close the run; a signal meanwhile lets it finish."""
         self.control.busy = True
         self._run_end(exit_code, message).close(self.engine)
+        self.grace.end()
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
