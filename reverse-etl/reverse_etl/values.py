@@ -6,7 +6,6 @@ A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +19,6 @@ from reverse_etl.errors import NotRepresentableError
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"]
 Value = str | int | bool | Decimal | tuple[str, ...] | None
-HASH_BYTES = 8
 SEPARATOR = ";"
 """Between the values of a list that is sent as text, as CRMs write them."""
 UNKNOWN_OPTION = "unknown_option"
@@ -308,43 +306,3 @@ def key_of(info: FieldInfo, value: Value) -> str:
     """A canonical value as a key: the same text for all values that the CRM takes for one."""
     text = str(value)
     return text.casefold() if info.folds_case else text
-
-
-def hash_value(value: Value) -> bytes:
-    """Eight bytes for a canonical value; the value cannot be read back from them."""
-    return hash_text(_tagged(value))
-
-
-def hash_values(parts: Iterable[tuple[str, Value]]) -> bytes:
-    """One fingerprint of named values, in their order."""
-    return hash_text("".join([named_part(name, value) for name, value in parts]))
-
-
-def hash_text(text: str) -> bytes:
-    """Eight bytes for a text, whatever characters are in it."""
-    return hashlib.blake2b(encoded(text), digest_size=HASH_BYTES).digest()
-
-
-def named_part(name: str, value: Value) -> str:
-    """What a named value adds to a fingerprint."""
-    tagged = _tagged(value)
-    # with its length, so that no value can end where the next one begins
-    return f"{name}\x00{len(encoded(tagged))}\x00{tagged}"
-
-
-def encoded(text: str) -> bytes:
-    """Text as UTF-8; half a surrogate pair, which JSON can hold, passes."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _tagged(value: Value) -> str:
-    """Text that differs for values of different kinds: 1, "1", True and ("1",) are not the same."""
-    if isinstance(value, str):
-        return f"s{value}"
-    if value is None:
-        return "n"
-    if isinstance(value, bool):
-        return "b1" if value else "b0"
-    if isinstance(value, (int, Decimal)):
-        return f"d{plain_number(Decimal(value))}"
-    return "l" + "\x1f".join(value)

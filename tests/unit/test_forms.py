@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reverse_etl.errors import NotRepresentableError
+from reverse_etl.hashes import hash_text, hash_values, named_part
 from reverse_etl.mapping.forms import form_of
-from reverse_etl.values import FieldInfo, Value, canonical, hash_text, hash_values, named_part
+from reverse_etl.values import FieldInfo, Value, canonical
 
 FIELDS = (
     FieldInfo("text", "text"),

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reverse_etl.errors import NotRepresentableError
-from reverse_etl.values import (
-    FieldInfo,
-    canonical,
-    hash_value,
-    hash_values,
-    plain_number,
-    same,
-)
+from reverse_etl.hashes import hash_value, hash_values
+from reverse_etl.values import FieldInfo, canonical, plain_number, same
 from singer_kit.scrub import scrub
 from singer_kit.times import parse_utc, utc_text
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reverse_etl.errors import AwaitedError, FatalError, RowError, internal_error
+from reverse_etl.hashes import hash_text, named_part
 from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
 from reverse_etl.mapping.forms import Form, form_of
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
-from reverse_etl.values import FieldInfo, Value, hash_text, key_of, named_part
+from reverse_etl.values import FieldInfo, Value, key_of
 
 BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""

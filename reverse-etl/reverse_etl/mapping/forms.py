@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 
-from reverse_etl.values import FieldInfo, Value, canonical, named_part
+from reverse_etl.hashes import named_part
+from reverse_etl.values import FieldInfo, Value, canonical
 
 Form = Callable[[object], tuple[Value, str]]
 """Gives a value in its canonical form, and its part of a fingerprint.

@@ -8,10 +8,10 @@ from datetime import datetime
 from msgspec.structs import replace
 from singer_kit.times import microseconds
 
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Entry, FieldMark, forgotten
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, Outcome
-from reverse_etl.values import hash_value
 
 CONFIRMED = ("created", "updated")
 """Outcomes that the CRM itself has reported."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from reverse_etl.errors import GoneError, RowError
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
@@ -29,7 +30,6 @@ from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import LEFT, CrmRecord, Outcome, Write
-from reverse_etl.values import hash_value
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
