@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from select import select as readable
-from typing import Any
+from typing import IO, Any
 
 import click
 from singer_kit.command_line import config_option, run_command
@@ -28,10 +28,12 @@ from singer_sdk.exceptions import (
 )
 from sqlalchemy import Engine, func, select
 
+from reverse_etl.dry_run.plan import PLAN_FILE, text_of
 from reverse_etl.errors import StoppedError
 from reverse_etl.ledger import Ledger
 from reverse_etl.ledger.tables import DEAD_LETTER, ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
+from reverse_etl.singer.run_report import REPORT_FILE
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.singer.verify import Repeated, repeated_keys
@@ -42,7 +44,8 @@ that Python's own thresholds cost a fifth of the time."""
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("dead-letters", "ledger", "mapping")
+COMMANDS = ("dead-letters", "ledger", "mapping", "plan")
+PLAN_LIMIT = 10
 LETTER_COLUMNS = (
     "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
     "times", "first_at", "last_at",
@@ -109,9 +112,11 @@ def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarge
     return target(config=config, validate_config=False)
 
 
-def validated(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:
-    """A target that may open its account. Raises: SettingError."""
-    config = with_environment(target, settings_from_files(config_files))
+def validated(
+    target: type[CrmTarget], config_files: Sequence[str], **settings: object
+) -> CrmTarget:
+    """A target that may open its account; `settings` go before others. Raises: SettingError."""
+    config = with_environment(target, settings_from_files(config_files)) | settings
     try:
         return target(config=config)
     except ConfigValidationError as error:
@@ -124,6 +129,25 @@ def commands(target: type[CrmTarget]) -> click.Group:
     @click.group()
     def group() -> None:
         """Look at mapping and ledger."""
+
+    @group.command("plan")
+    @click.option(
+        "--input", "lines", type=click.File(), help="File of Singer messages; else stdin."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the whole plan as JSON.")
+    @click.option(
+        "--limit",
+        default=PLAN_LIMIT,
+        show_default=True,
+        help="Changes to show of an object; 0: all.",
+    )
+    @config_option
+    def plan(lines: IO[str] | None, as_json: bool, limit: int, config_files: Sequence[str]) -> None:
+        """Ask the CRM, write nothing, and print what a run would do.
+
+        The plan is also kept as dry-run/plan.json in report_dir.
+        """
+        print_plan(validated(target, config_files, dry_run=True), lines, limit, as_json=as_json)
 
     @group.group("dead-letters")
     def dead_letters() -> None:
@@ -193,6 +217,22 @@ def print_letters(letters: Sequence[dict[str, Any]], *, as_json: bool) -> None:
         where = f"{letter['rule']}  {letter['key']}  {letter['stage']}/{letter['code']}"
         click.echo(f"{where}: {letter['message']}. To do: {letter['hint']}")
     click.echo(f"{len(letters)} open dead letters")
+
+
+def print_plan(plugin: CrmTarget, lines: IO[str] | None, limit: int, *, as_json: bool) -> None:
+    """Run dry, then print the plan. Raises: FatalError, StoppedError."""
+    dry_run = plugin.dry_run
+    assert dry_run is not None
+    try:
+        plugin.run(lines)
+        if as_json:
+            click.echo((plugin.report_folder / PLAN_FILE).read_text(), nl=False)
+            return
+        report = json.loads((plugin.report_folder / REPORT_FILE).read_text())
+        for line in text_of(report, dry_run.changes, limit):
+            click.echo(line)
+    finally:
+        dry_run.close()
 
 
 def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:

@@ -27,22 +27,22 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
-from reverse_etl.ledger import Scope
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.singer.account import open_ledger, prepared, run_settings
+from reverse_etl.singer.account import open_account, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.settings import ledger_url, report_dir
+from reverse_etl.singer.settings import report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink, first_unsettled
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
@@ -73,8 +73,9 @@ class CrmTarget(CheckedFiles, Target):
         self.control = RunControl()
         self.grace = Grace(self._cut_short)
         self.outcomes = Outcomes()
-        self.states = StateQueue()
         self.direct = DirectRecords()
+        self.dry_run = DryRun() if self.config.get("dry_run") else None
+        self.states = StateQueue(is_open=self.dry_run is None)
         self.changes: MappingChanges | None = None
         self.lacks: list[Lack] = []
         self._account = Account("")
@@ -85,6 +86,12 @@ class CrmTarget(CheckedFiles, Target):
         """The adapter for these settings. Raises: SettingError, CrmError."""
 
     # Settings
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the reports go; those of dry runs into a folder of their own."""
+        folder = report_dir(self.config, self.name)
+        return folder if self.dry_run is None else folder / "dry-run"
 
     def setting(self, name: str) -> Any:
         """A setting, or the variable that the source's guide names. Raises: SettingError."""
@@ -136,10 +143,7 @@ class CrmTarget(CheckedFiles, Target):
         config: Any = None,
         file_input: IO[str] | None = None,
     ) -> None:
-        """Read everything from the command line, deliver it, and write the report.
-
-        Raises: FatalError, StoppedError.
-        """
+        """Deliver what is read, and write the report. Raises: FatalError, StoppedError."""
         if about:
             cls.print_about(output_format=about_format)
             return
@@ -148,18 +152,21 @@ class CrmTarget(CheckedFiles, Target):
             target = cls(config=command_line_settings(cls, config))
         except ConfigValidationError as error:
             raise bad_setting(error.errors) from None
-        target.run(file_input)
+        try:
+            target.run(file_input)
+        finally:
+            if target.dry_run is not None:
+                target.dry_run.close()
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
-        save_running(self.name, report_dir(self.config, self.name))
+        save_running(self.name, self.report_folder)
         exit_code, message = 1, "ended by an unexpected error"
         try:
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             self.listen(file_input)
             exit_code, message = 0, self.control.spent
             if message and self.config.get("fail_on_budget"):
-                exit_code = 1
                 raise BudgetSpentError(message)
         except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
@@ -167,8 +174,7 @@ class CrmTarget(CheckedFiles, Target):
             self._write_state()
             raise
         except (FatalError, ReverseEtlError) as error:
-            exit_code = error.exit_code if isinstance(error, FatalError) else 1
-            message = str(error)
+            exit_code, message = getattr(error, "exit_code", 1), str(error)
             raise
         finally:
             self._end(exit_code, message)
@@ -176,15 +182,14 @@ class CrmTarget(CheckedFiles, Target):
     def open_adapter(self) -> Adapter:
         """The adapter, which knows all mapped objects. Raises: SettingError, MappingError."""
         adapter = self.build_adapter()
-        return prepared(adapter, self.rules, self.mapping.file, self.config, self.control)
+        file, control = self.mapping.file, self.control
+        return prepared(adapter, self.rules, file, self.config, control, self.dry_run)
 
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
         functions = self.mapping.functions()
         adapter = self.open_adapter()
-        self._account = adapter.account()
-        scope = Scope(self.crm, self._account.id)
-        ledger = open_ledger(ledger_url(self.config, self.name), scope)
+        self._account, ledger = open_account(adapter, self.config, self.name, self.dry_run)
         shipped, concurrency = self.shipped_mapping(), self.default_concurrency
         settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
@@ -228,11 +233,7 @@ class CrmTarget(CheckedFiles, Target):
                     self.outcomes.never(rule.object, "not_attempted", len(records))
             return
         missed, attaches = self.outcomes.not_attempted, self.engine.settings.attach
-
-        def is_settled() -> bool:
-            return self.outcomes.not_attempted == missed and not attaches
-
-        with self.control.working(is_settled):
+        with self.control.working(lambda: self.outcomes.not_attempted == missed and not attaches):
             self.engine.run_block(stream, records)
 
     # Messages
@@ -346,4 +347,4 @@ class CrmTarget(CheckedFiles, Target):
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        return RunEnd(report, report_dir(self.config, self.name), self.objects)
+        return RunEnd(report, self.report_folder, self.objects, self.dry_run)
