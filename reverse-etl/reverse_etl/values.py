@@ -94,8 +94,13 @@ def canonical(info: FieldInfo, value: object) -> Value:
 def _text(info: FieldInfo, value: object) -> str | None:
     """Text; a list becomes its entries, joined."""
     if isinstance(value, (list, tuple)):
-        with suppress(TypeError):  # what is not plain text is refused below
+        try:
             value = joined_text(value)
+        except TypeError:
+            pass  # what is not plain text is refused below
+        except ValueError:
+            hint = f"correct {info.name} at the source"
+            raise _wrong_type(info, "smaller numbers", hint) from None
     text = _as_text(info, value)
     if text is not None:
         _check_length(info, text)

@@ -52,6 +52,7 @@ def test_canonical(kind: Any, given_value: object, expected: object) -> None:
         ("date", "soon"),
         ("datetime", "2026-13-01T00:00:00"),
         ("text", [[1]]),
+        ("text", [Decimal("1e5000")]),
     ],
 )
 def test_what_a_field_cannot_hold_names_the_field_and_never_the_value(
