@@ -23,7 +23,10 @@ def parse_utc(value: object) -> datetime:
         moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
         raise TypeError("not a timestamp")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # its offset leads out of the years 1 to 9999
+        raise ValueError("not a timestamp in UTC") from None
 
 
 def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:
