@@ -44,6 +44,7 @@ from reverse_etl.errors import (
     StoppedError,
     TakenError,
 )
+from reverse_etl.hashes import hash_value
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.near_names import near_name
 from reverse_etl.objects import FieldWanted, Lane, LinkForm, LinkWanted, Namespace, ObjectSpec
@@ -52,7 +53,7 @@ from reverse_etl.records import CrmRecord, WantedLink, Write
 from reverse_etl.singer.cli import main
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
-from reverse_etl.values import FieldInfo, Kind, Value, canonical, hash_value, key_of, plain_number
+from reverse_etl.values import FieldInfo, Kind, Value, canonical, key_of, plain_number
 
 __all__ = [
     "COMMON",

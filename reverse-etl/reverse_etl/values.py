@@ -6,8 +6,7 @@ A canonical value is None, str, int, bool, Decimal (shortest form), or a tuple o
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,7 +19,6 @@ from reverse_etl.errors import NotRepresentableError
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "datetime", "choice", "choices"]
 Value = str | int | bool | Decimal | tuple[str, ...] | None
-HASH_BYTES = 8
 SEPARATOR = ";"
 """Between the values of a list that is sent as text, as CRMs write them."""
 UNKNOWN_OPTION = "unknown_option"
@@ -96,8 +94,13 @@ def canonical(info: FieldInfo, value: object) -> Value:
 def _text(info: FieldInfo, value: object) -> str | None:
     """Text; a list becomes its entries, joined."""
     if isinstance(value, (list, tuple)):
-        with suppress(TypeError):  # what is not plain text is refused below
+        try:
             value = joined_text(value)
+        except TypeError:
+            pass  # what is not plain text is refused below
+        except ValueError:
+            hint = f"correct {info.name} at the source"
+            raise _wrong_type(info, "smaller numbers", hint) from None
     text = _as_text(info, value)
     if text is not None:
         _check_length(info, text)
@@ -244,7 +247,7 @@ def _decimal(info: FieldInfo, value: object) -> Decimal:
     if not isinstance(value, (bool, list, dict, tuple)):
         with suppress(InvalidOperation):
             # from its text: the float 0.1 is 0.1000000000000000055… as a Decimal
-            number = Decimal(str(value))
+            number = value if isinstance(value, Decimal) else Decimal(str(value))
     if number is None or not is_writable(number):
         raise _wrong_type(info, "a number", f"map a number onto {info.name}")
     return number
@@ -308,32 +311,3 @@ def key_of(info: FieldInfo, value: Value) -> str:
     """A canonical value as a key: the same text for all values that the CRM takes for one."""
     text = str(value)
     return text.casefold() if info.folds_case else text
-
-
-def hash_value(value: Value) -> bytes:
-    """Eight bytes for a canonical value; the value cannot be read back from them."""
-    return hashlib.blake2b(_tagged(value), digest_size=HASH_BYTES).digest()
-
-
-def hash_values(parts: Sequence[tuple[str, Value]]) -> bytes:
-    """One fingerprint of named values, in their order."""
-    digest = hashlib.blake2b(digest_size=HASH_BYTES)
-    for name, value in parts:
-        tagged = _tagged(value)
-        # with its length, so that no value can end where the next one begins
-        digest.update(f"{name}\x00{len(tagged)}\x00".encode())
-        digest.update(tagged)
-    return digest.digest()
-
-
-def _tagged(value: Value) -> bytes:
-    """Bytes that differ for values of different kinds: 1, "1", True and ("1",) are not the same."""
-    if value is None:
-        return b"n"
-    if isinstance(value, bool):
-        return b"b1" if value else b"b0"
-    if isinstance(value, (int, Decimal)):
-        return b"d" + plain_number(Decimal(value)).encode()
-    if isinstance(value, tuple):
-        return b"l" + "\x1f".join(value).encode()
-    return b"s" + value.encode("utf-8", "surrogatepass")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reverse_etl.values import Value, hash_value
+from reverse_etl.hashes import hash_value
+from reverse_etl.values import Value
 
 DEFAULT_LABEL = "work"
 

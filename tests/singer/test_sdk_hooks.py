@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 from singer_sdk import Stream, Tap, Target
+from singer_sdk.sinks import BatchSink
 from tap_canai.tap import TapCanAI
 
 from box import Box
-from crms import HUBSPOT
+from crms import HUBSPOT, Crm, each_crm
 from sdk_hooks import described, hook_name, overrides, protected_members_used, recorded
 from support import (
     ROOT,
+    contents,
     deliver,
     run_tap,
     schema_message,
@@ -89,6 +91,8 @@ HOOKS = {
 
 USED = {
     "_assert_line_requires": Target,
+    "_get_context": BatchSink,
+    "_handle_max_record_age": Target,
     "_reset_state_progress_markers": Tap,
     "_set_compatible_replication_methods": Tap,
     "_sinks_active": Target,
@@ -107,8 +111,9 @@ SCHEMA_CALLS = [
     "Sink._add_sdc_metadata_to_schema",
     "Sink.get_validator",
 ]
-RECORD_CALLS = [
-    READ,
+RECORD_CALLS = ["Target._process_record_message", "BatchSink.process_record"]
+"""Of a record that goes past the SDK, from the reader into its sink."""
+SDK_RECORD_CALLS = [
     "Target._process_record_message",
     "Sink.include_sdc_metadata_properties",
     "Sink._add_sdc_metadata_to_record",
@@ -129,7 +134,9 @@ def test_protected_members_that_are_used_exist() -> None:
     assert protected_members_used() == USED.keys()
     target = HUBSPOT.target(config=HUBSPOT.credentials("http://127.0.0.1"))
     tap = TapCanAI(config={"api_key": "none"})
-    of_class = {Target: target, Tap: tap, Stream: tap.streams["users"]}
+    of_class = {
+        Target: target, Tap: tap, Stream: tap.streams["users"], BatchSink: BatchSink
+    }  # fmt: skip
     for name, base in USED.items():
         assert hasattr(of_class[base], name)
 
@@ -156,6 +163,45 @@ def test_a_target_is_called_in_this_order(
         *END_CALLS,
         "BatchSink.process_batch",
     ]
+
+
+def test_a_record_that_a_stream_map_changes_goes_the_way_of_the_sdk(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    recorded(calls, monkeypatch.setattr)
+    maps = {"users": {"first_name": "first_name.upper()"}}
+    assert deliver(box, HUBSPOT, [schema_message(), user(1)], tmp_path, stream_maps=maps).code == 0
+    start = calls.index("Target._process_record_message")
+    assert calls[start : start + len(SDK_RECORD_CALLS)] == SDK_RECORD_CALLS
+    (person,) = box.people(HUBSPOT)
+    assert person["properties"]["firstname"] == "ANN"
+
+
+@each_crm
+def test_records_are_the_same_past_the_sdk_and_on_its_way(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    """Full sinks, STATE in between, a SCHEMA that changes, and records of no use included."""
+    longer = schema_message()
+    longer["schema"] = {**longer["schema"], "title": "another"}
+    odd = [{**user(4), "time_extracted": None}, user(5, user_id=None), user(6, email=7)]
+    messages = [
+        schema_message(), user(1), state(1), user(2), user(1, phone="+43 1 555 0100"), longer,
+        user(3), state(2), *odd, state(3),
+    ]  # fmt: skip
+    ways = {"past": {}, "sdk": {"stream_maps": {"users": {"last_name": "last_name"}}}}
+    results = {}
+    for way, config in ways.items():
+        box.reset()
+        folder = tmp_path / way
+        folder.mkdir()
+        result = deliver(box, crm, messages, folder, batch_size_rows=2, **config)
+        letters = [(letter["key"], letter["code"]) for letter in result.letters]
+        results[way] = (
+            result.code, result.states, result.counts(crm.people), letters, contents(box, crm)
+        )  # fmt: skip
+    assert results["past"] == results["sdk"]
 
 
 def test_a_schema_that_comes_again_makes_no_second_sink(

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reverse_etl.hashes import hash_value
 from reverse_etl.pipeline.moves import LONGEST_CHAIN, Order, in_order
 from reverse_etl.records import Write
-from reverse_etl.values import hash_value
 
 EMAIL, CODE = "email", "code"
 Held = Mapping[str, Mapping[str, str | None]]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 
 from reverse_etl.ledger.versions import Version, worth_keeping
 
@@ -30,37 +31,36 @@ class DamagedEntryError(ValueError):
     """The row of an entry does not say what the CRM holds."""
 
 
-class Packed(msgspec.Struct, frozen=True):
-    """The compact column: fingerprints by rule, hash and observed time by field, ids by link."""
-
-    r: dict[str, bytes]
-    f: dict[str, tuple[bytes, int]]
-    l: dict[str, tuple[str, ...]] = {}  # noqa: E741  # msgspec copies it
-
-
-PACKED = msgspec.msgpack.Decoder(Packed)
-
-
-@dataclass(frozen=True, slots=True)
-class FieldMark:
+class FieldMark(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """The hash of the value last accepted, and when the source was seen to hold it."""
 
     hash: bytes
     observed_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Packed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The compact column: fingerprints by rule, hash and observed time by field, ids by link."""
+
+    r: Mapping[str, bytes]
+    f: Mapping[str, FieldMark]
+    l: Mapping[str, tuple[str, ...]] = {}  # noqa: E741  # msgspec copies it
+
+
+PACKED = msgspec.msgpack.Decoder(Packed)
+PACK = msgspec.msgpack.Encoder()
+
+
+class Entry(msgspec.Struct, frozen=True):
     """What the CRM is known to hold under one key."""
 
     key: str
     state: State
     crm_id: str | None = None
-    fingerprints: Mapping[str, bytes] = field(default_factory=dict)
+    fingerprints: Mapping[str, bytes] = {}
     """By rule: the hash of the record that the rule last delivered whole."""
-    marks: Mapping[str, FieldMark] = field(default_factory=dict)
+    marks: Mapping[str, FieldMark] = {}
     """By field, and by link or file under names that no field has."""
-    linked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    linked: Mapping[str, tuple[str, ...]] = {}
     """By link that a call has made: the CRM id that it leads to, last.
 
     Before it stand ids that it led to earlier, as long as those links are not removed.
@@ -76,9 +76,7 @@ class Entry:
 
     def packed(self) -> bytes:
         """The compact column."""
-        marks = {name: [mark.hash, mark.observed_us] for name, mark in self.marks.items()}
-        columns = {"r": self.fingerprints, "f": marks}
-        return msgspec.msgpack.encode(columns | ({"l": self.linked} if self.linked else {}))
+        return PACK.encode(Packed(self.fingerprints, self.marks, self.linked))
 
     @classmethod
     def unpacked(
@@ -97,12 +95,11 @@ class Entry:
             raise DamagedEntryError from error
         if state not in TRANSITIONS:
             raise DamagedEntryError
-        marks = {name: FieldMark(*mark) for name, mark in columns.f.items()}
-        return cls(key, state, crm_id, columns.r, marks, columns.l, verified_us, moved)
+        return cls(key, state, crm_id, columns.r, columns.f, columns.l, verified_us, moved)
 
     def as_gone(self) -> Entry:
         """The entry once its record was deleted or merged in the CRM."""
-        return replace(self, state="gone", fingerprints={})
+        return structs.replace(self, state="gone", fingerprints={})
 
     def forgotten(self) -> dict[str, bytes]:
         """Fingerprints that no record has, of the same versions: every rule compares again."""
@@ -111,11 +108,21 @@ class Entry:
     def without(self, names: Collection[str]) -> Entry:
         """The entry that knows nothing of some fields, so that every rule compares them again."""
         marks = {name: mark for name, mark in self.marks.items() if name not in names}
-        return replace(self, marks=marks, fingerprints=self.forgotten())
+        return structs.replace(self, marks=marks, fingerprints=self.forgotten())
 
     def is_ahead(self, latest_us: int) -> bool:
         """Returns True if a field was observed after this time, which is the latest possible."""
-        return any(mark.observed_us > latest_us for mark in self.marks.values())
+        for mark in self.marks.values():  # noqa: SIM110  # thrice as fast as a generator
+            if mark.observed_us > latest_us:
+                return True
+        return False
+
+    def is_behind(self, at_us: int) -> bool:
+        """Returns True if a field was observed before this time."""
+        for mark in self.marks.values():  # noqa: SIM110
+            if mark.observed_us < at_us:
+                return True
+        return False
 
     def healed(self, latest_us: int) -> Entry:
         """The entry with unknown times instead of those after this one: the next observation wins.
@@ -127,7 +134,7 @@ class Entry:
             name: mark if mark.observed_us <= latest_us else FieldMark(mark.hash, 0)
             for name, mark in self.marks.items()
         }
-        return replace(self, marks=marks, fingerprints=self.forgotten())
+        return structs.replace(self, marks=marks, fingerprints=self.forgotten())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class FilteredRows:
                     FILTERED.c.rule == rule,
                     FILTERED.c.key.in_(keys),
                 )
-                newest |= {row.key: row.observed_us for row in connection.execute(query)}
+                newest.update(map(tuple, connection.execute(query)))
         return newest
 
     def write(self, connection: Connection, filtered: Sequence[tuple[str, str, int]]) -> None:

@@ -69,13 +69,17 @@ class Letters:
         with self.rows.engine.connect() as connection:
             return self._read(connection, DEAD_LETTER.c.rule == rule)
 
+    def any(self, rule: str) -> bool:
+        """Returns True if a letter of a rule is open."""
+        return self._any(DEAD_LETTER.c.rule == rule)
+
     def any_of(self, rule: str, codes: Iterable[str]) -> bool:
         """Returns True if a letter of a rule is open with one of these codes."""
+        return self._any(DEAD_LETTER.c.rule == rule, DEAD_LETTER.c.code.in_(sorted(codes)))
+
+    def _any(self, *conditions: Any) -> bool:
         query = select(DEAD_LETTER.c.key).where(
-            *self.rows.where(DEAD_LETTER),
-            DEAD_LETTER.c.closed_at.is_(None),
-            DEAD_LETTER.c.rule == rule,
-            DEAD_LETTER.c.code.in_(sorted(codes)),
+            *self.rows.where(DEAD_LETTER), DEAD_LETTER.c.closed_at.is_(None), *conditions
         )
         with self.rows.engine.connect() as connection:
             return connection.execute(query.limit(1)).first() is not None

@@ -129,7 +129,7 @@ class Ledger:
                     except DamagedEntryError:
                         damaged.append(row)
                     else:
-                        entries[row.key] = self.future.healed(entry, latest_us)
+                        entries[entry.key] = self.future.healed(entry, latest_us)
         if damaged:
             self._forget(object_name, damaged)
         return entries

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reverse_etl.errors import AwaitedError, FatalError, RowError, internal_error
+from reverse_etl.hashes import hash_text, named_part
 from reverse_etl.mapping.computation import BAD_RECORD, Compute, Filter, path_value
+from reverse_etl.mapping.forms import Form, form_of
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import AttachRule, FieldRule, Mode, Rule, WritePolicy
 from reverse_etl.objects import LinkForm, ObjectSpec
 from reverse_etl.records import CrmRecord, SourceRecord, WantedFile, WantedLink
-from reverse_etl.values import FieldInfo, Value, canonical, hash_values, key_of
+from reverse_etl.values import FieldInfo, Value, key_of
 
 BRACES = re.compile(r"\{([\w.-]+)\}")
 """A property in a file's name."""
@@ -37,6 +39,11 @@ class CompiledField:
     compute: Compute
     order: tuple[str, ...] = ()
     """What forward means: the options of the CRM's field, else those that the rule can give."""
+    form: Form = field(init=False)
+    """Gives its values the form of the CRM's field."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "form", form_of(self.info))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +145,8 @@ class CompiledRule:
 
     def learn(self, info: FieldInfo) -> None:
         """Take a field as it is in the CRM now, added options included."""
-        field = self.fields[info.name]
-        self.fields[info.name] = replace(field, info=info, order=info.options or field.order)
+        known = self.fields[info.name]
+        self.fields[info.name] = replace(known, info=info, order=info.options or known.order)
 
     def map(self, source: SourceRecord) -> CrmRecord | None:
         """The CRM record; None if `where` filters the row and `on_leave` writes nothing.
@@ -159,17 +166,14 @@ class CompiledRule:
         if leaving and not self.leave_fields:
             return None
         key = self._key(source)
-        values = dict(self.leave_fields) if leaving else self._values(source)
-        links = () if leaving else self._links_of(source)
-        return CrmRecord(
-            key=key,
-            fields=values,
-            links=links,
-            source=source,
-            fingerprint=fingerprint(values, links) + self.version,
-            leaving=leaving,
-            file=None if leaving else self._file(source),
-        )
+        if leaving:
+            parts = [named_part(name, value) for name, value in self.leave_fields.items()]
+            known = fingerprint(parts) + self.version
+            return CrmRecord(key, dict(self.leave_fields), (), source, known, leaving=True)
+        values, parts = self._values(source)
+        links = self._links_of(source)
+        known = fingerprint(parts, links) + self.version
+        return CrmRecord(key, values, links, source, known, file=self._file(source))
 
     def _passes(self, source: SourceRecord) -> bool:
         assert self.where is not None
@@ -180,9 +184,13 @@ class CompiledRule:
             raise RowError("unmappable", f"where fails ({type(error).__name__})", hint) from None
 
     def _key(self, source: SourceRecord) -> str:
-        field = self.fields[self.upsert_key]
-        key = self._value(field, source)
-        if key is None and field.rule.wait_on_null:
+        key_field = self.fields[self.upsert_key]
+        try:
+            value = key_field.compute(source.values)
+        except BAD_RECORD as error:
+            raise uncomputable(key_field, error) from None
+        key, _ = key_field.form(value)
+        if key is None and key_field.rule.wait_on_null:
             raise AwaitedError
         if key is None:
             raise RowError(
@@ -198,29 +206,26 @@ class CompiledRule:
             )
         if NUL in str(key):
             raise with_nul(self.upsert_key)
-        return key_of(field.info, key)
+        return key_of(key_field.info, key)
 
-    def _values(self, source: SourceRecord) -> dict[str, Value]:
-        """Every field's value, those that the CRM requires not empty."""
-        values = {name: self._value(field, source) for name, field in self.fields.items()}
+    def _values(self, source: SourceRecord) -> tuple[dict[str, Value], list[str]]:
+        """Every field's value, those that the CRM requires not empty, and what each adds to the
+        fingerprint."""
+        values: dict[str, Value] = {}
+        parts: list[str] = []
+        record = source.values
+        for name, compiled in self.fields.items():
+            try:
+                value = compiled.compute(record)
+            except BAD_RECORD as error:
+                raise uncomputable(compiled, error) from None
+            values[name], part = compiled.form(value)
+            parts.append(part)
         for name, why in self.spec.required.items():
             if values.get(name) is None:
                 hint = f"{why}: give {name} a default in the rule"
                 raise RowError("required_field", f"{name} is empty", hint)
-        return values
-
-    def _value(self, field: CompiledField, source: SourceRecord) -> Value:
-        name = field.rule.name
-        try:
-            value = field.compute(source.values)
-        except BAD_RECORD as error:
-            failing = field.rule.function or "the rule"
-            raise RowError(
-                "unmappable",
-                f"{name}: {failing} fails ({type(error).__name__})",
-                f"check the properties that {name} is computed from",
-            ) from None
-        return canonical(field.info, value)
+        return values, parts
 
     def _links_of(self, source: SourceRecord) -> tuple[WantedLink, ...]:
         """The links of a record. Raises: RowError if it needs one and has none."""
@@ -261,9 +266,21 @@ class CompiledRule:
         return WantedFile(url, name)
 
 
-def fingerprint(values: Mapping[str, Value], links: Iterable[WantedLink]) -> bytes:
-    """One hash over all that a rule makes of a record."""
-    return hash_values([*values.items(), *((link.name, link.to_key) for link in links)])
+def uncomputable(compiled: CompiledField, error: Exception) -> RowError:
+    """Why a record has no value for a field."""
+    name = compiled.rule.name
+    failing = compiled.rule.function or "the rule"
+    return RowError(
+        "unmappable",
+        f"{name}: {failing} fails ({type(error).__name__})",
+        f"check the properties that {name} is computed from",
+    )
+
+
+def fingerprint(parts: Iterable[str], links: Iterable[WantedLink] = ()) -> bytes:
+    """One hash over all that a rule makes of a record: the parts of its values, then its links."""
+    ends = [named_part(link.name, link.to_key) for link in links]
+    return hash_text("".join([*parts, *ends]))
 
 
 def with_nul(what: str) -> RowError:

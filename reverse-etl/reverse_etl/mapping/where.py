@@ -61,12 +61,13 @@ def compile_where(
         if name not in known:
             raise rule.error(f"where: unknown name {name!r}.", "where", nearest(name, known))
     evaluator = simpleeval.EvalWithCompoundTypes(functions=callables, allowed_attrs=ATTRIBUTES)
-    # a property that a record leaves out is null, not an unknown name
-    absent = dict.fromkeys(properties)
+    used = names_in(parsed)
 
     def passes(record: Mapping[str, Any]) -> bool:
+        # a property that a record leaves out is null, not an unknown name
+        values = {name: record.get(name) for name in used if name in record or name in properties}
         whole = {"record": record, "_": record}
-        evaluator.names = {**absent, **record, **whole, **simpleeval.DEFAULT_NAMES}
+        evaluator.names = {**values, **whole, **simpleeval.DEFAULT_NAMES}
         return bool(evaluator.eval(text, previously_parsed=parsed))
 
     return passes

@@ -25,6 +25,7 @@ from reverse_etl.errors import (
     StoppedError,
     internal_error,
 )
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import FILE_MARK, Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.control import RunControl
@@ -34,7 +35,6 @@ from reverse_etl.pipeline.letters import letter
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.records import Outcome, SourceRecord, WantedFile
-from reverse_etl.values import hash_value
 
 AMBIGUOUS_ATTEMPTS = 3
 LATE_S = 5.0

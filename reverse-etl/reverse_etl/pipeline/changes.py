@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Hit
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Entry
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, Outcome, OutcomeName, WantedLink, Write
-from reverse_etl.values import Value, hash_value, same
+from reverse_etl.values import Value, same
 
 JUDGED = ("if_empty", "forward_only")
 """Policies that depend on what the CRM holds."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from reverse_etl.crm.adapter import Hit, RowResult
 from reverse_etl.errors import RowError, TakenError
 from reverse_etl.ledger import Entry, FieldMark, Ledger
@@ -131,7 +133,7 @@ class Conflicts:
         The ledger forgets their values first, so that they are written even if this run is killed.
         """
         self.settler.forget(settlement, {write.key: list(write.fields) for write in former})
-        emptying = [replace(write, fields=dict.fromkeys(write.fields)) for write in former]
+        emptying = [structs.replace(write, fields=dict.fromkeys(write.fields)) for write in former]
         for _ in self.sender.send(settlement.rule, batches(settlement.rule.spec, emptying)):
             pass  # what was not emptied shows when its value is taken
 
@@ -167,7 +169,7 @@ class Conflicts:
             if record is not None and outcome.name not in ("collapsed", "not_attempted"):
                 before = self._tried.pop((rule.name, record.key), None)
                 if before is not None and outcome.refused and outcome.name == "kept_by_crm":
-                    outcome = replace(outcome, name=before)
+                    outcome = structs.replace(outcome, name=before)
                 self._remember(rule, record, outcome)
             kept.append(outcome)
         return kept
@@ -242,7 +244,7 @@ def without_taken(rule: CompiledRule, sent: Mapping[str, Write], outcome: Outcom
     if not names:
         return None
     fields = {name: value for name, value in write.fields.items() if name not in names}
-    return replace(write, fields=fields, whole=False, refused=left_out(names, error))
+    return structs.replace(write, fields=fields, whole=False, refused=left_out(names, error))
 
 
 def left_out(names: Collection[str], error: TakenError) -> RowError:
@@ -255,4 +257,4 @@ def left_out(names: Collection[str], error: TakenError) -> RowError:
 def left_as_it_is(write: Write) -> Outcome:
     """The outcome of an update of which nothing is left to send."""
     outcome = outcome_of(write, RowResult(write.crm_id))
-    return replace(outcome, name="kept_by_crm") if outcome.name == "updated" else outcome
+    return structs.replace(outcome, name="kept_by_crm") if outcome.name == "updated" else outcome

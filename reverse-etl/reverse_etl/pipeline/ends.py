@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, WantedLink
-from reverse_etl.values import canonical, hash_value
+from reverse_etl.values import canonical
 
 
 def is_gone(ledger: Ledger, link: WantedLink) -> bool:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
+from msgspec.structs import replace
+from singer_kit.times import microseconds
+
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Entry, FieldMark, forgotten
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, Outcome
-from reverse_etl.values import hash_value
 
 CONFIRMED = ("created", "updated")
 """Outcomes that the CRM itself has reported."""
 
 
 def held_entry(
-    rule: CompiledRule, record: CrmRecord, outcome: Outcome, entry: Entry | None, now_us: int
+    rule: CompiledRule,
+    record: CrmRecord,
+    outcome: Outcome,
+    entry: Entry | None,
+    clock: Callable[[], datetime],
 ) -> Entry | None:
     """The entry of a record that the CRM holds; None if the ledger says the same already."""
     if entry is None:
@@ -47,7 +54,7 @@ def held_entry(
         crm_id=outcome.crm_id or entry.crm_id,
         fingerprints=fingerprints,
         marks=marks,
-        verified_us=now_us if confirmed else entry.verified_us,
+        verified_us=microseconds(clock()) if confirmed else entry.verified_us,
     )
 
 
@@ -76,6 +83,8 @@ def seen_entry(record: CrmRecord, entry: Entry) -> Entry:
 
     Without it a late version could bring back what the source had in the meantime.
     """
+    if not record.earlier and not entry.is_behind(record.observed_us):
+        return entry  # the common case: it came at that time before
     marks = seen_references(record, seen_marks(record, entry.marks))
     return entry if marks == entry.marks else replace(entry, marks=marks)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from reverse_etl.crm.adapter import Adapter, RowResult
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger, Waiting

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import CrmRecord, Outcome, SourceRecord, WantedFile, WantedLink

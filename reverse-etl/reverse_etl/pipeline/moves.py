@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reverse_etl.hashes import hash_value
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.records import Write
-from reverse_etl.values import Value, hash_value
+from reverse_etl.values import Value
 
 LONGEST_CHAIN = 3
 """Steps that a chain of moves takes, a call each at least; a longer chain is cut by emptying."""

@@ -125,7 +125,9 @@ class Outcomes:
 
     def of(self, object_name: str) -> ObjectCount:
         """The counts of an object."""
-        return self.objects.setdefault(object_name, ObjectCount())
+        if object_name not in self.objects:
+            self.objects[object_name] = ObjectCount()
+        return self.objects[object_name]
 
     @property
     def seen(self) -> int:

@@ -123,6 +123,8 @@ class PutOff:
         changes: Changes,
     ) -> None:
         """Close the letters that have nothing left to send, those of this very block included."""
+        if not changes.dead and not self.ledger.letters.any(rule.name):
+            return  # the common case
         filtered = newest_left(outcomes)
         records = {
             source.key: outcome.record

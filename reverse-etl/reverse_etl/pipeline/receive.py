@@ -18,6 +18,7 @@ import fastjsonschema
 from singer_kit.times import microseconds, not_ahead, parse_utc
 
 from reverse_etl.errors import FatalError, RowError
+from reverse_etl.pipeline.validation import compile_validator
 from reverse_etl.records import Outcome, Received, SourceRecord
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ EXTRACTED_AT = "_sdc_extracted_at"
 
 UNREADABLE_IN = "_unreadable_in"
 """Where the reader keeps the properties whose text was not readable; "" stands for their names."""
-OUR_NOTES = frozenset({EXTRACTED_AT, UNREADABLE_IN})
 
 
 @dataclass(slots=True)
@@ -42,9 +42,14 @@ class Clock:
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     reported: bool = False
+    _last: tuple[object, int] = (None, 0)
+    """The time that came last, which all records of an export share, and what it was read as."""
 
     def observed(self, time_extracted: object, stream: str) -> int:
         """The observed time in microseconds; now, if the message has none, or a future one."""
+        known, observed_us = self._last
+        if time_extracted is not None and time_extracted == known:
+            return observed_us
         now = self.now()
         try:
             moment = parse_utc(time_extracted)
@@ -59,6 +64,8 @@ class Clock:
                 stream,
                 moment.isoformat(),
             )
+        if observed == moment:
+            self._last = (time_extracted, microseconds(moment))
         return microseconds(observed)
 
 
@@ -77,9 +84,7 @@ class Receiver:
     ) -> Receiver:
         """A receiver with a compiled validator. Raises: FatalError if the schema is not valid."""
         try:
-            validate = fastjsonschema.compile(
-                without_enums(schema), use_default=False, detailed_exceptions=True
-            )
+            validate = compile_validator(without_enums(schema))
         except fastjsonschema.JsonSchemaDefinitionException as error:
             raise FatalError(
                 f"The schema of stream {stream!r} is not a valid JSON Schema: {error}.",
@@ -91,15 +96,17 @@ class Receiver:
         """The valid records of a block, and the outcomes of the others."""
         received = Received([], [])
         for record in raw:
-            values = {name: value for name, value in record.items() if name not in OUR_NOTES}
-            observed_us = self.clock.observed(record.get(EXTRACTED_AT), self.stream)
-            unreadable = self.unreadable(record.get(UNREADABLE_IN, ()))
-            key = no_key(values) if unreadable else self.key(values)
-            source = SourceRecord(self.stream, key, values, observed_us)
+            values = dict(record)
+            observed_us = self.clock.observed(values.pop(EXTRACTED_AT, None), self.stream)
+            halved = values.pop(UNREADABLE_IN, None)
+            unreadable = self.unreadable(halved) if halved else None
+            key = "" if unreadable else self.plain_key(values)
+            source = SourceRecord(self.stream, key or no_key(values), values, observed_us)
             is_deleted = values.get(DELETED_AT) is not None
+            error = unreadable or (None if key else self.key_error(values))
             # Of a deleted row some taps give no more than its key, which the schema may not allow.
-            error = unreadable or self.key_error(values)
-            error = error or (None if is_deleted else self.error_of(values))
+            if error is None and not is_deleted:
+                error = self.error_of(values)
             if error is not None:
                 outcome = Outcome("rejected", source, error=error, stage="receive")
                 received.ended.append(outcome)
@@ -119,8 +126,16 @@ class Receiver:
             "fix the text at the source: U+FFFD stands for what was not readable",
         )
 
+    def plain_key(self, values: Mapping[str, Any]) -> str:
+        """The primary key; empty if the record has none that can be stored."""
+        parts = [values.get(name) for name in self.key_properties]
+        if None in parts or "" in parts:
+            return ""
+        key = "/".join(map(str, parts))
+        return key if len(key) <= LONGEST_KEY and NUL not in key else ""
+
     def key_error(self, values: Mapping[str, Any]) -> RowError | None:
-        """Why a record's primary key is not valid."""
+        """Why a record's primary key is not valid, if the stream has one."""
         key = [values.get(name) for name in self.key_properties]
         if len("/".join(map(str, key))) > LONGEST_KEY:
             return RowError(
@@ -154,18 +169,9 @@ class Receiver:
             )
         return None
 
-    def key(self, values: Mapping[str, Any]) -> str:
-        """The primary key; a hash of the whole record if it has none that can be stored."""
-        parts = [values.get(name) for name in self.key_properties]
-        key = "/".join(map(str, parts))
-        complete = parts and all(part not in (None, "") for part in parts)
-        if complete and len(key) <= LONGEST_KEY and NUL not in key:
-            return key
-        return no_key(values)
-
 
 def no_key(values: Mapping[str, Any]) -> str:
-    """What stands for the key of a record whose own cannot be stored."""
+    """What stands for the key of a record whose own cannot be stored: a hash of all of it."""
     text = json.dumps(values, sort_keys=True, default=str).encode()
     return f"no-key-{hashlib.blake2b(text, digest_size=8).hexdigest()}"
 

@@ -8,11 +8,12 @@ is `dead`; one that exists and refused an update stays `settled` with the hashes
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from singer_kit.times import microseconds
+from msgspec.structs import replace
 
 from reverse_etl.errors import GoneError, RowError
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.guard import Guard
@@ -29,7 +30,6 @@ from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.records import LEFT, CrmRecord, Outcome, Write
-from reverse_etl.values import hash_value
 
 PlanAgain = Callable[[CompiledRule, list[CrmRecord]], None]
 
@@ -177,6 +177,9 @@ class Settler:
         kept: list[Outcome] = []
         again: list[CrmRecord] = []
         for outcome in outcomes:
+            if not self._carried and outcome.error is None and outcome.name != "updated":
+                kept.append(outcome)  # the common case: it says nothing of where the record is
+                continue
             record, name = outcome.record, (rule.object, key_in(outcome))
             entry = settlement.entries.get(key_in(outcome))
             carried = was_carried(outcome, entry)
@@ -251,8 +254,7 @@ class Settler:
     ) -> None:
         """A record that the CRM holds: what it holds now, or since when it holds it."""
         entry = settlement.entries.get(record.key)
-        now_us = microseconds(self.ledger.rows.clock())
-        held = held_entry(settlement.rule, record, outcome, entry, now_us)
+        held = held_entry(settlement.rule, record, outcome, entry, self.ledger.rows.clock)
         if held is not None:
             changes.entries.append(held)
             if held.moved and (entry is None or held.crm_id != entry.crm_id):
@@ -271,6 +273,8 @@ class Settler:
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome
     ) -> None:
         """Count the links that travel with the write; others are counted when they are made."""
+        if not record.links:
+            return
         references = [
             link
             for link in record.links

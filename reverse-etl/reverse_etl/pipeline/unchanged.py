@@ -108,9 +108,10 @@ class Unchanged:
 
     def _count_kept(self, rule: CompiledRule, record: CrmRecord) -> None:
         """Links that are calls of their own, and files: they were made by an earlier run."""
-        kept = sum(1 for link in record.links if may_be_made_later(link))
-        self.outcomes.links.planned(kept)
-        self.outcomes.links.settled("kept", kept)
+        kept = sum(map(may_be_made_later, record.links)) if record.links else 0
+        if kept:
+            self.outcomes.links.planned(kept)
+            self.outcomes.links.settled("kept", kept)
         if self.attach and record.file is not None:
             self.outcomes.attachments.planned()
             self.outcomes.attachments.settled("kept")

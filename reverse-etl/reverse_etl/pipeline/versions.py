@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from reverse_etl.errors import AwaitedError, RowError
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import DeadLetter, Entry
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.merge import merge
 from reverse_etl.records import CrmRecord, Outcome, SourceRecord
-from reverse_etl.values import hash_value
 
 
 def map_versions(rule: CompiledRule, kept: Sequence[SourceRecord]) -> CrmRecord | Outcome:

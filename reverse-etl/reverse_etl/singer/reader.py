@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, Any, cast
 
 import msgspec
+from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.encoding import GenericSingerReader
 
 from reverse_etl.errors import FatalError
@@ -31,9 +33,12 @@ class MessageReader(GenericSingerReader[str]):
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Any:
         """Process all messages; a blank line is not one. Raises: FatalError."""
-        lines = (line for line in file_input or self.default_input if not line.isspace())
+        records = Records(callbacks[SingerMessageType.RECORD], self.deserialize_json)
+        others = records.taken_out_of(file_input or self.default_input)
         # the SDK only iterates over its input
-        return super().process_lines(cast(IO[str], lines), callbacks)
+        processed = super().process_lines(cast(IO[str], others), callbacks)
+        processed[SingerMessageType.RECORD.value] += records.number
+        return processed
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """One message. Raises: FatalError, which quotes nothing of the line."""
@@ -80,6 +85,31 @@ class MessageReader(GenericSingerReader[str]):
             "A line of the input is a message of a type that Singer does not have.",
             "Check the tap.",
         )
+
+
+@dataclass(slots=True)
+class Records:
+    """Nearly all lines are RECORDs, which need no more than to be handed on."""
+
+    hand_on: Callable[[dict[str, Any]], None]
+    read: Callable[[str], dict[str, Any]]
+    """Gives the message in a line. Raises: FatalError."""
+    number: int = 0
+
+    def taken_out_of(self, lines: Iterable[str]) -> Iterator[str]:
+        """Hand on every RECORD in its place among the other lines, which the SDK reads.
+
+        Raises: FatalError.
+        """
+        for line in lines:
+            if line.isspace():
+                continue
+            message = self.read(line)
+            if message.get("type") == "RECORD":
+                self.hand_on(message)
+                self.number += 1
+            else:
+                yield line
 
 
 def is_missing(line: Mapping[str, Any], name: str) -> bool:

@@ -7,7 +7,7 @@ SDK changes under them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from singer_sdk.sinks import BatchSink
@@ -88,6 +88,13 @@ class CrmSink(RawSink):
             self.blocks.open_stream(self.stream_name, self.original_schema, keys)
             self.is_open = True
 
+    def take(self, record: dict[str, Any], message: Mapping[str, Any]) -> None:
+        """Collect the record of a message that goes past the SDK: what its way would leave here."""
+        record[EXTRACTED_AT] = message.get("time_extracted")
+        self.tally_record_read()
+        self.process_record(record, self._get_context(record))
+        self.record_counter_metric.increment()
+
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Collect a raw record."""
         if self.first_pending is None:
@@ -98,6 +105,17 @@ class CrmSink(RawSink):
         """Drain the streams of the parents, then this block."""
         self.blocks.drain_parents(self.stream_name)
         self.blocks.run_block(self.stream_name, context.get("records", []))
+
+
+def first_unsettled(sinks: Iterable[Any], unfinished: Callable[[str], bool]) -> int | None:
+    """The position of the first record without an outcome; None if there is none."""
+    first: int | None = None
+    for sink in sinks:
+        if sink.current_size == 0 and not unfinished(sink.stream_name):
+            sink.first_pending = None
+        if sink.first_pending is not None and (first is None or sink.first_pending < first):
+            first = sink.first_pending
+    return first
 
 
 class UnmappedSink(RawSink):

@@ -37,12 +37,13 @@ from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_account, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
+from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.settings import report_dir
-from reverse_etl.singer.sink import CrmSink, UnmappedSink
+from reverse_etl.singer.sink import CrmSink, UnmappedSink, first_unsettled
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
 
@@ -72,6 +73,7 @@ class CrmTarget(CheckedFiles, Target):
         self.control = RunControl()
         self.grace = Grace(self._cut_short)
         self.outcomes = Outcomes()
+        self.direct = DirectRecords()
         self.dry_run = DryRun() if self.config.get("dry_run") else None
         self.states = StateQueue(is_open=self.dry_run is None)
         self.changes: MappingChanges | None = None
@@ -240,12 +242,20 @@ class CrmTarget(CheckedFiles, Target):
         for sink in list(self._sinks_active.values()):
             if isinstance(sink, CrmSink):
                 sink.open()
+        self.direct.learn(self.mapper, self._sinks_active)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.states.position += 1
         self.outcomes.received(str(message_dict.get("stream")))
-        super()._process_record_message(message_dict)
-        self._release_states()
+        sink = self.direct.take(message_dict)
+        if sink is None:
+            super()._process_record_message(message_dict)
+        elif sink.is_full:
+            self.drain_one(sink)
+        if sink is not None:
+            self._handle_max_record_age()
+        if sink is None or sink.current_size == 0:  # else nothing was settled
+            self._release_states()
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         # The SDK would keep only the newest STATE and write it when it drains by itself.
@@ -260,10 +270,7 @@ class CrmTarget(CheckedFiles, Target):
         self.outcomes.activated[str(message_dict.get("stream"))] += 1
 
     def _release_states(self) -> None:
-        """Write the newest queued STATE before which every record is settled.
-
-        Raises: StoppedError after that.
-        """
+        """Write the newest STATE that may leave. Raises: StoppedError after that."""
         if self.states.waiting:
             with self.control.working():  # a signal must not cut the line in two
                 self._write_state()
@@ -274,17 +281,10 @@ class CrmTarget(CheckedFiles, Target):
         if self.engine is not None and self.engine.guard.exceeded:
             return
         sinks = [*self._sinks_active.values(), *self._sinks_to_clear]
-        pending = [self._first_pending(sink) for sink in sinks]
-        first = min((position for position in pending if position is not None), default=None)
-        self.states.release(first, sys.stdout)
+        self.states.release(first_unsettled(sinks, self._is_unfinished), sys.stdout)
 
-    def _first_pending(self, sink: Any) -> int | None:
-        """The position of a stream's first record without an outcome; None if there is none."""
-        unfinished = self.engine is not None and self.engine.unfinished(sink.stream_name)
-        if sink.current_size == 0 and not unfinished:
-            sink.first_pending = None
-        first: int | None = sink.first_pending
-        return first
+    def _is_unfinished(self, stream: str) -> bool:
+        return self.engine is not None and self.engine.unfinished(stream)
 
     # Draining
 
