@@ -56,6 +56,7 @@ HOOKS = {
     "Stream.__init__": "(self, tap, schema=None, name=None)",
     "Stream._generate_record_messages": "(self, record)",
     "Stream._increment_stream_state": "(self, latest_record, *, context=None)",
+    "Stream._sync_records": "(self, context=None, *, write_messages=True)",
     "Stream.get_records": "(self, context)",
     "Stream.is_sorted": "property",
     "Stream.log": "(self, message, *args, level=20, **kwargs)",
@@ -67,6 +68,7 @@ HOOKS = {
         " validate_config=True, setup_mapper=True, message_writer=None)"
     ),
     "Tap.discover_streams": "(self)",
+    "Tap.message_writer_class": "attribute",
     "Tap.invoke": (
         "(cls, *, about=False, about_format=None, config=None, state=None, catalog=None)"
     ),
