@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from singer_sdk import Tap
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.metrics import Counter
 
 from tap_canai.decoders.blocks import Block
 from tap_canai.record_lines import LineWriter, record_lines
@@ -23,7 +22,8 @@ class BlockStream(CanAIStream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
-        self._writer = tap.message_writer
+        writer = tap.message_writer
+        self._writer = writer if isinstance(writer, LineWriter) else None
 
     @abstractmethod
     def rows(self, *, in_blocks: bool) -> Iterator[dict[str, Any] | Block]:
@@ -40,11 +40,10 @@ class BlockStream(CanAIStream):
             if not isinstance(row, Block):
                 yield row
 
-    def writes_blocks(self) -> bool:
-        """Returns True if records leave as they are: no stream map, no limit, another writer."""
+    def writes_records_as_they_are(self) -> bool:
+        """Returns False if the SDK has more to do with a record than to write it."""
         return (
-            isinstance(self._writer, LineWriter)
-            and self.ABORT_AT_RECORD_COUNT is None
+            self.ABORT_AT_RECORD_COUNT is None
             and not self.emit_activate_version_messages
             and self.selected
             and self._keeps_every_property()
@@ -73,7 +72,9 @@ class BlockStream(CanAIStream):
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
         """As the SDK does it, but for a block of records what it does for a record."""
-        if context or not write_messages or not self.writes_blocks():
+        writer = self._writer
+        as_they_are = write_messages and not context and self.writes_records_as_they_are()
+        if writer is None or not as_they_are:
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         counter, timer = self.get_record_counter(), self.get_sync_timer()
@@ -81,23 +82,22 @@ class BlockStream(CanAIStream):
             counter.with_context({})
             timer.with_context({})
             self._write_starting_replication_value(None)
-            written = 0
-            for row in self.rows(in_blocks=True):
-                records = row.records if isinstance(row, Block) else [self.post_process(row)]
-                written = self._write_records(records, written, counter)
+            for part in self._parts():
+                writer.write_lines(record_lines(self.name, part, self.observed))
+                self.state_manager.is_flushed = False
+                counter.increment(len(part))
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
-    def _write_records(self, records: Any, written: int, counter: Counter) -> int:
-        """Write records, and STATE where the SDK would; returns how many were written by now."""
-        begin = 0
-        while begin < len(records):
-            room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
-            part = records[begin : begin + room]
-            self._writer.write_lines(record_lines(self.name, part, self.observed))
-            self.state_manager.is_flushed = False
-            begin, written = begin + len(part), written + len(part)
-            if written % self.STATE_MSG_FREQUENCY == 0:
-                self._write_state_message()
-            counter.increment(len(part))
-        return written
+    def _parts(self) -> Iterator[Sequence[Any]]:
+        """Records in normal form; after as many as the SDK has between two STATEs comes a STATE."""
+        written = 0
+        for row in self.rows(in_blocks=True):
+            records = row.records if isinstance(row, Block) else [self.post_process(row)]
+            while records:
+                room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
+                yield records[:room]
+                written += len(records[:room])
+                records = records[room:]
+                if written % self.STATE_MSG_FREQUENCY == 0:
+                    self._write_state_message()

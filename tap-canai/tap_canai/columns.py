@@ -202,6 +202,13 @@ class TextsColumn(NestedColumn):
         """All rows: any text may be empty."""
         return range(len(rows))
 
+    def read(self, cells: Values) -> Values:
+        """Lists of JSON texts, or of what the elements of an XML file hold."""
+        return [
+            [text or None for text in cell] if cell.__class__ is list else self.remembered[cell]
+            for cell in cells
+        ]
+
 
 class NumbersColumn(NestedColumn):
     """A property that is an object of numbers."""
@@ -239,7 +246,7 @@ def are_moments(texts: Values) -> bool:
 def column(schema: Mapping[str, Any], place: str) -> Column | None:
     """The column of a property; None for a property that is read record by record."""
     kind = kind_of(schema)
-    return kind and kind(schema, place)
+    return None if kind is None else kind(schema, place)
 
 
 def kind_of(schema: Mapping[str, Any]) -> type[Column] | None:

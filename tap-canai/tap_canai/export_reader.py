@@ -107,8 +107,7 @@ class ExportReader:
         if room and isinstance(row, Block):
             yield Block(row.records[:room])
         raise ExportBrokenError(
-            f"A file of {self.stream} has more than the {announced} "
-            "records that were announced.",
+            f"A file of {self.stream} has more than the {announced} records that were announced.",
             TRY_AGAIN,
         )
 

@@ -7,7 +7,7 @@ machine's.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
@@ -16,6 +16,7 @@ from singer_kit.times import utc_text
 from singer_sdk import Tap
 
 from tap_canai.block_stream import BlockStream
+from tap_canai.decoders.blocks import Block, Row
 from tap_canai.decoders.reader import LONGEST_NAME, MAX_RECORD_BYTES
 from tap_canai.errors import (
     CONTACT_SUPPORT,
@@ -26,7 +27,6 @@ from tap_canai.errors import (
     PersonalDataError,
     UnknownFieldsError,
 )
-from tap_canai.decoders.blocks import Block, Row
 from tap_canai.export_reader import ExportReader, FileContent
 from tap_canai.export_state import ExportState
 from tap_canai.exports import Export, ExportClient
@@ -254,11 +254,15 @@ class ExportStream(BlockStream):
         It drops properties that were reported as unknown, but no personal data: that is an error
         in an anonymised export.
         """
-        unknown = frozenset(self._unknown_logged)
+        unknown = frozenset(self.unknown)
         if self._source.settings.anonymize:
             unknown -= PERSONAL
         if unknown not in self._forms:
-            self._forms = {unknown: typed_form(self.name, self.schema, self.selected_fields, self.primary_keys, unknown)}
+            self._forms = {
+                unknown: typed_form(
+                    self.name, self.schema, self.selected_fields, self.primary_keys, unknown
+                )
+            }
         return self._forms[unknown]
 
     def _counted(self, rows: Iterator[Row | Block]) -> Iterator[Row | Block]:

@@ -79,7 +79,7 @@ def normal_list(
 
 def normal_number(value: float | Decimal, types: set[str], place: str) -> int | float | Decimal:
     """A number in its shortest exact form. Raises: SchemaDriftError."""
-    if value.__class__ is not Decimal and "number" in types and abs(value) <= LARGEST_EXACT:
+    if not isinstance(value, Decimal) and "number" in types and abs(value) <= LARGEST_EXACT:
         # nearly all numbers: a float is its own shortest form, unless it is whole
         return int(value) if value == int(value) else value
     number = value if isinstance(value, Decimal) else EXACT.create_decimal(repr(value))

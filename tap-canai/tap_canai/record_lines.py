@@ -1,4 +1,4 @@
-"""RECORD messages of records in their normal form: a block of them is encoded and written at once."""
+"""RECORD messages of records in their normal form, a block of them encoded and written at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tap's streams share; the SDK's protected hooks that they override are all here.
+"""What the tap's streams share: their schemas, hooks of the SDK, and how their state moves.
 
 Records leave in one form and with the time of observation; the state moves by pages, not by
 records.
@@ -29,7 +29,8 @@ class CanAIStream(Stream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap, schema=load_schema(self.name), name=self.name)
-        self._unknown_logged: set[str] = set()
+        self.unknown: set[str] = set()
+        """Properties that are not in the schema, as the log says."""
         self._future_logged = False
 
     @abstractmethod
@@ -57,8 +58,8 @@ class CanAIStream(Stream):
         Raises: SchemaDriftError.
         """
         known = self.schema["properties"]
-        for name in row.keys() - known.keys() - self._unknown_logged:
-            self._unknown_logged.add(name)
+        for name in row.keys() - known.keys() - self.unknown:
+            self.unknown.add(name)
             self.logger.warning(
                 "%s: the property %s is not in the schema and is dropped", self.name, name
             )

@@ -100,15 +100,14 @@ class TypedForm:
             for record in records:
                 setattr(record, field, msgspec.UNSET)
 
-    def read(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Records:
-        """The records of rows whose cells are these properties.
+    def read(self, cells: Mapping[str, Sequence[Any]], count: int) -> Records:
+        """The records of a number of rows that have these cells, by property.
 
         Raises: UnfitError.
         """
-        cells = dict(zip(names, zip(*rows, strict=True), strict=True))
         try:
             values = [
-                kind.read(cells[name]) if name in cells else repeat(None, len(rows))
+                kind.read(cells[name]) if name in cells else repeat(None, count)
                 for name, kind in self.columns.items()
             ]
         except (FatalError, ValueError, ArithmeticError):

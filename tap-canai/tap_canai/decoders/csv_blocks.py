@@ -59,7 +59,7 @@ class CsvFraming:
             raise UnfitError
         if set(map(len, rows)) != {len(names)} or "\0" in text or not is_utf8(block, text):
             raise UnfitError
-        return form.read(names, rows)
+        return form.read(dict(zip(names, zip(*rows, strict=True), strict=True)), len(rows))
 
 
 def is_utf8(block: bytes, text: str) -> bool:

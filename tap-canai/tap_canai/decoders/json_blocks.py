@@ -26,7 +26,7 @@ class JsonFraming:
 
     def __init__(self, record_set: str) -> None:
         name = json.dumps(record_set).encode()
-        self.opening = b'{%b:[' % name
+        self.opening = b"{%b:[" % name
         self._head = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*%b[ \t\r\n]*:[ \t\r\n]*\[" % name)
 
     def begin(self, head: bytes) -> int | None:

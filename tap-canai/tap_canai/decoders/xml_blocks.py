@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring  # nosec B405 
 
 from tap_canai.decoders.blocks import Cut, NotWholeError
 from tap_canai.decoders.xml import content
+from tap_canai.decoders.xml_pattern import NotPlainError, XmlPattern, xml_pattern
 from tap_canai.normal_form import types_of
 from tap_canai.typed_form import Records, TypedForm, UnfitError
 
@@ -35,6 +36,8 @@ class XmlFraming:
             SPACE.join((DECLARATION, b"<export>", b"<%b>" % name, rb"(?=<([A-Za-z_]\w*)[ >])"))
         )
         self._end = b""
+        self._form: TypedForm | None = None
+        self._pattern: XmlPattern | None = None
         self._properties = schema["properties"]
 
     def begin(self, head: bytes) -> int | None:
@@ -54,8 +57,20 @@ class XmlFraming:
 
     def decode(self, block: bytes, form: TypedForm) -> Records:
         """The records of a block. Raises: UnfitError, NotWholeError."""
+        if form is not self._form:
+            self._form = form
+            self._pattern = xml_pattern(self._end[2:-1].decode(), form.columns)
         try:
-            elements = fromstring(b"<a>%b</a>" % block)  # nosec B314  # no DTD, no entity
+            if self._pattern:
+                return form.read(*self._pattern.read(block))
+        except NotPlainError:
+            pass
+        return self._elements(block, form)
+
+    def _elements(self, block: bytes, form: TypedForm) -> Records:
+        """The records of a block in any form. Raises: UnfitError, NotWholeError."""
+        try:
+            elements = fromstring(b"<a>%b</a>" % block)  # noqa: S314  # nosec B314
         except (ParseError, ValueError):
             raise NotWholeError from None
         records: list[Any] = []
@@ -67,7 +82,9 @@ class XmlFraming:
                 for place, name in enumerate(names)
                 if name in form.columns and form.columns[name].nested
             }
-            records += form.read(names, [cells(element, nested) for element in group])
+            rows = [cells(element, nested) for element in group]
+            columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+            records += form.read(columns, len(rows))
         return records
 
 
