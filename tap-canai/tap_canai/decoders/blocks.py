@@ -25,7 +25,7 @@ BLOCK_BYTES = 64 * 1024
 LARGEST_BLOCK = MAX_RECORD_BYTES // 8
 """A byte of a file is at most six of a RECORD (`\\u0001`), so no record of a block is too long."""
 LARGEST_PENDING = 8 * 1024 * 1024
-"""A file in which no record ends for so long is not cut any more."""
+"""A file in which no record ends for so long is no longer cut."""
 LONGEST_WAIT_S = 1.0
 """A slow download passes on what it has after this time."""
 MOST_TRIES = 8
@@ -53,7 +53,7 @@ class Block:
 
 
 class Framing(Protocol):
-    """How records stand in a file of a format."""
+    """The form of a file around its records."""
 
     opening: bytes
     """What has to come before records, so that they are a file."""

@@ -16,7 +16,7 @@ MOST_LOOKED_AT = 1000
 
 
 class CsvFraming:
-    """How records stand in a CSV file: one row each, after a header."""
+    """A CSV file: a record is a row, after a header."""
 
     closing = b""
 

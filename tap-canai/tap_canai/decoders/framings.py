@@ -25,7 +25,7 @@ def block_reader(
 
 
 def framing(file_format: str, record_set: str, schema: Mapping[str, Any]) -> Framing:
-    """How records stand in files of a format."""
+    """The form of a file around its records."""
     match file_format:
         case "csv":
             return CsvFraming()

@@ -20,7 +20,7 @@ MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class JsonFraming:
-    """How records stand in a JSON file: in an array that is the first property."""
+    """A JSON file: its records are an array, which is the first property."""
 
     closing = b"]}"
 

@@ -16,7 +16,7 @@ SHAPE = bytes.maketrans(b"123456789.E", b"0" * 10 + b"e")
 LONG = b"0" * 16
 """Digits and points of a number that may have more than 15 digits."""
 MOST_INTEGER_DIGITS = 18
-"""Integers of so many digits are exact; they fit 64 bits."""
+"""Integers of this many digits are exact; they fit 64 bits."""
 TINY = b"0e-000"
 """An exponent of -100 or less."""
 NUMBER = re.compile(rb"[0-9.]+(?:[eE][+-]?[0-9]+)?")
@@ -54,7 +54,7 @@ class JsonText:
             at = self._shape.find(sought, max(found.end() if found else 0, at + len(sought)))
 
     def _start_of(self, at: int) -> int:
-        """Where the digits that go on at a place begin."""
+        """Where the digits around a place begin."""
         while at and self._shape[at - 1 : at] == b"0":
             at -= 1
         return at

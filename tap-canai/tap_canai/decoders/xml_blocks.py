@@ -26,7 +26,7 @@ MOST_CHILDREN = 10_000
 
 
 class XmlFraming:
-    """How records stand in an XML file: one element each, in that of the record set."""
+    """An XML file: a record is an element, inside that of the record set."""
 
     def __init__(self, record_set: str, schema: Mapping[str, Any]) -> None:
         name = record_set.encode()
