@@ -33,6 +33,7 @@ COMMANDS = {
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
+    "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),
 }
 TAP_COMMANDS = {
     "audit-verify": ("audit verify", "Check that no row of the log of exports was changed."),

@@ -5,6 +5,7 @@ Every commit is on the disk before it returns, and a lock is waited for instead 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ from singer_kit.private_files import make_private, make_private_folder
 
 BACKENDS = ("sqlite", "postgresql")
 LOCK_WAIT_S = 60
+LOCK_TURN_MS = 500
+PRIMARY_CODE = 0xFF
+"""The bits of an extended result code of SQLite that are its primary one."""
 URI_SCHEME = "file:"
 """Before the path, where the URL gives SQLite options: `sqlite:///file:PATH?mode=ro&uri=true`."""
 URL_HINT = "Use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE."
@@ -108,10 +112,32 @@ def exclusive(engine: Engine, lock_id: int) -> Iterator[Connection]:
     """
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            begin_immediate(connection)
         else:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_id:d})")
         yield connection
+
+
+def begin_immediate(connection: Connection) -> None:
+    """Take a SQLite file's write lock, waiting up to `LOCK_WAIT_S` in short turns.
+
+    SQLite waits in C, where a signal does not reach Python's handler: it runs between two turns.
+    Raises: what SQLAlchemy raises if the lock cannot be had.
+    """
+    raw: Any = connection.connection.driver_connection
+    raw.execute(f"PRAGMA busy_timeout = {LOCK_TURN_MS}")
+    try:
+        for _ in range(LOCK_WAIT_S * 1000 // LOCK_TURN_MS - 1):
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                    break
+            else:
+                return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_S * 1000}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import pytest
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.ledger.claims import LEASE_S, place
 from reverse_etl.ledger.entries import Changes
-from reverse_etl.ledger.tables import ClaimRow
+from reverse_etl.ledger.tables import CLAIM
 from sqlalchemy import select, update
 
 from box import Box
@@ -105,7 +105,7 @@ def test_a_claim_of_a_process_that_is_gone_is_taken_at_once_where_that_can_be_kn
     owner = f"{place() if where == 'here' else 'another-host'}/{dead_pid()}/run-a"
     with first.engine.begin() as connection:
         connection.execute(
-            update(ClaimRow).where(ClaimRow.owner == first.claims.owner).values(owner=owner)
+            update(CLAIM).where(CLAIM.c.owner == first.claims.owner).values(owner=owner)
         )
     assert other.claims.take("thing", ["a"]) == ({"a"} if free else set())
     assert other.claims.works("run-a") is not free
@@ -142,7 +142,7 @@ def test_two_runs_over_the_same_people_make_each_person_once(
     assert sum(counts["unchanged"] for counts in counted) == 60
     engine = Ledger.open(url)
     with engine.connect() as connection:
-        query = select(ClaimRow.key).where(ClaimRow.crm == crm.name)
+        query = select(CLAIM.c.key).where(CLAIM.c.crm == crm.name)
         assert connection.execute(query).all() == []
     engine.dispose()
     again = deliver(box, crm, users(60), tmp_path, ledger_url=url)

@@ -19,7 +19,7 @@ from reverse_etl.ledger.database import (
     schema_version,
     upgrade,
 )
-from reverse_etl.ledger.tables import Base
+from reverse_etl.ledger.tables import METADATA
 from singer_kit.database import exclusive, open_engine
 
 from box import Box
@@ -50,7 +50,7 @@ def test_migrations_and_tables_are_the_same(ledger_url: str) -> None:
         upgrade(connection)
         assert schema_version(connection) == SCHEMA_VERSION
         context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
     engine.dispose()
 
 
@@ -58,7 +58,7 @@ def test_a_new_ledger_has_the_tables_of_the_newest_version(ledger: Ledger) -> No
     with ledger.engine.connect() as connection:
         assert schema_version(connection) == SCHEMA_VERSION
         context = MigrationContext.configure(connection, opts={"version_table": "ledger_version"})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_entries_come_back_as_they_were_and_only_in_their_account(

@@ -22,11 +22,10 @@ from sqlalchemy import delete, select, update
 
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import ClaimRow
+from reverse_etl.ledger.tables import CLAIM, key_columns
 
 LEASE_S = 60.0
 """How long a claim stands without being renewed; it is renewed three times as often."""
-KEY = ["crm", "account", "object", "key"]
 
 
 def place() -> str:
@@ -86,20 +85,20 @@ class Claims:
             self.rows.owned(object=object_name, key=key, owner=self.owner, until=until)
             for key in wanted
         ]
-        insert = self.rows.insert(ClaimRow)
+        insert = self.rows.insert(CLAIM)
         columns = {name: insert.excluded[name] for name in ("owner", "until")}
         statement = insert.on_conflict_do_update(
-            index_elements=KEY,
+            index_elements=key_columns(CLAIM),
             set_=columns,
-            where=(ClaimRow.until < utc_text(now)) | (ClaimRow.owner == self.owner),
+            where=(CLAIM.c.until < utc_text(now)) | (CLAIM.c.owner == self.owner),
         )
         taken: set[str] = set()
         with self.rows.writing() as connection:
             connection.execute(statement, claims)
             for part in parts(wanted):
-                mine = (*self._of(object_name), ClaimRow.owner == self.owner)
+                mine = (*self._of(object_name), CLAIM.c.owner == self.owner)
                 taken |= set(
-                    connection.scalars(select(ClaimRow.key).where(*mine, ClaimRow.key.in_(part)))
+                    connection.scalars(select(CLAIM.c.key).where(*mine, CLAIM.c.key.in_(part)))
                 )
         return taken
 
@@ -108,13 +107,11 @@ class Claims:
         with self.rows.writing() as connection:
             owners: set[str] = set()
             for part in parts(keys):
-                holding = select(ClaimRow.owner).where(
-                    *self._of(object_name), ClaimRow.key.in_(part)
-                )
+                holding = select(CLAIM.c.owner).where(*self._of(object_name), CLAIM.c.key.in_(part))
                 owners |= set(connection.scalars(holding.distinct()))
             dead = [owner for owner in owners if is_gone(owner)]
             if dead:
-                connection.execute(delete(ClaimRow).where(ClaimRow.owner.in_(dead)))
+                connection.execute(delete(CLAIM).where(CLAIM.c.owner.in_(dead)))
         return bool(dead)
 
     def release(self, object_name: str, keys: Iterable[str]) -> None:
@@ -124,15 +121,15 @@ class Claims:
             return
         with self.rows.writing() as connection:
             for part in parts(released):
-                mine = (*self._of(object_name), ClaimRow.owner == self.owner)
-                connection.execute(delete(ClaimRow).where(*mine, ClaimRow.key.in_(part)))
+                mine = (*self._of(object_name), CLAIM.c.owner == self.owner)
+                connection.execute(delete(CLAIM).where(*mine, CLAIM.c.key.in_(part)))
         self._held = max(0, self._held - len(released))
 
     def works(self, run_id: str) -> bool:
         """Returns True if a run holds claims and its process lives. Raises: LedgerError."""
         query = (
-            select(ClaimRow.owner)
-            .where(ClaimRow.owner.endswith(run_id), ClaimRow.until >= self.rows.now())
+            select(CLAIM.c.owner)
+            .where(CLAIM.c.owner.endswith(run_id), CLAIM.c.until >= self.rows.now())
             .limit(1)
         )
         with self.rows.engine.connect() as connection:
@@ -145,10 +142,10 @@ class Claims:
         if self._renewing is not None:
             self._renewing.join()
             with self.rows.writing() as connection:
-                connection.execute(delete(ClaimRow).where(ClaimRow.owner == self.owner))
+                connection.execute(delete(CLAIM).where(CLAIM.c.owner == self.owner))
 
     def _of(self, object_name: str) -> tuple[Any, ...]:
-        return (*self.rows.where(ClaimRow), ClaimRow.object == object_name)
+        return (*self.rows.where(CLAIM), CLAIM.c.object == object_name)
 
     def _keep_renewing(self) -> None:
         if self._renewing is None:
@@ -161,5 +158,5 @@ class Claims:
             with suppress(LedgerError), self.rows.writing() as connection:
                 until = utc_text(self.rows.clock() + timedelta(seconds=LEASE_S))
                 connection.execute(
-                    update(ClaimRow).where(ClaimRow.owner == self.owner).values(until=until)
+                    update(CLAIM).where(CLAIM.c.owner == self.owner).values(until=until)
                 )

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, even
 from sqlalchemy.engine import ExceptionContext
 
 from reverse_etl.errors import LedgerError
-from reverse_etl.ledger.tables import Base, EntryRow
+from reverse_etl.ledger.tables import ENTRY, METADATA
 
 MIGRATION_LOCK = 0x7265766572736531
 """PostgreSQL's advisory lock under which one process migrates."""
@@ -62,7 +62,7 @@ def migrate(engine: Engine) -> None:
     # One process at a time: several may be started at once on a new ledger.
     with exclusive(engine, MIGRATION_LOCK) as connection:
         version = schema_version(connection)
-        if version is None and not inspect(connection).has_table(EntryRow.__tablename__):
+        if version is None and not inspect(connection).has_table(ENTRY.name):
             create_tables(connection)
         elif version != SCHEMA_VERSION:  # not if another process was first
             upgrade(connection)
@@ -77,7 +77,7 @@ def schema_version(connection: Connection) -> str | None:
 
 def create_tables(connection: Connection) -> None:
     """Make the tables of the present version, as all migrations in a row would."""
-    for metadata in (Base.metadata, VERSION.metadata):
+    for metadata in (METADATA, VERSION.metadata):
         metadata.create_all(connection, checkfirst=False)
     connection.execute(VERSION.insert().values(version_num=SCHEMA_VERSION))
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import FilteredRow
-
-KEY = ["crm", "account", "rule", "key"]
+from reverse_etl.ledger.tables import FILTERED, key_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +22,10 @@ class FilteredRows:
         newest: dict[str, int] = {}
         with self.rows.engine.connect() as connection:
             for keys in parts(source_keys):
-                query = select(FilteredRow.key, FilteredRow.observed_us).where(
-                    *self.rows.where(FilteredRow),
-                    FilteredRow.rule == rule,
-                    FilteredRow.key.in_(keys),
+                query = select(FILTERED.c.key, FILTERED.c.observed_us).where(
+                    *self.rows.where(FILTERED),
+                    FILTERED.c.rule == rule,
+                    FILTERED.c.key.in_(keys),
                 )
                 newest |= {row.key: row.observed_us for row in connection.execute(query)}
         return newest
@@ -36,12 +34,12 @@ class FilteredRows:
         """Keep the newest time of each, by rule and source key."""
         if not filtered:
             return
-        insert = self.rows.insert(FilteredRow)
+        insert = self.rows.insert(FILTERED)
         newer = insert.excluded.observed_us
         upsert = insert.on_conflict_do_update(
-            index_elements=KEY,
+            index_elements=key_columns(FILTERED),
             set_={"observed_us": newer},
-            where=FilteredRow.observed_us < newer,
+            where=FILTERED.c.observed_us < newer,
         )
         rows = [
             self.rows.owned(rule=rule, key=key, observed_us=observed_us)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from reverse_etl.ledger.entries import Entry
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import DeadLetterRow, WaitingLinkRow
+from reverse_etl.ledger.tables import DEAD_LETTER, WAITING_LINK
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ class FutureTimes:
         """Give letters and what waits the time at which they were written."""
         latest_us = self.latest_us()
         for table, written_at in (
-            (DeadLetterRow, DeadLetterRow.last_at),
-            (WaitingLinkRow, WaitingLinkRow.since),
+            (DEAD_LETTER, DEAD_LETTER.c.last_at),
+            (WAITING_LINK, WAITING_LINK.c.since),
         ):
-            ahead = (*self.rows.where(table), table.observed_us > latest_us)
+            ahead = (*self.rows.where(table), table.c.observed_us > latest_us)
             for text in connection.scalars(select(written_at).where(*ahead).distinct()).all():
                 self._report()
                 known_us = microseconds(parse_utc(text))

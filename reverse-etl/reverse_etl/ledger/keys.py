@@ -12,19 +12,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from singer_kit.database import exclusive
 from sqlalchemy import Connection, delete, select
 
 from reverse_etl.ledger.entries import DamagedEntryError, Entry
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import ENTRY_COLUMNS, EntryRow, ObjectRow, WaitingLinkRow
+from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS, OBJECT_KEYS, WAITING_LINK, key_columns
 
 logger = logging.getLogger(__name__)
-
-KEYS_LOCK = 0x7265766572736532
-"""PostgreSQL's advisory lock under which one process changes the form of keys."""
-OBJECT = ["crm", "account", "object"]
-ENTRY = [*OBJECT, "key"]
 
 
 @dataclass(slots=True)
@@ -37,8 +31,8 @@ class Keys:
     def canonical(self, object_name: str, key: str) -> str:
         """A key in the form in which the ledger has it."""
         if self._folded is None:
-            query = select(ObjectRow.object, ObjectRow.folds_case).where(
-                *self.rows.where(ObjectRow)
+            query = select(OBJECT_KEYS.c.object, OBJECT_KEYS.c.folds_case).where(
+                *self.rows.where(OBJECT_KEYS)
             )
             with self.rows.engine.connect() as connection:
                 self._folded = {row.object: row.folds_case for row in connection.execute(query)}
@@ -49,13 +43,13 @@ class Keys:
 
         Raises: LedgerError.
         """
-        of_object = (*self.rows.where(ObjectRow), ObjectRow.object == object_name)
+        of_object = (*self.rows.where(OBJECT_KEYS), OBJECT_KEYS.c.object == object_name)
         with self.rows.engine.connect() as connection:
-            known = connection.execute(select(ObjectRow).where(*of_object)).first()
+            known = connection.execute(select(OBJECT_KEYS).where(*of_object)).first()
         if known is not None and (known.key_field, known.folds_case) == (key_field, folds_case):
             return
 
-        with exclusive(self.rows.engine, KEYS_LOCK) as connection:
+        with self.rows.writing() as connection:
             if known is not None and known.key_field != key_field:
                 self._forget(connection, object_name, known.key_field, key_field)
             elif folds_case:
@@ -68,8 +62,10 @@ class Keys:
     ) -> None:
         columns = {"key_field": key_field, "folds_case": folds_case}
         row = self.rows.owned(object=object_name, **columns, verified_at=self.rows.now())
-        insert = self.rows.insert(ObjectRow).values(**row)
-        connection.execute(insert.on_conflict_do_update(index_elements=OBJECT, set_=columns))
+        insert = self.rows.insert(OBJECT_KEYS).values(**row)
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=key_columns(OBJECT_KEYS), set_=columns)
+        )
 
     def _forget(
         self, connection: Connection, object_name: str, before: str, key_field: str
@@ -79,23 +75,23 @@ class Keys:
             "%s: the upsert key was %s and is %s now; its records are looked up again",
             object_name, before, key_field,
         )  # fmt: skip
-        of_object = (*self.rows.where(EntryRow), EntryRow.object == object_name)
-        connection.execute(delete(EntryRow).where(*of_object))
+        of_object = (*self.rows.where(ENTRY), ENTRY.c.object == object_name)
+        connection.execute(delete(ENTRY).where(*of_object))
 
     def _fold(self, connection: Connection, object_name: str) -> None:
         """Give each entry its key without case; entries that then have one key become one."""
-        of_object = (*self.rows.where(EntryRow), EntryRow.object == object_name)
-        keys = connection.scalars(select(EntryRow.key).where(*of_object)).all()
+        of_object = (*self.rows.where(ENTRY), ENTRY.c.object == object_name)
+        keys = connection.scalars(select(ENTRY.c.key).where(*of_object)).all()
         spelled = [key for key in keys if key != key.casefold()]
         columns = ENTRY_COLUMNS
         entries: dict[str, list[Entry]] = {}
         for part in parts([*spelled, *(key.casefold() for key in spelled)]):
-            query = select(*columns).where(*of_object, EntryRow.key.in_(part))
+            query = select(*columns).where(*of_object, ENTRY.c.key.in_(part))
             for row in connection.execute(query):
                 with suppress(DamagedEntryError):  # it says nothing; the record is looked up
                     entries.setdefault(row.key.casefold(), []).append(Entry.unpacked(*row))
         for part in parts(spelled):
-            connection.execute(delete(EntryRow).where(*of_object, EntryRow.key.in_(part)))
+            connection.execute(delete(ENTRY).where(*of_object, ENTRY.c.key.in_(part)))
         self._write(connection, object_name, [merged(*pair) for pair in entries.items()])
         self._fold_waiting(connection, object_name)
 
@@ -107,21 +103,23 @@ class Keys:
                 "run_id": self.rows.scope.run_id,
             }  # fmt: skip
             key = self.rows.owned(object=object_name, key=entry.key)
-            insert = self.rows.insert(EntryRow).values(**key, **columns)
-            connection.execute(insert.on_conflict_do_update(index_elements=ENTRY, set_=columns))
+            insert = self.rows.insert(ENTRY).values(**key, **columns)
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=key_columns(ENTRY), set_=columns)
+            )
 
     def _fold_waiting(self, connection: Connection, object_name: str) -> None:
         """What waits gets the keys of its entries; of two rows for one key the newer stays."""
-        of_object = (*self.rows.where(WaitingLinkRow), WaitingLinkRow.object == object_name)
-        query = select(WaitingLinkRow.__table__).where(*of_object)
+        of_object = (*self.rows.where(WAITING_LINK), WAITING_LINK.c.object == object_name)
+        query = select(WAITING_LINK).where(*of_object)
         newest: dict[tuple[str, str, str], dict[str, object]] = {}
         rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in sorted(rows, key=lambda row: int(row["observed_us"])):
             row["key"] = str(row["key"]).casefold()
             newest[row["rule"], row["key"], row["to_object"]] = row
-        connection.execute(delete(WaitingLinkRow).where(*of_object))
+        connection.execute(delete(WAITING_LINK).where(*of_object))
         for row in newest.values():
-            connection.execute(self.rows.insert(WaitingLinkRow).values(**row))
+            connection.execute(self.rows.insert(WAITING_LINK).values(**row))
 
 
 def merged(key: str, entries: Iterable[Entry]) -> Entry:

@@ -10,10 +10,8 @@ from sqlalchemy import Connection, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import DeadLetterRow
+from reverse_etl.ledger.tables import DEAD_LETTER, key_columns
 from reverse_etl.ledger.versions import Version
-
-KEY = ["crm", "account", "rule", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +41,13 @@ class Letters:
     def reasons(self) -> list[Reason]:
         """Why letters are open that this run wrote, the most frequent reason first."""
         letters = func.count().label("letters")
-        columns = (DeadLetterRow.rule, DeadLetterRow.stage, DeadLetterRow.code)
+        columns = (DEAD_LETTER.c.rule, DEAD_LETTER.c.stage, DEAD_LETTER.c.code)
         query = (
             select(*columns, letters)
             .where(
-                *self.rows.where(DeadLetterRow),
-                DeadLetterRow.closed_at.is_(None),
-                DeadLetterRow.run_id == self.rows.scope.run_id,
+                *self.rows.where(DEAD_LETTER),
+                DEAD_LETTER.c.closed_at.is_(None),
+                DEAD_LETTER.c.run_id == self.rows.scope.run_id,
             )
             .group_by(*columns)
             .order_by(letters.desc(), *columns)
@@ -64,15 +62,15 @@ class Letters:
     def of(self, rule: str) -> list[DeadLetter]:
         """The open dead letters of a rule, oldest first."""
         with self.rows.engine.connect() as connection:
-            return self._read(connection, DeadLetterRow.rule == rule)
+            return self._read(connection, DEAD_LETTER.c.rule == rule)
 
     def any_of(self, rule: str, codes: Iterable[str]) -> bool:
         """Returns True if a letter of a rule is open with one of these codes."""
-        query = select(DeadLetterRow.key).where(
-            *self.rows.where(DeadLetterRow),
-            DeadLetterRow.closed_at.is_(None),
-            DeadLetterRow.rule == rule,
-            DeadLetterRow.code.in_(sorted(codes)),
+        query = select(DEAD_LETTER.c.key).where(
+            *self.rows.where(DEAD_LETTER),
+            DEAD_LETTER.c.closed_at.is_(None),
+            DEAD_LETTER.c.rule == rule,
+            DEAD_LETTER.c.code.in_(sorted(codes)),
         )
         with self.rows.engine.connect() as connection:
             return connection.execute(query.limit(1)).first() is not None
@@ -83,16 +81,16 @@ class Letters:
         with self.rows.engine.connect() as connection:
             for keys in parts(source_keys):
                 found = self._read(
-                    connection, DeadLetterRow.rule == rule, DeadLetterRow.key.in_(keys)
+                    connection, DEAD_LETTER.c.rule == rule, DEAD_LETTER.c.key.in_(keys)
                 )
                 letters |= {letter.key: letter for letter in found}
         return letters
 
     def _read(self, connection: Connection, *conditions: Any) -> list[DeadLetter]:
         query = (
-            select(DeadLetterRow)
-            .where(*self.rows.where(DeadLetterRow), DeadLetterRow.closed_at.is_(None), *conditions)
-            .order_by(DeadLetterRow.first_at, DeadLetterRow.rule, DeadLetterRow.key)
+            select(DEAD_LETTER)
+            .where(*self.rows.where(DEAD_LETTER), DEAD_LETTER.c.closed_at.is_(None), *conditions)
+            .order_by(DEAD_LETTER.c.first_at, DEAD_LETTER.c.rule, DEAD_LETTER.c.key)
         )
         return [
             DeadLetter(
@@ -112,7 +110,7 @@ class Letters:
         now = self.rows.now()
         for new in letters:
             known = self._read(
-                connection, DeadLetterRow.rule == new.rule, DeadLetterRow.key == new.key
+                connection, DEAD_LETTER.c.rule == new.rule, DEAD_LETTER.c.key == new.key
             )
             letter = new.joined(known[0]) if known else new
             columns = {
@@ -125,17 +123,19 @@ class Letters:
                 "last_at": now, "run_id": self.rows.scope.run_id, "closed_at": None,
             }  # fmt: skip
             key = self.rows.owned(rule=letter.rule, key=letter.key)
-            insert = self.rows.insert(DeadLetterRow).values(**key, **columns, times=1, first_at=now)
-            again = {**columns, "times": DeadLetterRow.times + 1}
-            connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=again))
+            insert = self.rows.insert(DEAD_LETTER).values(**key, **columns, times=1, first_at=now)
+            again = {**columns, "times": DEAD_LETTER.c.times + 1}
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=key_columns(DEAD_LETTER), set_=again)
+            )
 
     def close(self, connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
         """Close the letters of these rules and source keys."""
         for rule, key in closed:
-            query = update(DeadLetterRow).where(
-                *self.rows.where(DeadLetterRow),
-                DeadLetterRow.rule == rule,
-                DeadLetterRow.key == key,
-                DeadLetterRow.closed_at.is_(None),
+            query = update(DEAD_LETTER).where(
+                *self.rows.where(DEAD_LETTER),
+                DEAD_LETTER.c.rule == rule,
+                DEAD_LETTER.c.key == key,
+                DEAD_LETTER.c.closed_at.is_(None),
             )
             connection.execute(query.values(closed_at=self.rows.now()))

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 
 from reverse_etl.ledger.entries import DamagedEntryError, Entry
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import ENTRY_COLUMNS, EntryRow
+from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS
 
 ENTRIES_A_PART = 5_000
 """Entries that are read at a time."""
@@ -41,10 +41,8 @@ class LostFields:
         while True:
             query = (
                 select(*ENTRY_COLUMNS)
-                .where(
-                    *self.rows.where(EntryRow), EntryRow.object == object_name, EntryRow.key > last
-                )
-                .order_by(EntryRow.key)
+                .where(*self.rows.where(ENTRY), ENTRY.c.object == object_name, ENTRY.c.key > last)
+                .order_by(ENTRY.c.key)
                 .limit(ENTRIES_A_PART)
             )
             with self.rows.engine.connect() as connection:
@@ -58,14 +56,13 @@ class LostFields:
         if not entries:
             return
         statement = (
-            update(EntryRow)
+            update(ENTRY)
             .where(
-                *self.rows.where(EntryRow),
-                EntryRow.object == object_name,
-                EntryRow.key == bindparam("lost_key"),
+                *self.rows.where(ENTRY),
+                ENTRY.c.object == object_name,
+                ENTRY.c.key == bindparam("lost_key"),
             )
             .values(fields=bindparam("after"))
-            .execution_options(synchronize_session=None)
         )
         changed = [{"lost_key": entry.key, "after": entry.packed()} for entry in entries]
         with self.rows.writing() as connection:

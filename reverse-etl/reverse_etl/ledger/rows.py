@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from singer_kit.database import exclusive
 from singer_kit.times import utc_text
-from sqlalchemy import Connection, Engine
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table
 
 from reverse_etl.ledger.entries import Scope
 
@@ -42,17 +42,18 @@ class Rows:
         """The present moment as the tables keep it."""
         return utc_text(self.clock())
 
-    def where(self, table: Any) -> tuple[Any, Any]:
+    def where(self, table: Table) -> tuple[Any, Any]:
         """The condition that keeps a query to this account."""
-        return table.crm == self.scope.crm, table.account == self.scope.account
+        return table.c.crm == self.scope.crm, table.c.account == self.scope.account
 
     def owned(self, **columns: Any) -> dict[str, Any]:
         """The columns of a row of this account."""
         return {"crm": self.scope.crm, "account": self.scope.account, **columns}
 
-    def insert(self, table: Any) -> Any:
+    def insert(self, table: Table) -> Any:
         """An INSERT that can say what to do on a conflict."""
-        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        # A dialect's package takes longer to import than a block takes to write.
+        dialect = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")
         return dialect.insert(table)
 
 

@@ -11,9 +11,7 @@ from sqlalchemy import select
 
 from reverse_etl.ledger.entries import version_of
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import EntryRow, RuleVersionRow
-
-KEY = ["crm", "account", "rule", "version"]
+from reverse_etl.ledger.tables import ENTRY, RULE_VERSION, key_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,9 @@ class RuleVersions:
     def of_stream(self, stream: str) -> list[RuleVersion]:
         """Versions of the rules of a stream, those first that were seen first."""
         query = (
-            select(RuleVersionRow)
-            .where(*self.rows.where(RuleVersionRow), RuleVersionRow.stream == stream)
-            .order_by(RuleVersionRow.seen_at)
+            select(RULE_VERSION)
+            .where(*self.rows.where(RULE_VERSION), RULE_VERSION.c.stream == stream)
+            .order_by(RULE_VERSION.c.seen_at)
         )
         with self.rows.engine.connect() as connection:
             return [
@@ -51,14 +49,16 @@ class RuleVersions:
         """Keep a version, if it is not known."""
         key = self.rows.owned(rule=version.rule, version=version.version.hex())
         columns = {"stream": version.stream, "object": version.object, "parts": dict(version.parts)}
-        insert = self.rows.insert(RuleVersionRow).values(**key, **columns, seen_at=self.rows.now())
+        insert = self.rows.insert(RULE_VERSION).values(**key, **columns, seen_at=self.rows.now())
         with self.rows.writing() as connection:
-            connection.execute(insert.on_conflict_do_nothing(index_elements=KEY))
+            connection.execute(
+                insert.on_conflict_do_nothing(index_elements=key_columns(RULE_VERSION))
+            )
 
     def count(self, object_name: str, rule: str) -> Counter[bytes]:
         """Settled records that a rule has delivered, by its version; empty if it is not known."""
-        query = select(EntryRow.fields).where(
-            *self.rows.where(EntryRow), EntryRow.object == object_name, EntryRow.state == "settled"
+        query = select(ENTRY.c.fields).where(
+            *self.rows.where(ENTRY), ENTRY.c.object == object_name, ENTRY.c.state == "settled"
         )
         counts: Counter[bytes] = Counter()
         with self.rows.engine.connect() as connection:

@@ -9,9 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import StreamSchemaRow
-
-KEY = ["crm", "account", "stream"]
+from reverse_etl.ledger.tables import STREAM_SCHEMA, key_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,8 @@ class StreamSchemas:
 
     def of(self, stream: str) -> StreamSchema | None:
         """The schema that a stream came with last; None if it never came."""
-        query = select(StreamSchemaRow).where(
-            *self.rows.where(StreamSchemaRow), StreamSchemaRow.stream == stream
+        query = select(STREAM_SCHEMA).where(
+            *self.rows.where(STREAM_SCHEMA), STREAM_SCHEMA.c.stream == stream
         )
         with self.rows.engine.connect() as connection:
             row = connection.execute(query).first()
@@ -42,8 +40,10 @@ class StreamSchemas:
         if self.of(stream) == known:
             return
         columns = {"schema": dict(known.schema), "key_properties": list(known.key_properties)}
-        insert = self.rows.insert(StreamSchemaRow).values(
-            **self.rows.owned(stream=stream), **columns
-        )
+        insert = self.rows.insert(STREAM_SCHEMA).values(**self.rows.owned(stream=stream), **columns)
         with self.rows.writing() as connection:
-            connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=columns))
+            connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=key_columns(STREAM_SCHEMA), set_=columns
+                )
+            )

@@ -32,14 +32,12 @@ from reverse_etl.ledger.lost_fields import LostFields
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.schemas import StreamSchemas
-from reverse_etl.ledger.tables import ENTRY_COLUMNS, EntryRow, OutcomeRow, RunRow
+from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS, OUTCOME, RUN, key_columns
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
 from reverse_etl.ledger.waiting import WaitingRows
 from reverse_etl.ledger.whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
-
-ENTRY_KEY = ["crm", "account", "object", "key"]
 
 
 def utc_now() -> datetime:
@@ -87,7 +85,7 @@ class Ledger:
         """Record that the run began."""
         columns = self.rows.owned(id=self.scope.run_id, began_at=self.rows.now())
         with self.rows.writing() as connection:
-            connection.execute(insert(RunRow).values(**columns))
+            connection.execute(insert(RUN).values(**columns))
             self.future.heal_rows(connection)
 
     def end_run(
@@ -102,9 +100,9 @@ class Ledger:
             if number
         ]
         with self.rows.writing() as connection:
-            connection.execute(update(RunRow).where(RunRow.id == self.scope.run_id).values(**ended))
+            connection.execute(update(RUN).where(RUN.c.id == self.scope.run_id).values(**ended))
             if rows:
-                connection.execute(insert(OutcomeRow), rows)
+                connection.execute(insert(OUTCOME), rows)
 
     # Entries
 
@@ -115,7 +113,7 @@ class Ledger:
         latest_us = self.future.latest_us()
         with self.engine.connect() as connection:
             for part in parts(keys):
-                query = select(*ENTRY_COLUMNS).where(*self._of(object_name), EntryRow.key.in_(part))
+                query = select(*ENTRY_COLUMNS).where(*self._of(object_name), ENTRY.c.key.in_(part))
                 for row in connection.execute(query):
                     try:
                         entry = Entry.unpacked(*row)
@@ -136,32 +134,32 @@ class Ledger:
         logger.warning("%s: %d entries are damaged; they are looked up again", object_name, number)
         with self.rows.writing() as connection:
             for row in damaged:
-                same = (EntryRow.key == row.key, EntryRow.fields == row.fields)
-                connection.execute(delete(EntryRow).where(*self._of(object_name), *same))
+                same = (ENTRY.c.key == row.key, ENTRY.c.fields == row.fields)
+                connection.execute(delete(ENTRY).where(*self._of(object_name), *same))
 
     def crm_ids(self, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """CRM ids of settled entries, by key; keys may be spelled as the source does."""
-        columns = (EntryRow.key, EntryRow.crm_id)
-        settled = (*self._of(object_name), EntryRow.state == "settled")
+        columns = (ENTRY.c.key, ENTRY.c.crm_id)
+        settled = (*self._of(object_name), ENTRY.c.state == "settled")
         spelled: dict[str, list[str]] = {}
         for key in keys:
             spelled.setdefault(self.keys.canonical(object_name, key), []).append(key)
         crm_ids: dict[str, str] = {}
         with self.engine.connect() as connection:
             for part in parts(spelled):
-                query = select(*columns).where(*settled, EntryRow.key.in_(part))
+                query = select(*columns).where(*settled, ENTRY.c.key.in_(part))
                 for row in connection.execute(query):
                     crm_ids |= dict.fromkeys(spelled[row.key], row.crm_id) if row.crm_id else {}
         return crm_ids
 
     def holders(self, object_name: str, crm_ids: Iterable[str]) -> dict[str, str]:
         """The key that holds a CRM record, by CRM id."""
-        columns = (EntryRow.crm_id, EntryRow.key)
-        settled = (*self._of(object_name), EntryRow.state == "settled")
+        columns = (ENTRY.c.crm_id, ENTRY.c.key)
+        settled = (*self._of(object_name), ENTRY.c.state == "settled")
         holders: dict[str, str] = {}
         with self.engine.connect() as connection:
             for part in parts(crm_ids):
-                query = select(*columns).where(*settled, EntryRow.crm_id.in_(part))
+                query = select(*columns).where(*settled, ENTRY.c.crm_id.in_(part))
                 holders |= {str(row.crm_id): row.key for row in connection.execute(query)}
         return holders
 
@@ -169,14 +167,14 @@ class Ledger:
         """The number of settled entries of an object."""
         query = (
             select(func.count())
-            .select_from(EntryRow)
-            .where(*self._of(object_name), EntryRow.state == "settled")
+            .select_from(ENTRY)
+            .where(*self._of(object_name), ENTRY.c.state == "settled")
         )
         with self.engine.connect() as connection:
             return connection.scalar(query) or 0
 
     def _of(self, object_name: str) -> tuple[Any, ...]:
-        return (*self.rows.where(EntryRow), EntryRow.object == object_name)
+        return (*self.rows.where(ENTRY), ENTRY.c.object == object_name)
 
     # Writing
 
@@ -206,13 +204,13 @@ class Ledger:
             )
             for entry in changes.entries
         ]  # fmt: skip
-        statement = self.rows.insert(EntryRow)
+        statement = self.rows.insert(ENTRY)
         columns = {
             name: statement.excluded[name]
             for name in ("crm_id", "state", "fields", "verified_us", "moved", "run_id")
         }
         connection.execute(
-            statement.on_conflict_do_update(index_elements=ENTRY_KEY, set_=columns), rows
+            statement.on_conflict_do_update(index_elements=key_columns(ENTRY), set_=columns), rows
         )
 
     def _write_seen(self, connection: Connection, changes: Changes) -> None:
@@ -234,16 +232,16 @@ class Ledger:
             for before, after in changes.seen
         ]
         statement = (
-            update(EntryRow)
+            update(ENTRY)
             .where(
                 *self._of(changes.object),
-                EntryRow.key == bindparam("seen_key"),
-                func.coalesce(EntryRow.crm_id, "") == bindparam("seen_id"),
-                EntryRow.fields == bindparam("before"),
+                ENTRY.c.key == bindparam("seen_key"),
+                func.coalesce(ENTRY.c.crm_id, "") == bindparam("seen_id"),
+                ENTRY.c.fields == bindparam("before"),
             )
             .values(fields=bindparam("after"), state=bindparam("now"), verified_us=bindparam("at"))
         )
-        connection.execute(statement.execution_options(synchronize_session=None), rows)
+        connection.execute(statement, rows)
 
     def _check_transitions(
         self, connection: Connection, object_name: str, entries: Sequence[Entry]
@@ -251,9 +249,9 @@ class Ledger:
         """Raises: LedgerError if an entry would go to a state that its present one forbids, or
         would get the CRM id of another key."""
         before: dict[str, tuple[State, str | None]] = {}
-        columns = (EntryRow.key, EntryRow.state, EntryRow.crm_id)
+        columns = (ENTRY.c.key, ENTRY.c.state, ENTRY.c.crm_id)
         for part in parts(entry.key for entry in entries):
-            query = select(*columns).where(*self._of(object_name), EntryRow.key.in_(part))
+            query = select(*columns).where(*self._of(object_name), ENTRY.c.key.in_(part))
             before |= {row.key: (row.state, row.crm_id) for row in connection.execute(query)}
         gained: dict[str, str] = {}
         for entry in entries:
@@ -269,10 +267,10 @@ class Ledger:
         self, connection: Connection, object_name: str, gained: Mapping[str, str]
     ) -> None:
         """Raises: LedgerError if a CRM id that a key would get is under another key."""
-        columns = (EntryRow.crm_id, EntryRow.key)
-        settled = (*self._of(object_name), EntryRow.state == "settled")
+        columns = (ENTRY.c.crm_id, ENTRY.c.key)
+        settled = (*self._of(object_name), ENTRY.c.state == "settled")
         for part in parts(gained):
-            query = select(*columns).where(*settled, EntryRow.crm_id.in_(part))
+            query = select(*columns).where(*settled, ENTRY.c.crm_id.in_(part))
             for row in connection.execute(query):
                 if row.key != gained[str(row.crm_id)]:
                     raise bug(f"{object_name} {row.crm_id} would be under two keys.")

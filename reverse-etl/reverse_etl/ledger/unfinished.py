@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 
 from reverse_etl.ledger.entries import Doubt
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import DoubtRow, JobRow
+from reverse_etl.ledger.tables import DOUBT, JOB, key_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class JobRows:
         columns = self.rows.owned(job_id=job_id, object=object_name, state="open")
         with self.rows.writing() as connection:
             connection.execute(
-                insert(JobRow).values(
+                insert(JOB).values(
                     **columns, run_id=self.rows.scope.run_id, began_at=self.rows.now()
                 )
             )
@@ -40,16 +40,14 @@ class JobRows:
     def end(self, job_id: str) -> None:
         """Forget a job whose rows have their outcomes, or will be looked up."""
         with self.rows.writing() as connection:
-            connection.execute(
-                delete(JobRow).where(*self.rows.where(JobRow), JobRow.job_id == job_id)
-            )
+            connection.execute(delete(JOB).where(*self.rows.where(JOB), JOB.c.job_id == job_id))
 
     def open(self) -> list[OpenJob]:
         """Jobs that have not been completed, oldest first."""
         query = (
-            select(JobRow.object, JobRow.job_id, JobRow.run_id)
-            .where(*self.rows.where(JobRow))
-            .order_by(JobRow.began_at)
+            select(JOB.c.object, JOB.c.job_id, JOB.c.run_id)
+            .where(*self.rows.where(JOB))
+            .order_by(JOB.c.began_at)
         )
         with self.rows.engine.connect() as connection:
             return [
@@ -65,7 +63,6 @@ class DoubtRows:
 
     def note(self, rule: str, doubts: Sequence[Doubt]) -> None:
         """Record keys whose create is about to be sent again."""
-        key_columns = ["crm", "account", "rule", "key"]
         with self.rows.writing() as connection:
             for doubt in doubts:
                 columns = {
@@ -73,17 +70,15 @@ class DoubtRows:
                     "run_id": self.rows.scope.run_id,
                 }  # fmt: skip
                 key = self.rows.owned(rule=rule, key=doubt.key)
-                statement = self.rows.insert(DoubtRow).values(**key, **columns)
+                statement = self.rows.insert(DOUBT).values(**key, **columns)
                 connection.execute(
-                    statement.on_conflict_do_update(index_elements=key_columns, set_=columns)
+                    statement.on_conflict_do_update(index_elements=key_columns(DOUBT), set_=columns)
                 )
 
     def of(self, rule: str) -> list[Doubt]:
         """The doubtful keys of a rule."""
         query = (
-            select(DoubtRow)
-            .where(*self.rows.where(DoubtRow), DoubtRow.rule == rule)
-            .order_by(DoubtRow.key)
+            select(DOUBT).where(*self.rows.where(DOUBT), DOUBT.c.rule == rule).order_by(DOUBT.c.key)
         )
         with self.rows.engine.connect() as connection:
             return [
@@ -98,7 +93,7 @@ class DoubtRows:
         with self.rows.writing() as connection:
             for key in keys:
                 connection.execute(
-                    delete(DoubtRow).where(
-                        *self.rows.where(DoubtRow), DoubtRow.rule == rule, DoubtRow.key == key
+                    delete(DOUBT).where(
+                        *self.rows.where(DOUBT), DOUBT.c.rule == rule, DOUBT.c.key == key
                     )
                 )

@@ -12,10 +12,8 @@ from sqlalchemy import Connection, delete, select
 
 from reverse_etl.ledger.entries import Waiting
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.tables import WaitingLinkRow
+from reverse_etl.ledger.tables import WAITING_LINK, key_columns
 from reverse_etl.ledger.versions import Version
-
-KEY = ["crm", "account", "rule", "key", "to_object"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +25,23 @@ class WaitingRows:
     def of(self, rule: str) -> list[Waiting]:
         """What waits of a rule, oldest first."""
         with self.rows.engine.connect() as connection:
-            return self._read(connection, WaitingLinkRow.rule == rule)
+            return self._read(connection, WAITING_LINK.c.rule == rule)
 
     def any(self, rule: str) -> bool:
         """Returns True if anything of a rule waits."""
-        query = select(WaitingLinkRow.key).where(
-            *self.rows.where(WaitingLinkRow), WaitingLinkRow.rule == rule
+        query = select(WAITING_LINK.c.key).where(
+            *self.rows.where(WAITING_LINK), WAITING_LINK.c.rule == rule
         )
         with self.rows.engine.connect() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
     def of_keys(self, rule: str, keys: Iterable[str]) -> list[Waiting]:
         """What waits of a rule under these keys."""
-        return self._among(rule, WaitingLinkRow.key, keys)
+        return self._among(rule, WAITING_LINK.c.key, keys)
 
     def of_sources(self, rule: str, source_keys: Iterable[str]) -> list[Waiting]:
         """What waits of a rule, and came last from the source under these keys."""
-        return self._among(rule, WaitingLinkRow.source_key, source_keys)
+        return self._among(rule, WAITING_LINK.c.source_key, source_keys)
 
     def _among(self, rule: str, column: Any, keys: Iterable[str]) -> list[Waiting]:
         waiting: list[Waiting] = []
@@ -51,14 +49,14 @@ class WaitingRows:
             return waiting
         with self.rows.engine.connect() as connection:
             for part in parts(keys):
-                waiting += self._read(connection, WaitingLinkRow.rule == rule, column.in_(part))
+                waiting += self._read(connection, WAITING_LINK.c.rule == rule, column.in_(part))
         return waiting
 
     def _read(self, connection: Connection, *conditions: Any) -> list[Waiting]:
         query = (
-            select(WaitingLinkRow)
-            .where(*self.rows.where(WaitingLinkRow), *conditions)
-            .order_by(WaitingLinkRow.since, WaitingLinkRow.key)
+            select(WAITING_LINK)
+            .where(*self.rows.where(WAITING_LINK), *conditions)
+            .order_by(WAITING_LINK.c.since, WAITING_LINK.c.key)
         )
         return [
             Waiting(
@@ -88,19 +86,21 @@ class WaitingRows:
                 "whole": row.whole, "observed_us": row.observed_us,
             }  # fmt: skip
             key = self.rows.owned(rule=row.rule, key=row.key, to_object=row.to_object)
-            insert = self.rows.insert(WaitingLinkRow).values(
+            insert = self.rows.insert(WAITING_LINK).values(
                 **key, **columns, since=row.since or self.rows.now(),
                 run_id=row.run_id or self.rows.scope.run_id,
             )  # fmt: skip
-            connection.execute(insert.on_conflict_do_update(index_elements=KEY, set_=columns))
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=key_columns(WAITING_LINK), set_=columns)
+            )
 
     def _known(self, connection: Connection, row: Waiting) -> Waiting | None:
         """The row that waits already for the same link of the same record."""
         known = self._read(
             connection,
-            WaitingLinkRow.rule == row.rule,
-            WaitingLinkRow.key == row.key,
-            WaitingLinkRow.to_object == row.to_object,
+            WAITING_LINK.c.rule == row.rule,
+            WAITING_LINK.c.key == row.key,
+            WAITING_LINK.c.to_object == row.to_object,
         )
         return known[0] if known else None
 
@@ -108,10 +108,10 @@ class WaitingRows:
         """Forget what no longer waits, by rule, key and the object of the other end."""
         for rule, key, to_object in done:
             connection.execute(
-                delete(WaitingLinkRow).where(
-                    *self.rows.where(WaitingLinkRow),
-                    WaitingLinkRow.rule == rule,
-                    WaitingLinkRow.key == key,
-                    WaitingLinkRow.to_object == to_object,
+                delete(WAITING_LINK).where(
+                    *self.rows.where(WAITING_LINK),
+                    WAITING_LINK.c.rule == rule,
+                    WAITING_LINK.c.key == key,
+                    WAITING_LINK.c.to_object == to_object,
                 )
             )

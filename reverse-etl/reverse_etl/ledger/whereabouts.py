@@ -13,7 +13,7 @@ from sqlalchemy import select
 from reverse_etl.ledger.entries import Changes, Entry
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import EntryRow, ObjectRow
+from reverse_etl.ledger.tables import ENTRY, OBJECT_KEYS
 
 
 @dataclass(slots=True)
@@ -48,10 +48,10 @@ class Whereabouts:
     def _load(self, object_name: str) -> None:
         if object_name in self._gone:
             return
-        columns = (EntryRow.key, EntryRow.state, EntryRow.moved, EntryRow.crm_id)
-        elsewhere = (EntryRow.state == "gone") | EntryRow.moved
+        columns = (ENTRY.c.key, ENTRY.c.state, ENTRY.c.moved, ENTRY.c.crm_id)
+        elsewhere = (ENTRY.c.state == "gone") | ENTRY.c.moved
         query = select(*columns).where(
-            *self.rows.where(EntryRow), EntryRow.object == object_name, elsewhere
+            *self.rows.where(ENTRY), ENTRY.c.object == object_name, elsewhere
         )
         with self.rows.engine.connect() as connection:
             known = list(connection.execute(query))
@@ -62,8 +62,8 @@ class Whereabouts:
 
     def _adopted_us(self, object_name: str) -> int:
         if object_name not in self._adopted:
-            query = select(ObjectRow.verified_at).where(
-                *self.rows.where(ObjectRow), ObjectRow.object == object_name
+            query = select(OBJECT_KEYS.c.verified_at).where(
+                *self.rows.where(OBJECT_KEYS), OBJECT_KEYS.c.object == object_name
             )
             with self.rows.engine.connect() as connection:
                 text = connection.scalar(query)

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.run import DryRun
 from reverse_etl.ledger import Ledger, Scope
 from reverse_etl.mapping.objects_file import ObjectsFile, complete_specs, shipped_settings
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.singer.settings import engine_settings, with_other_names
+from reverse_etl.singer.settings import engine_settings, ledger_url, with_other_names
 
 
 def prepared(
@@ -21,20 +22,28 @@ def prepared(
     file: ObjectsFile,
     config: Mapping[str, Any],
     control: RunControl,
+    dry_run: DryRun | None,
 ) -> Adapter:
     """An adapter that knows all mapped objects, and the run's limits. Raises: MappingError."""
     adapter.objects = complete_specs(adapter.objects, adapter.default_object, rules, file)
     limit = config.get("max_api_calls")
     adapter.calls.limit = int(limit) if limit else None
     adapter.calls.check = control.check_signal
-    return adapter
+    return adapter if dry_run is None else dry_run.adapter(adapter)
 
 
-def open_ledger(url: str, scope: Scope) -> Ledger:
-    """The ledger of an account, in which a run has begun. Raises: LedgerError."""
-    ledger = Ledger(Ledger.open(url), scope)
+def open_account(
+    adapter: Adapter, config: Mapping[str, Any], target: str, dry_run: DryRun | None
+) -> tuple[Account, Ledger]:
+    """The account behind the credentials, and its ledger or a copy of it, in which a run has begun.
+
+    Raises: CrmError, LedgerError.
+    """
+    account, url = adapter.account(), ledger_url(config, target)
+    scope = Scope(adapter.crm, account.id)
+    ledger = Ledger(Ledger.open(url), scope) if dry_run is None else dry_run.ledger(url, scope)
     ledger.begin_run()
-    return ledger
+    return account, ledger
 
 
 def run_settings(

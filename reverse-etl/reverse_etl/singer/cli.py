@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from select import select as readable
-from typing import Any
+from typing import IO, Any
 
 import click
 from singer_kit.command_line import config_option, run_command
@@ -27,10 +27,12 @@ from singer_sdk.exceptions import (
 )
 from sqlalchemy import Engine, func, select
 
+from reverse_etl.dry_run.plan import PLAN_FILE, text_of
 from reverse_etl.errors import StoppedError
 from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.tables import DeadLetterRow, EntryRow, RunRow
+from reverse_etl.ledger.tables import DEAD_LETTER, ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
+from reverse_etl.singer.run_report import REPORT_FILE
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.singer.verify import Repeated, repeated_keys
@@ -38,7 +40,8 @@ from reverse_etl.singer.verify import Repeated, repeated_keys
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("dead-letters", "ledger", "mapping")
+COMMANDS = ("dead-letters", "ledger", "mapping", "plan")
+PLAN_LIMIT = 10
 LETTER_COLUMNS = (
     "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
     "times", "first_at", "last_at",
@@ -104,9 +107,11 @@ def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarge
     return target(config=config, validate_config=False)
 
 
-def validated(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:
-    """A target that may open its account. Raises: SettingError."""
-    config = with_environment(target, settings_from_files(config_files))
+def validated(
+    target: type[CrmTarget], config_files: Sequence[str], **settings: object
+) -> CrmTarget:
+    """A target that may open its account; `settings` go before others. Raises: SettingError."""
+    config = with_environment(target, settings_from_files(config_files)) | settings
     try:
         return target(config=config)
     except ConfigValidationError as error:
@@ -119,6 +124,25 @@ def commands(target: type[CrmTarget]) -> click.Group:
     @click.group()
     def group() -> None:
         """Look at mapping and ledger."""
+
+    @group.command("plan")
+    @click.option(
+        "--input", "lines", type=click.File(), help="File of Singer messages; else stdin."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the whole plan as JSON.")
+    @click.option(
+        "--limit",
+        default=PLAN_LIMIT,
+        show_default=True,
+        help="Changes to show of an object; 0: all.",
+    )
+    @config_option
+    def plan(lines: IO[str] | None, as_json: bool, limit: int, config_files: Sequence[str]) -> None:
+        """Ask the CRM, write nothing, and print what a run would do.
+
+        The plan is also kept as dry-run/plan.json in report_dir.
+        """
+        print_plan(validated(target, config_files, dry_run=True), lines, limit, as_json=as_json)
 
     @group.group("dead-letters")
     def dead_letters() -> None:
@@ -190,6 +214,22 @@ def print_letters(letters: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     click.echo(f"{len(letters)} open dead letters")
 
 
+def print_plan(plugin: CrmTarget, lines: IO[str] | None, limit: int, *, as_json: bool) -> None:
+    """Run dry, then print the plan. Raises: FatalError, StoppedError."""
+    dry_run = plugin.dry_run
+    assert dry_run is not None
+    try:
+        plugin.run(lines)
+        if as_json:
+            click.echo((plugin.report_folder / PLAN_FILE).read_text(), nl=False)
+            return
+        report = json.loads((plugin.report_folder / REPORT_FILE).read_text())
+        for line in text_of(report, dry_run.changes, limit):
+            click.echo(line)
+    finally:
+        dry_run.close()
+
+
 def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:
     """A line per key and their number, or one JSON array; returns the exit code."""
     if as_json:
@@ -204,9 +244,9 @@ def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:
 def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
     """Open dead letters, with their raw records."""
     query = (
-        select(*(getattr(DeadLetterRow, name) for name in LETTER_COLUMNS))
-        .where(DeadLetterRow.crm == plugin.crm, DeadLetterRow.closed_at.is_(None))
-        .order_by(DeadLetterRow.first_at)
+        select(*(DEAD_LETTER.c[name] for name in LETTER_COLUMNS))
+        .where(DEAD_LETTER.c.crm == plugin.crm, DEAD_LETTER.c.closed_at.is_(None))
+        .order_by(DEAD_LETTER.c.first_at)
     )
     with open_ledger(plugin) as engine, engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
@@ -214,11 +254,11 @@ def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
 
 def ledger_status(plugin: CrmTarget) -> dict[str, Any]:
     """Counts of entries, and the last run of each account."""
-    runs = select(RunRow).where(RunRow.crm == plugin.crm).order_by(RunRow.began_at)
+    runs = select(RUN).where(RUN.c.crm == plugin.crm).order_by(RUN.c.began_at)
     states = (
-        select(EntryRow.account, EntryRow.object, EntryRow.state, func.count().label("rows"))
-        .where(EntryRow.crm == plugin.crm)
-        .group_by(EntryRow.account, EntryRow.object, EntryRow.state)
+        select(ENTRY.c.account, ENTRY.c.object, ENTRY.c.state, func.count().label("rows"))
+        .where(ENTRY.c.crm == plugin.crm)
+        .group_by(ENTRY.c.account, ENTRY.c.object, ENTRY.c.state)
     )
     accounts: dict[str, Any] = {}
     with open_ledger(plugin) as engine, engine.connect() as connection:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reverse_etl.dry_run.plan import save_plan
+from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import LedgerError
 from reverse_etl.ledger import Ledger, Reason
 from reverse_etl.objects import ObjectSpec
@@ -26,6 +28,8 @@ class RunEnd:
     """Where the report goes."""
     objects: Mapping[str, ObjectSpec]
     """What the target ships; a run that opened its account has the mapping's beside them."""
+    dry_run: DryRun | None = None
+    """Has the changes that a dry run planned."""
 
     def close(self, engine: Engine | None) -> None:
         """Write what the run did; `engine` is None if the account was never opened.
@@ -70,8 +74,15 @@ class RunEnd:
         calls = None if engine is None else engine.adapter.calls
         run_id = "" if engine is None else engine.ledger.scope.run_id
         built = self.report.build(objects, calls, run_id=run_id)
-        self.report.save(built, self.folder)
+        self._write(built)
         return built
+
+    def _write(self, built: Mapping[str, Any]) -> None:
+        """Write the report, and the plan of a dry run beside it. Raises: SettingError."""
+        self.report.save(built, self.folder)
+        if self.dry_run is not None:
+            path = save_plan(built, self.dry_run.changes, self.folder)
+            logging.getLogger(self.report.target).info("nothing was written; plan: %s", path)
 
     def _close_ledger(
         self, engine: Engine, ledger: Ledger, reasons: Sequence[Reason]
@@ -80,7 +91,7 @@ class RunEnd:
         letters, run_id = ledger.letters.open(), ledger.scope.run_id
         adapter, report = engine.adapter, self.report
         built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
-        report.save(built, self.folder)
+        self._write(built)
         ledger.end_run(int(report.exit_code or 0), built, report.outcomes.rows())
         return built
 

@@ -18,6 +18,7 @@ from reverse_etl.pipeline.least_calls import least_calls
 from reverse_etl.pipeline.mapping_changes import Lack
 from reverse_etl.pipeline.outcomes import Outcomes
 
+REPORT_FILE = "latest.json"
 SUMMARY = ("created", "updated", "unchanged", "waiting", "rejected", "not_attempted")
 """Counts that the summary line shows, where they are not 0."""
 
@@ -94,7 +95,7 @@ class RunReport:
 
         Raises: SettingError.
         """
-        path = folder / "latest.json"
+        path = folder / REPORT_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")

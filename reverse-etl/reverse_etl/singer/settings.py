@@ -81,6 +81,14 @@ COMMON: list[th.Property[Any]] = [
         "off, a record with a value that is not an option becomes a dead letter.",
     ),
     th.Property(
+        "dry_run",
+        th.BooleanType,
+        default=False,
+        title="Dry run",
+        description="Ask the CRM and write nothing: no record, no field, no STATE, no ledger. The "
+        "report and plan.json, which holds every change, go to the folder dry-run in report_dir.",
+    ),
+    th.Property(
         "force",
         th.BooleanType,
         default=False,

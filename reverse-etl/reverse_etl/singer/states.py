@@ -13,6 +13,8 @@ from typing import IO, Any
 class StateQueue:
     """STATE messages with the number of records that came before each."""
 
+    is_open: bool = True
+    """False in a dry run, which delivers nothing: no STATE goes out."""
     position: int = 0
     """Records read so far."""
     _queued: deque[tuple[int, Any]] = field(default_factory=deque)
@@ -26,7 +28,8 @@ class StateQueue:
 
     def add(self, value: Any) -> None:
         """Queue a STATE behind the records read so far; it never forces a drain."""
-        self._queued.append((self.position, value))
+        if self.is_open:
+            self._queued.append((self.position, value))
 
     def release(self, first_pending: int | None, out: IO[str]) -> None:
         """Write the newest STATE before which every record is settled.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -28,20 +27,21 @@ from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
-from reverse_etl.ledger import Scope
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
-from reverse_etl.singer.account import open_ledger, prepared, run_settings
+from reverse_etl.singer.account import open_account, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
+from reverse_etl.singer.grace import Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.settings import ledger_url, report_dir
+from reverse_etl.singer.settings import report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
@@ -70,8 +70,10 @@ class CrmTarget(CheckedFiles, Target):
         self.max_parallelism = 1
         self.engine: Engine | None = None
         self.control = RunControl()
+        self.grace = Grace(self._cut_short)
         self.outcomes = Outcomes()
-        self.states = StateQueue()
+        self.dry_run = DryRun() if self.config.get("dry_run") else None
+        self.states = StateQueue(is_open=self.dry_run is None)
         self.changes: MappingChanges | None = None
         self.lacks: list[Lack] = []
         self._account = Account("")
@@ -82,6 +84,12 @@ class CrmTarget(CheckedFiles, Target):
         """The adapter for these settings. Raises: SettingError, CrmError."""
 
     # Settings
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the reports go; those of dry runs into a folder of their own."""
+        folder = report_dir(self.config, self.name)
+        return folder if self.dry_run is None else folder / "dry-run"
 
     def setting(self, name: str) -> Any:
         """A setting, or the variable that the source's guide names. Raises: SettingError."""
@@ -133,10 +141,7 @@ class CrmTarget(CheckedFiles, Target):
         config: Any = None,
         file_input: IO[str] | None = None,
     ) -> None:
-        """Read everything from the command line, deliver it, and write the report.
-
-        Raises: FatalError, StoppedError.
-        """
+        """Deliver what is read, and write the report. Raises: FatalError, StoppedError."""
         if about:
             cls.print_about(output_format=about_format)
             return
@@ -145,18 +150,21 @@ class CrmTarget(CheckedFiles, Target):
             target = cls(config=command_line_settings(cls, config))
         except ConfigValidationError as error:
             raise bad_setting(error.errors) from None
-        target.run(file_input)
+        try:
+            target.run(file_input)
+        finally:
+            if target.dry_run is not None:
+                target.dry_run.close()
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
-        save_running(self.name, report_dir(self.config, self.name))
+        save_running(self.name, self.report_folder)
         exit_code, message = 1, "ended by an unexpected error"
         try:
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             self.listen(file_input)
             exit_code, message = 0, self.control.spent
             if message and self.config.get("fail_on_budget"):
-                exit_code = 1
                 raise BudgetSpentError(message)
         except StoppedError as stopped:
             exit_code, message = 128 + stopped.signal_number, str(stopped)
@@ -164,8 +172,7 @@ class CrmTarget(CheckedFiles, Target):
             self._write_state()
             raise
         except (FatalError, ReverseEtlError) as error:
-            exit_code = error.exit_code if isinstance(error, FatalError) else 1
-            message = str(error)
+            exit_code, message = getattr(error, "exit_code", 1), str(error)
             raise
         finally:
             self._end(exit_code, message)
@@ -173,15 +180,14 @@ class CrmTarget(CheckedFiles, Target):
     def open_adapter(self) -> Adapter:
         """The adapter, which knows all mapped objects. Raises: SettingError, MappingError."""
         adapter = self.build_adapter()
-        return prepared(adapter, self.rules, self.mapping.file, self.config, self.control)
+        file, control = self.mapping.file, self.control
+        return prepared(adapter, self.rules, file, self.config, control, self.dry_run)
 
     def _open_account(self) -> Engine:
         """The engine for the account behind the credentials. Raises: FatalError."""
         functions = self.mapping.functions()
         adapter = self.open_adapter()
-        self._account = adapter.account()
-        scope = Scope(self.crm, self._account.id)
-        ledger = open_ledger(ledger_url(self.config, self.name), scope)
+        self._account, ledger = open_account(adapter, self.config, self.name, self.dry_run)
         shipped, concurrency = self.shipped_mapping(), self.default_concurrency
         settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
@@ -225,11 +231,7 @@ class CrmTarget(CheckedFiles, Target):
                     self.outcomes.never(rule.object, "not_attempted", len(records))
             return
         missed, attaches = self.outcomes.not_attempted, self.engine.settings.attach
-
-        def is_settled() -> bool:
-            return self.outcomes.not_attempted == missed and not attaches
-
-        with self.control.working(is_settled):
+        with self.control.working(lambda: self.outcomes.not_attempted == missed and not attaches):
             self.engine.run_block(stream, records)
 
     # Messages
@@ -322,20 +324,17 @@ class CrmTarget(CheckedFiles, Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Let a block in flight settle, else end at once. Raises: StoppedError."""
+        self.grace.begin(signum, float(self.config.get("stop_grace_s", STOP_GRACE_S)))
         if not self.control.busy:
             raise StoppedError(signum)
         self.control.stop(signum)
         self.logger.info("signal %d: no new call; settling what is in flight", signum)
-        grace_s = float(self.config.get("stop_grace_s", STOP_GRACE_S))
-        last = threading.Timer(grace_s, self._cut_short, [signum, grace_s])
-        last.daemon = True
-        last.start()
 
     def _cut_short(self, signum: int, grace_s: float) -> None:
         """End the process beside calls in flight that are not answered."""
         try:
             self._write_state()
-            message = f"stopped by signal {signum}; calls in flight took more than {grace_s:g} s"
+            message = f"stopped by signal {signum}; what was in flight took over {grace_s:g} s"
             self._run_end(128 + signum, message).cut_short(self.engine)
         finally:
             os._exit(128 + signum)
@@ -344,7 +343,8 @@ class CrmTarget(CheckedFiles, Target):
         """Close the run; a signal meanwhile lets it finish."""
         self.control.busy = True
         self._run_end(exit_code, message).close(self.engine)
+        self.grace.end()
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        return RunEnd(report, report_dir(self.config, self.name), self.objects)
+        return RunEnd(report, self.report_folder, self.objects, self.dry_run)

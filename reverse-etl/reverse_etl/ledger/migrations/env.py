@@ -1,11 +1,11 @@
 """Alembic's environment: runs on the connection that the ledger gives it."""
 
 from alembic import context
-from reverse_etl.ledger.tables import Base
+from reverse_etl.ledger.tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     version_table="ledger_version",
     render_as_batch=True,
 )
