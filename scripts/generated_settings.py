@@ -22,6 +22,8 @@ RECEIVER_ENV = (
     "# canai-webhooks",
     "# Bearer token of the platform's webhooks, or a JSON list of tokens.",
     "# WEBHOOK_SECRET=",
+    "# A file that holds it instead; read again when a token is refused.",
+    "# WEBHOOK_SECRET_FILE=",
 )
 ENV_ALIASES = {
     ("tap-canai", "api_key"): "CANAI_API_KEY",

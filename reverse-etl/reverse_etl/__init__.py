@@ -28,6 +28,7 @@ from reverse_etl.crm.adapter import (
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth
+from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import (
     AmbiguousAnswerError,
     BatchRejectedError,
@@ -100,6 +101,7 @@ __all__ = [
     "Rule",
     "SettingError",
     "StoppedError",
+    "StoredToken",
     "TakenError",
     "UnlinkAdapter",
     "Upload",

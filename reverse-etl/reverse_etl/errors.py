@@ -79,6 +79,14 @@ class CrmError(FatalError):
     """The CRM refuses the whole call, or cannot be reached."""
 
 
+def redirected(name: str, place: str) -> CrmError:
+    """The error for a redirect, after which no credentials are sent."""
+    return CrmError(
+        f"{name} redirects to {place}, and redirects are not followed.",
+        "If you trust that address, set the URL setting to it.",
+    )
+
+
 class NoSuchObjectError(CrmError):
     """The account does not have the object."""
 

@@ -112,6 +112,8 @@ class ObjectSpec:
     """The fewest calls that a file takes: for each, how many files it can serve."""
     listed: bool = False
     """True if the mapping's objects.yml lists it: only then may `provision` create the object."""
+    written: frozenset[str] = frozenset()
+    """Fields that rules write: an object may be created before the stream of its rule comes."""
     marker_in: str = ""
     """The text field whose visible last line is the key, for an object without a key field.
 

@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import cast
+from urllib.parse import urljoin
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from singer_kit.urls import shown_url
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 BLOCK_BYTES = 64 * 1024
 BROKEN_OFF = (
     requests.exceptions.ConnectionError,
@@ -36,13 +40,23 @@ def no_credentials(request: requests.PreparedRequest) -> requests.PreparedReques
     return request
 
 
+class Session(requests.Session):
+    """A session that follows no redirect, and does not even read where it leads.
+
+    requests would, also if it does not follow it, and ends with a ValueError at an odd address.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
 def new_session(url: str, connections: int = 10) -> requests.Session:
     """A session for one origin, without cookies and without the user's .netrc.
 
     A proxy of the environment is used for https alone: plain http goes to this machine, which a
     proxy would not reach.
     """
-    session = requests.Session()
+    session = Session()
     session.auth = no_credentials
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.trust_env = not url.startswith("http://")
@@ -69,6 +83,20 @@ def body_of(
         if monotonic() > end:
             raise TooMuchError(f"takes longer than {longest_s:.0f} s")
     return bytes(body)
+
+
+def redirect_of(response: requests.Response) -> str:
+    """The host that a response redirects to, as a URL for messages; empty if it does not.
+
+    The path stays out: it may name a record.
+    """
+    location = response.headers.get("Location", "")
+    if response.status_code not in REDIRECTS or not location:
+        return ""
+    try:
+        return shown_url(urljoin(urljoin(response.url, location), "/"))
+    except ValueError:  # a bracket without its pair
+        return shown_url("")
 
 
 def http_date(text: str | None) -> datetime | None:

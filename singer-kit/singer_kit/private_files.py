@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 OWNER_ONLY = 0o600
+OWNER_FOLDER = 0o700
 
 
 def make_private(path: Path) -> None:
@@ -27,7 +29,10 @@ def make_private_folder(path: Path) -> None:
 
     Raises: OSError.
     """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.is_dir():
+        return
+    make_private_folder(path.parent)  # mkdir gives its `mode` to the last folder alone
+    path.mkdir(exist_ok=True, mode=OWNER_FOLDER)
 
 
 def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
@@ -39,3 +44,18 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | kind, OWNER_ONLY)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file, whole or not at all, by one that only its owner can read. Raises: OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from singer_kit.errors import SettingError
 
 PEM = "-----BEGIN"
@@ -24,8 +22,3 @@ def clean_secret(text: str, name: str) -> str:
             "Copy it again, without what stands around it.",
         )
     return secret
-
-
-def environment_secret(variable: str) -> str:
-    """The secret of an environment variable; empty if it is not set. Raises: SettingError."""
-    return clean_secret(os.environ.get(variable, ""), variable)

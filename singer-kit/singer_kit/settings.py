@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from singer_kit.errors import SettingError
 from singer_kit.known_settings import check_environment, check_settings, known_settings
 from singer_kit.secrets import clean_secret
+from singer_kit.urls import shown_url
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PLACE = re.compile(r".* in config\['?(\w+)'?\]", re.DOTALL)
@@ -100,12 +101,18 @@ def settings_from_files(names: Sequence[str]) -> dict[str, Any]:
         if name == "ENV":
             continue
         try:
-            settings |= json.loads(Path(name).read_text(encoding="utf-8"))
+            text = Path(name).read_text(encoding="utf-8")
+            settings |= json.loads(text, parse_constant=refuse_constant)
         except (OSError, ValueError, TypeError):
             raise SettingError(
                 f"{name} is not a readable settings file.", "Give a file that holds a JSON object."
             ) from None
     return settings
+
+
+def refuse_constant(name: str) -> None:
+    """Raises: ValueError for NaN and Infinity, which Python's JSON reader takes and no other."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def bad_setting(messages: Sequence[str]) -> SettingError:
@@ -140,11 +147,22 @@ def checked_url(value: str, name: str) -> str:
             f"{name} is not a valid http(s) URL.",
             "Give the host without version, as in https://api.example.com.",
         )
+    check_place_only(url, name)
     if parts.scheme == "http" and host not in LOOPBACK:
         raise SettingError(
             f"{name} uses plain http to a host that is not this machine.", "Use https://."
         )
     return url
+
+
+def check_place_only(url: str, name: str) -> None:
+    """Raises: SettingError if a URL says more than the place that paths are added to."""
+    if "@" in urlsplit(url).netloc or "?" in url or "#" in url:
+        raise SettingError(
+            f"{name} has a user, a query or a fragment, which a base URL cannot have: "
+            f"{shown_url(url)}.",
+            "Put credentials into their own settings.",
+        )
 
 
 def in_meltano() -> bool:

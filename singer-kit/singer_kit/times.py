@@ -25,7 +25,10 @@ def parse_utc(value: object) -> datetime:
         raise TypeError("not a timestamp")
     if moment.tzinfo is UTC:
         return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # its offset leads out of the years 1 to 9999
+        raise ValueError("not a timestamp in UTC") from None
 
 
 def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:

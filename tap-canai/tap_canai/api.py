@@ -23,8 +23,10 @@ from singer_kit.http import (
     new_session,
     retry_after_s,
 )
+from singer_kit.urls import shown_url
 
 from tap_canai.answers import LONGEST_S, MOST_BYTES, Answer, Reply, decode
+from tap_canai.api_keys import ApiKeys
 from tap_canai.errors import ApiUnavailableError, ExportBrokenError
 from tap_canai.refusals import refusal
 
@@ -57,6 +59,8 @@ class ApiAccess:
     user_agent: str
     requests_per_minute: int
     timeout_s: float
+    read_keys: Callable[[], tuple[str, ...]] | None = None
+    """Reads the keys again after a 401, since their file may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,7 @@ class ExportApi:
         self.clock = clock or Clock()
         self.session = session or new_session(access.url)
         self._pace = Pace(access.requests_per_minute, self.clock)
-        self._key = 0
-        self._key_lock = threading.Lock()
+        self._keys = ApiKeys(access.keys, access.read_keys)
         self._api_time: tuple[datetime, float] | None = None
 
     def close(self) -> None:
@@ -153,13 +156,13 @@ class ExportApi:
         """The body of a good response, after any retries. Raises: FatalError."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._pace.wait()
-            key = self._key
-            reply = self._reply(method, path, json, attempt)
+            key = self._keys.current
+            reply = self._reply(method, path, json, key, attempt)
             if reply is None:
                 continue
             if reply.status in good:
                 return reply.body
-            if reply.status == 401 and self._next_key(key):
+            if reply.status == 401 and self._keys.after_refusal(key):
                 continue
             if not is_passing(reply.status):
                 raise refusal(reply)
@@ -170,7 +173,7 @@ class ExportApi:
             f"The export API still fails after {MAX_ATTEMPTS} attempts.", LATER
         )
 
-    def _reply(self, method: str, path: str, json: object, attempt: int) -> Reply | None:
+    def _reply(self, method: str, path: str, json: object, key: str, attempt: int) -> Reply | None:
         """The reply to one attempt; None, after a wait, if there is none.
 
         Raises: ApiUnavailableError after several attempts without any connection, or at once if
@@ -181,7 +184,7 @@ class ExportApi:
                 method,
                 f"{self.access.url}/{self.access.version}{path}",
                 json=json,
-                headers=self._headers(),
+                headers=self._headers(key),
                 timeout=(CONNECT_TIMEOUT_S, self.access.timeout_s),
                 allow_redirects=False,
                 stream=True,
@@ -201,38 +204,23 @@ class ExportApi:
         """Wait before the next attempt. Raises: ApiUnavailableError."""
         if isinstance(error, requests.exceptions.SSLError):
             raise ApiUnavailableError(
-                f"The certificate of {self.access.url} is not trusted.",
+                f"The certificate of {shown_url(self.access.url)} is not trusted.",
                 "Check `api_url` and this machine's certificates.",
             ) from None
         if attempt >= UNREACHABLE_ATTEMPTS and "NewConnectionError" in repr(error):
             raise ApiUnavailableError(
-                f"The export API cannot be reached at {self.access.url}.",
+                f"The export API cannot be reached at {shown_url(self.access.url)}.",
                 "Check `api_url` and the network, then run again.",
             ) from None
         self.clock.wait_before_retry(attempt, {}, "The export API cannot be reached")
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, key: str) -> dict[str, str]:
         return {
-            "Authorization": f"Bearer {self.access.keys[self._key]}",
+            "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",
             "X-API-Version": self.access.version,
             "User-Agent": self.access.user_agent,
         }
-
-    def _next_key(self, refused: int) -> bool:
-        """Move on from a refused key. Returns False if it was the last."""
-        with self._key_lock:
-            if self._key > refused:  # another thread's call was refused for the same key
-                return True
-            if self._key + 1 >= len(self.access.keys):
-                return False
-            self._key += 1
-            logger.warning(
-                "the export API does not accept key %d of %d; using the next",
-                self._key,
-                len(self.access.keys),
-            )
-            return True
 
     def _note_time(self, headers: Mapping[str, str]) -> None:
         moment = http_date(headers.get("Date"))

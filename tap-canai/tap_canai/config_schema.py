@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
+LEAST_DAYS: Any = 0.001  # the SDK's type wants an int, JSON Schema does not
+"""A minute and a half: shorter windows would be exports without end."""
+MOST_DAYS = 36_500
+"""A hundred years: more days than a date can be moved by are a mistake."""
 CONNECTION = (
-    th.Property(
+    *secret_settings(
         "api_key",
-        th.StringType,
-        secret=True,
         title="API key",
         description="A key with export permission, or a JSON list of keys, tried in order; "
         "also read from CANAI_API_KEY.",
@@ -49,14 +52,14 @@ RANGE = (
     ),
     th.Property(
         "window_days",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(minimum=LEAST_DAYS, maximum=MOST_DAYS),
         default=30,
         title="Window days",
         description="Days that one export spans; the state is written after each.",
     ),
     th.Property(
         "lookback_seconds",
-        th.ObjectType(additional_properties=th.NumberType(minimum=0)),
+        th.ObjectType(additional_properties=th.NumberType(minimum=0, maximum=MOST_DAYS * 86_400)),
         title="Lookback seconds",
         description="Seconds before the bookmark that are read again, by stream "
         "(users and payments 300, deliverables 7 days, analytics 3 days).",
@@ -78,7 +81,7 @@ RANGE = (
     ),
     th.Property(
         "sweep_days",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(minimum=LEAST_DAYS, maximum=MOST_DAYS),
         default=7,
         title="Sweep days",
         description="How often, in days, users and deliverables are read from start_date again: "
@@ -139,7 +142,7 @@ OPERATION = (
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=86_400),
         default=300,
         title="Request timeout",
         description="Seconds that the API or the storage may stay silent.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from singer_kit.times import parse_utc, utc_text
+from singer_kit.times import CLOCK_SKEW, parse_utc, utc_text
 
 from tap_canai.errors import SettingError
 
@@ -35,7 +35,8 @@ class ExportState:
         if self.sweep_from is not None:
             return True
         last = self._moment("swept_at") or self.bookmark
-        return last is None or now - last >= interval
+        # a sweep of the future never was
+        return last is None or now - last >= interval or last > now + CLOCK_SKEW
 
     def set_filters(self, filter_hash: str) -> bool:
         """Note the filters; other ones than before start the stream from its beginning.

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-from singer_kit.times import utc_text
+from singer_kit.times import CLOCK_SKEW, utc_text
 from singer_sdk import Tap
 
 from tap_canai.block_stream import BlockStream
@@ -25,6 +25,7 @@ from tap_canai.errors import (
     ExportBrokenError,
     ExportGoneError,
     PersonalDataError,
+    SettingError,
     UnknownFieldsError,
 )
 from tap_canai.export_reader import ExportReader, FileContent
@@ -160,11 +161,32 @@ class ExportStream(BlockStream):
         Raises: FatalError.
         """
         settings = self._source.settings
-        reached = self.export_state.sweep_from if sweep else self.export_state.bookmark
-        start = settings.start_date
+        start, end = settings.start_date, self._source.end_date
+        if start > end:
+            raise SettingError(
+                f"start_date {utc_text(start, 0)} is after the end of the range, "
+                f"{utc_text(end, 0)}: nothing would be read.",
+                "Set an earlier start_date, or a later end_date.",
+            )
+        state = self.export_state
+        self._check_reached(state.sweep_from, end)
+        self._check_reached(state.bookmark, end)
+        reached = state.sweep_from if sweep else state.bookmark
         if reached is not None:
-            start = max(start, reached - settings.lookback(self.name, self.default_lookback_s))
-        return list(windows_between(start, self._source.end_date, settings.window))
+            lookback = settings.lookback(self.name, self.default_lookback_s)
+            start = reached - lookback if reached - start > lookback else start
+        return list(windows_between(start, end, settings.window))
+
+    def _check_reached(self, reached: datetime | None, end: datetime) -> None:
+        """Raises: SettingError for a state of the future, after which nothing would be read."""
+        if reached is None or reached <= end + CLOCK_SKEW:
+            return
+        if reached > self._source.client.now() + CLOCK_SKEW:
+            raise SettingError(
+                f"The state of {self.name} was read until {utc_text(reached, 0)}, which is in the "
+                "future: nothing would be read.",
+                "Fix the state, or run with a full refresh.",
+            )
 
     def _advance(self, reached: datetime, *, sweep: bool, is_last: bool) -> None:
         """Move the bookmark, never back, note how far a sweep has come, and write the state."""
@@ -254,7 +276,7 @@ class ExportStream(BlockStream):
         It drops properties that were reported as unknown, but no personal data: that is an error
         in an anonymised export.
         """
-        unknown = frozenset(self.unknown)
+        unknown = self._unknown.names
         if self._source.settings.anonymize:
             unknown -= PERSONAL
         if unknown not in self._forms:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import requests
 from singer_kit.downloads import UnsafeUrlError, check_url, get
-from singer_kit.http import BROKEN_OFF, new_session
+from singer_kit.http import BROKEN_OFF, new_session, redirect_of
 from singer_kit.scrub import scrub
 from singer_kit.times import parse_utc
 
@@ -159,6 +159,11 @@ class ExportClient:
             response.close()
             if response.status_code in GONE:
                 raise ExportGoneError
+            if place := redirect_of(response):
+                raise ExportBrokenError(
+                    f"The storage redirects a download to {place}; redirects are not followed.",
+                    CONTACT_SUPPORT,
+                )
             if not is_passing(response.status_code):
                 raise ExportBrokenError(
                     f"The storage answered {response.status_code} to a download.", TRY_AGAIN

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from singer_kit.secret_files import secret_of
 from singer_kit.settings import checked_url
 from singer_kit.times import parse_utc
 
@@ -36,12 +36,12 @@ class Settings:
 
     @property
     def api_keys(self) -> tuple[str, ...]:
-        """One key, or those of a JSON list, in order. Raises: SettingError."""
-        text = str(self.config.get("api_key") or os.environ.get("CANAI_API_KEY") or "")
+        """One key, or those of a JSON list, in order, as they are now. Raises: SettingError."""
+        text = secret_of(self.config, "api_key", "CANAI_API_KEY")
         if not text:
             raise SettingError(
                 "The setting 'api_key' is missing.",
-                "Set it, or CANAI_API_KEY, to a key with export permission.",
+                "Set it, api_key_file or CANAI_API_KEY, for a key with export permission.",
             )
         try:
             return secret_list(text)

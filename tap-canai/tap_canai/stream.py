@@ -19,6 +19,7 @@ from singer_sdk.singerlib import RecordMessage
 
 from tap_canai.normal_form import normal
 from tap_canai.schema_files import load_schema
+from tap_canai.unknown_properties import UnknownProperties
 
 
 class CanAIStream(Stream):
@@ -29,8 +30,7 @@ class CanAIStream(Stream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap, schema=load_schema(self.name), name=self.name)
-        self.unknown: set[str] = set()
-        """Properties that are not in the schema, as the log says."""
+        self._unknown = UnknownProperties(self.name, self.logger)
         self._future_logged = False
 
     @abstractmethod
@@ -53,16 +53,12 @@ class CanAIStream(Stream):
     def normal_record(self, row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         """These properties of a row in their normal form; missing ones are null.
 
-        A property that the schema does not know is dropped, and logged once.
+        A property that the schema does not know is dropped, and logged once: see UnknownProperties.
 
         Raises: SchemaDriftError.
         """
         known = self.schema["properties"]
-        for name in row.keys() - known.keys() - self.unknown:
-            self.unknown.add(name)
-            self.logger.warning(
-                "%s: the property %s is not in the schema and is dropped", self.name, name
-            )
+        self._unknown.note(row, known)
         return {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in names}
 
     def write_bookmark(self, value: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -20,6 +19,7 @@ from tap_canai.config_schema import CONFIG_SCHEMA
 from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.export_stream import ExportStream
 from tap_canai.exports import ExportClient
+from tap_canai.input_files import catalog_of, check_catalog, check_state, state_of
 from tap_canai.record_lines import LineWriter
 from tap_canai.settings import Settings
 from tap_canai.streams import STREAM_NAMES, STREAMS
@@ -42,6 +42,8 @@ class TapCanAI(CheckedFiles, Tap):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], **more: Any) -> Self:
         """The tap with these settings; `more` is what the SDK's taps take. Raises: SettingError."""
+        check_state(more.get("state"))
+        check_catalog(more.get("catalog"))
         try:
             return cls(config=dict(config), **more)
         except ConfigValidationError as error:
@@ -75,6 +77,7 @@ class TapCanAI(CheckedFiles, Tap):
             user_agent=f"{self.name}/{self.plugin_version}",
             requests_per_minute=settings.requests_per_minute,
             timeout_s=settings.request_timeout_s,
+            read_keys=lambda: settings.api_keys,
         )
         api = ExportApi(access)
         self._open.callback(api.close)
@@ -115,6 +118,8 @@ class TapCanAI(CheckedFiles, Tap):
 
         Raises: FatalError.
         """
+        if any(stream.selected for name, stream in self.streams.items() if name != EVENTS):
+            self.client  # noqa: B018  # what is wrong for all of them is one error
         # as the SDK's sync_all begins, which would end with the first failure
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()
@@ -153,7 +158,7 @@ class TapCanAI(CheckedFiles, Tap):
         cls.print_version(print_fn=cls.logger.info)
         with cls.from_config(
             command_line_settings(cls, config),
-            state=json.load(state) if state else None,
-            catalog=json.load(catalog) if catalog else None,
+            state=state_of(state),
+            catalog=catalog_of(catalog),
         ) as tap:
             tap.sync_streams()

@@ -22,8 +22,10 @@ class Window(NamedTuple):
 def windows_between(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
     """The windows from start to end, in order; the last may be shorter."""
     while start < end:
-        yield Window(start, min(start + length, end))
-        start += length
+        # the remaining time is compared, since a sum could lead beyond the year 9999
+        stop = start + length if end - start > length else end
+        yield Window(start, stop)
+        start = stop
 
 
 def prepared_ahead(

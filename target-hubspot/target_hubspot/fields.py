@@ -16,7 +16,7 @@ from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
 from target_hubspot.api import HubSpotApi
 from target_hubspot.errors import body_of, check
-from target_hubspot.object_types import ObjectTypes
+from target_hubspot.object_types import ObjectTypes, check_name
 from target_hubspot.objects import FOLDS_CASE
 from target_hubspot.pipelines import pipeline_fields
 
@@ -51,6 +51,7 @@ class Fields:
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Properties by internal name. Raises: NoSuchObjectError, CrmError."""
+        check_name(object_name)
         properties = self._properties(object_name)
         required = self.types.required(object_name)
         infos = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,6 +18,30 @@ from target_hubspot.objects import STANDARD
 UNKNOWN = "Unable to infer object type from"
 """How HubSpot refuses a path that names no object, the bare name of a custom one included.
 Source: HubSpot/hubspot-api-php issue 233, read 2026-11-29."""
+
+
+TYPE_ID = re.compile(r"\d+-\d+|p\d+_\w+", re.IGNORECASE)
+"""What else a path may name an object by: the id of its type, or its name in full.
+Source: HubSpot, Understanding the CRM APIs, object type ids, read 2026-11-30."""
+
+
+def check_name(name: str) -> None:
+    """HubSpot takes an object under several names, and the ledger would have it under each.
+
+    Raises: NoSuchObjectError for any but the plural that its documentation uses.
+    """
+    plural = next((known for known in STANDARD if name.lower() in singulars(known)), "")
+    if plural or TYPE_ID.fullmatch(name):
+        raise NoSuchObjectError(
+            f"HubSpot's own name of the object is not {name}.",
+            f"Did you mean {plural}?" if plural else "Use the name in its schema.",
+        )
+
+
+def singulars(plural: str) -> set[str]:
+    """Other spellings of a standard object's name: `Contacts`, `contact`; `company`."""
+    spelled = {plural.removesuffix("s"), plural.removesuffix("ies") + "y"}
+    return spelled - {plural}
 
 
 @dataclass(slots=True)

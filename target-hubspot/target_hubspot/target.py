@@ -8,10 +8,12 @@ from typing import ClassVar
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
+from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import SettingError
 from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
+from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
@@ -43,10 +45,8 @@ class TargetHubSpot(CrmTarget):
             title="API URL",
             description="Host of HubSpot's API, without a version.",
         ),
-        th.Property(
+        *secret_settings(
             "access_token",
-            th.StringType,
-            secret=True,
             title="Access token",
             description="A service key or private-app token; also read from HUBSPOT_API_KEY.",
         ),
@@ -56,17 +56,13 @@ class TargetHubSpot(CrmTarget):
             title="Client ID",
             description="Client ID of an OAuth app; requires client_secret and refresh_token.",
         ),
-        th.Property(
+        *secret_settings(
             "client_secret",
-            th.StringType,
-            secret=True,
             title="Client secret",
             description="Client secret of the OAuth app.",
         ),
-        th.Property(
+        *secret_settings(
             "refresh_token",
-            th.StringType,
-            secret=True,
             title="Refresh token",
             description="Refresh token of the OAuth app's installation.",
         ),
@@ -99,31 +95,37 @@ class TargetHubSpot(CrmTarget):
 
     def _oauth(self, token_url: str) -> OAuth | None:
         """The sign-in; None if `access_token` is set. Raises: SettingError if nothing is."""
-        if self.setting("access_token"):
+        if self.secret("access_token"):
             return None
 
-        names = ("client_id", "client_secret", "refresh_token")
-        credentials = {name: str(self.config.get(name) or "") for name in names}
-        if not all(credentials.values()):
+        if not all(self._credentials().values()):
             raise SettingError(
                 "The setting 'access_token' is missing.",
                 "Set it, or HUBSPOT_API_KEY, to a service key or private-app token; "
                 "or set client_id, client_secret and refresh_token.",
             )
-        form = {"grant_type": "refresh_token", **credentials}
-        return OAuth("HubSpot", token_url, lambda: form, HINT, sleep=self.control.sleep)
+
+        def form() -> dict[str, str]:
+            return {"grant_type": "refresh_token", **self._credentials()}
+
+        return OAuth("HubSpot", token_url, form, HINT, sleep=self.control.sleep)
+
+    def _credentials(self) -> dict[str, str]:
+        """What the OAuth app signs in with. Raises: SettingError."""
+        secrets = {name: self.secret(name) for name in ("client_secret", "refresh_token")}
+        return {"client_id": str(self.config.get("client_id") or ""), **secrets}
 
     def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
-        pace, fixed_token = Pace(), self.setting("access_token")
+        pace, stored = Pace(), StoredToken(lambda: self.secret("access_token"))
 
         def headers() -> dict[str, str]:
-            return {"Authorization": f"Bearer {oauth.token() if oauth else fixed_token}"}
+            return {"Authorization": f"Bearer {oauth.token() if oauth else stored.value}"}
 
         return CrmHttp(
             url,
             "HubSpot",
             headers=headers,
-            renew=oauth.renew if oauth else None,
+            renew=oauth.renew if oauth else stored.renew,
             pace_s=pace.pace_s,
             window_s=pace.window_s,
             meaning=meaning,

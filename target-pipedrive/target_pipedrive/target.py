@@ -8,10 +8,12 @@ from typing import ClassVar
 from reverse_etl.crm.adapter import Adapter, CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
+from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import SettingError
 from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
+from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
@@ -42,10 +44,8 @@ class TargetPipedrive(CrmTarget):
             title="API URL",
             description="Host of Pipedrive's API, without a version.",
         ),
-        th.Property(
+        *secret_settings(
             "api_token",
-            th.StringType,
-            secret=True,
             title="API token",
             description="An API token; also read from PIPEDRIVE_API_TOKEN.",
         ),
@@ -55,17 +55,13 @@ class TargetPipedrive(CrmTarget):
             title="Client ID",
             description="Client ID of an OAuth app; requires client_secret and refresh_token.",
         ),
-        th.Property(
+        *secret_settings(
             "client_secret",
-            th.StringType,
-            secret=True,
             title="Client secret",
             description="Client secret of the OAuth app.",
         ),
-        th.Property(
+        *secret_settings(
             "refresh_token",
-            th.StringType,
-            secret=True,
             title="Refresh token",
             description="Refresh token of the OAuth app's installation.",
         ),
@@ -110,42 +106,44 @@ class TargetPipedrive(CrmTarget):
 
     def _oauth(self, url: str) -> OAuth | None:
         """The sign-in; None if `api_token` is set. Raises: SettingError if nothing is."""
-        if self.setting("api_token"):
+        if self.secret("api_token"):
             return None
 
-        names = ("client_id", "client_secret", "refresh_token")
-        client_id, client_secret, refresh_token = (
-            str(self.config.get(name) or "") for name in names
-        )
-        if not (client_id and client_secret and refresh_token):
+        if not all((*self._client(), self.secret("refresh_token"))):
             raise SettingError(
                 "The setting 'api_token' is missing.",
                 "Set it, or PIPEDRIVE_API_TOKEN, to an API token; "
                 "or set client_id, client_secret and refresh_token.",
             )
+
+        def form() -> dict[str, str]:
+            return {"grant_type": "refresh_token", "refresh_token": self.secret("refresh_token")}
+
         token_url = OAUTH_URL if url == DEFAULT_URL else f"{url}/oauth/token"
-        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        basic = (client_id, client_secret)
         sleep = self.control.sleep
-        return OAuth("Pipedrive", token_url, lambda: form, HINT, basic=basic, sleep=sleep)
+        return OAuth("Pipedrive", token_url, form, HINT, basic=self._client, sleep=sleep)
+
+    def _client(self) -> tuple[str, str]:
+        """Id and secret of the OAuth app. Raises: SettingError."""
+        return str(self.config.get("client_id") or ""), self.secret("client_secret")
 
     def _http(self, url: str, oauth: OAuth | None) -> CrmHttp:
         """Raises: CrmError."""
-        api_token = self.setting("api_token")
+        stored = StoredToken(lambda: self.secret("api_token"))
         if oauth is not None:
             oauth.token()  # signs in: the answer names the company's own host
             url = str(oauth.answer.get("api_domain") or url).rstrip("/")
 
         def headers() -> dict[str, str]:
             if oauth is None:
-                return {"x-api-token": str(api_token)}
+                return {"x-api-token": stored.value}
             return {"Authorization": f"Bearer {oauth.token()}"}
 
         return CrmHttp(
             url,
             "Pipedrive",
             headers=headers,
-            renew=oauth.renew if oauth else None,
+            renew=oauth.renew if oauth else stored.renew,
             pace_s=pace_s,
             meaning=meaning,
             cost=tokens,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
 from reverse_etl.crm.http import CrmHttp
-from reverse_etl.errors import CrmError
+from reverse_etl.errors import CrmError, NoSuchObjectError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, Namespace, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
@@ -40,6 +41,8 @@ from target_salesforce.snapshot import Snapshots
 from target_salesforce.soap import SoapApi
 from target_salesforce.soql import Soql
 from target_salesforce.write import Writer
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_NAMESPACE = Namespace()
 
@@ -116,12 +119,28 @@ class SalesforceAdapter(Adapter):
         check_creatable(self._spec(object_name), wanted, is_new=is_new)
 
     def provision(self, object_name: str, wanted: Sequence[FieldWanted]) -> None:
-        """Create fields, and the custom object if it is missing, by the Metadata API."""
+        """Create fields, and the custom object if it is missing, by the Metadata API.
+
+        A lookup needs the object that it leads to: one whose stream comes later is created first.
+        """
         spec = self._spec(object_name)
         if object_name not in self.fields.infos:
             self.provisioner.create_object(spec, wanted)
             wanted = [field for field in wanted if field.name != NAME]
+        for end in {field.refers for field in wanted} - {"", object_name}:
+            self._create_end(self._spec(end))
         self.provisioner.create_fields(spec, wanted)
+
+    def _create_end(self, spec: ObjectSpec) -> None:
+        """Create an object that only has a name yet, if it is missing and ours to create."""
+        if not spec.listed:
+            return
+        try:
+            self.fields.describe(spec.name)
+        except NoSuchObjectError:
+            named = [FieldWanted(NAME, "text")] if NAME in spec.written else []
+            self.provisioner.create_object(spec, named)
+            logger.info("created the object %s, which a lookup leads to", spec.name)
 
     def _spec(self, object_name: str) -> ObjectSpec:
         """What is known of an object."""

@@ -50,8 +50,14 @@ class Fields:
                 "Create it, grant the user access to it, or set `provision: true`.",
             )
         hint = "Check `api_version` and the user's access."
-        described = json_object(answer, f"a describe of {object_name}", hint)["fields"]
-
+        body = json_object(answer, f"a describe of {object_name}", hint)
+        name = body.get("name", object_name)
+        if name != object_name:  # Salesforce ignores case, and the ledger would have both
+            raise NoSuchObjectError(
+                f"Salesforce's own name of the object is not {object_name}.",
+                f"Did you mean {name}?",
+            )
+        described = body["fields"]
         self.infos[object_name] = {item["name"]: field_info(item) for item in described}
         self.relationships[object_name] = {
             item["name"]: item["relationshipName"]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import jwt
 from reverse_etl.crm.oauth import OAuth
+from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import CrmError, SettingError
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path  # nosec B105
@@ -42,24 +43,28 @@ class Session:
     oauth: OAuth | None
     fixed_url: str = ""
     """`instance_url` of the settings."""
-    fixed_token: str = ""
+    stored: StoredToken | None = None
     """`access_token` of the settings, used where there is no way to sign in."""
 
     @property
     def access_token(self) -> str:
         """A valid token. Raises: CrmError."""
-        return self.oauth.token() if self.oauth else self.fixed_token
+        if self.oauth is not None:
+            return self.oauth.token()
+        return self.stored.value if self.stored is not None else ""
 
     def headers(self) -> dict[str, str]:
         """The header of every call. Raises: CrmError."""
         return {"Authorization": f"Bearer {self.access_token}"}
 
     def renew(self) -> bool:
-        """Get a new token after INVALID_SESSION_ID. Returns False if the settings fix the token.
+        """Get a new token after INVALID_SESSION_ID. Returns False if the settings hold no other.
 
-        Raises: CrmError.
+        Raises: SettingError, CrmError.
         """
-        return self.oauth.renew() if self.oauth else False
+        if self.oauth is not None:
+            return self.oauth.renew()
+        return self.stored is not None and self.stored.renew()
 
     @property
     def instance_url(self) -> str:
@@ -83,15 +88,19 @@ class Session:
 
 
 def open_session(
-    credentials: Credentials, login_url: str, sleep: Callable[[float], None] = time.sleep
+    read: Callable[[], Credentials], login_url: str, sleep: Callable[[float], None] = time.sleep
 ) -> Session:
-    """The session that the settings allow. Raises: SettingError."""
+    """The session that the settings allow; `read` reads them, again for each sign-in.
+
+    Raises: SettingError.
+    """
+    credentials = read()
     audience = audience_of(login_url)
     if grant(credentials, audience) is not None:
         token_url = f"{login_url}{TOKEN_PATH}"
 
         def form() -> Mapping[str, str]:
-            return grant(credentials, audience) or {}
+            return grant(read(), audience) or {}
 
         oauth = OAuth("Salesforce", token_url, form, HINT, sleep=sleep)
         return Session(oauth, credentials.instance_url)
@@ -107,7 +116,8 @@ def open_session(
             "The setting 'instance_url' is missing.",
             "Set it to the org's own URL: access_token needs it.",
         )
-    return Session(None, credentials.instance_url, credentials.access_token)
+    stored = StoredToken(lambda: read().access_token)
+    return Session(None, credentials.instance_url, stored)
 
 
 def grant(credentials: Credentials, audience: str) -> Mapping[str, str] | None:

@@ -12,6 +12,7 @@ from reverse_etl.mapping.rules import Rule
 from reverse_etl.singer.cli import main as run_target
 from reverse_etl.singer.settings import COMMON, checked_url, other_names
 from reverse_etl.singer.target import CrmTarget
+from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
@@ -62,10 +63,8 @@ class TargetSalesforce(CrmTarget):
             title="Client ID",
             description="Consumer key of an External Client App.",
         ),
-        th.Property(
+        *secret_settings(
             "client_secret",
-            th.StringType,
-            secret=True,
             title="Client secret",
             description="Consumer secret of the app, for the client credentials flow.",
         ),
@@ -75,25 +74,19 @@ class TargetSalesforce(CrmTarget):
             title="Username",
             description="The user to act as, for the JWT bearer flow.",
         ),
-        th.Property(
+        *secret_settings(
             "private_key",
-            th.StringType,
-            secret=True,
             title="Private key",
             description="PEM text of the RSA key whose certificate the app has, "
             "for the JWT bearer flow.",
         ),
-        th.Property(
+        *secret_settings(
             "refresh_token",
-            th.StringType,
-            secret=True,
             title="Refresh token",
             description="A refresh token issued to the app.",
         ),
-        th.Property(
+        *secret_settings(
             "access_token",
-            th.StringType,
-            secret=True,
             title="Access token",
             description="A session's access token, to use instead of signing in.",
         ),
@@ -127,10 +120,9 @@ class TargetSalesforce(CrmTarget):
     def build_adapter(self) -> Adapter:
         """Salesforce as these settings reach it. Raises: SettingError."""
         login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
-        credentials = self._credentials()
-        session = open_session(credentials, login_url, self.control.sleep)
+        session = open_session(self._credentials, login_url, self.control.sleep)
         return SalesforceAdapter(
-            self._http(credentials.instance_url or login_url, session),
+            self._http(session.fixed_url or login_url, session),
             session,
             str(self.config.get("api_version") or DEFAULT_VERSION),
             int(self.config["bulk_threshold"]),
@@ -146,10 +138,8 @@ class TargetSalesforce(CrmTarget):
         return [UNUSED_ACCOUNT if self.config.get("contact_account") else PRIVATE_CONTACTS]
 
     def _credentials(self) -> Credentials:
-        """Raises: SettingError if the instance's URL is not valid."""
-        settings = {
-            field.name: str(self.config.get(field.name) or "") for field in fields(Credentials)
-        }
+        """The settings as they are now, and files of secrets. Raises: SettingError."""
+        settings = {field.name: self.secret(field.name) for field in fields(Credentials)}
         if settings["instance_url"]:
             settings["instance_url"] = checked_url(settings["instance_url"], "instance_url")
         return Credentials(**settings)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.crm.http import CrmHttp
+from reverse_etl.crm.stored_token import StoredToken
 from target_salesforce import api
 from target_salesforce.adapter import SalesforceAdapter
 from target_salesforce.session import Session
@@ -159,7 +160,8 @@ class Salesforce(Crm):
 
     def adapter(self, http: CrmHttp) -> Adapter:
         http.renew = lambda: True
-        return SalesforceAdapter(http, Session(None, http.base_url, "token"), api.DEFAULT_VERSION)
+        session = Session(None, http.base_url, StoredToken(lambda: "token"))
+        return SalesforceAdapter(http, session, api.DEFAULT_VERSION)
 
     def created(self, crm_id: str) -> object:
         return [{"id": crm_id, "success": True, "errors": []}]

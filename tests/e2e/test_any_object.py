@@ -19,7 +19,7 @@ from firms import (
     person,
     rules_folder,
 )
-from support import ROOT, Result, by_key, deliver, linked, written
+from support import ROOT, Result, by_key, deliver, linked, users, written
 
 EXAMPLE = ROOT / "examples" / "wholesale"
 MESSAGES = [json.loads(line) for line in (EXAMPLE / "wholesale.jsonl").read_text().splitlines()]
@@ -202,3 +202,31 @@ def test_a_custom_object_of_salesforce_is_named_by_the_rule_or_by_numbers(
     assert (result.code, result.letters) == (0, [])
     (guest,) = box.objects(SALESFORCE, "Guest__c")
     assert (guest["properties"]["Name"] == "Person 1") == ("Name" in fields)
+
+
+@pytest.mark.parametrize(
+    ("crm", "name", "hint"),
+    [
+        (HUBSPOT, "contact", "Did you mean 'contacts'?"),
+        (HUBSPOT, "Contacts", "Did you mean 'contacts'?"),
+        (HUBSPOT, "0-1", "Use the name in its schema."),
+        (SALESFORCE, "contact", "Did you mean 'Contact'?"),
+        (PIPEDRIVE, "person", "Did you mean 'persons'?"),
+    ],
+)
+def test_an_object_goes_by_one_name(
+    box: Box, crm: Crm, name: str, hint: str, tmp_path: Path
+) -> None:
+    """Under each name that the CRM takes, the ledger would have its records once more."""
+    rule = {
+        "stream": "users",
+        "object": name,
+        "upsert_key": crm.person_key,
+        "fields": {crm.person_key: "user_id", crm.email_field: "email"},
+    }
+    written(tmp_path / "rules", "users.person.yml", json.dumps(rule))
+    result = deliver(box, crm, users(1), tmp_path, mapping=str(tmp_path / "rules"))
+    assert result.code == 1
+    assert name in result.report["message"]
+    assert hint in result.report["message"]
+    assert box.people(crm) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tap_canai.audit.file import AuditFile
 from tap_canai.webhooks import cli
 
 from box import BIN, Box, free_port
@@ -36,7 +37,8 @@ def test_the_inbox_is_listed_pruned_and_read_again(
     def inbox(command: str, *more: str, code: int = 0) -> str:
         """What a command on the inbox prints."""
         capsys.readouterr()
-        assert cli.main(["inbox", command, "--inbox-url", inbox_url, *more]) == code
+        audit = [] if command == "list" else ["--audit-log", str(tmp_path / "audit.jsonl")]
+        assert cli.main(["inbox", command, "--inbox-url", inbox_url, *audit, *more]) == code
         return capsys.readouterr().out
 
     def listed() -> list[dict[str, Any]]:
@@ -68,6 +70,11 @@ def test_the_inbox_is_listed_pruned_and_read_again(
     with receiving(tmp_path, inbox_url) as receiver:
         assert receiver.post(event(user_id="u-9"))[0] == 200
     assert read(state)[0] == ["u-9"]  # a sequence is never used again
+    noted = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [(row["event"], row.get("events")) for row in noted if row["event"] != "export"] == [
+        ("begin", None), ("prune", 0), ("resend", 1), ("prune", 0), ("prune", 3),
+    ]  # fmt: skip
+    assert AuditFile(tmp_path / "audit.jsonl").verify() == len(noted)
     inbox("resend", code=1)
     inbox("resend", "--since", "soon", code=1)
     assert "is not a valid timestamp" in caplog.text

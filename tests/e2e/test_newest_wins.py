@@ -238,3 +238,18 @@ def test_a_late_link_that_a_call_would_make_gives_way_to_a_newer_one_that_waits(
     there = by_key(box, crm, crm.people, crm.person_key)
     linked = {person for _, person in crm.deal_links(box)}
     assert linked == {str(there[key]["id"]) for key in ("p1", "p3")}
+
+
+@each_crm
+def test_an_older_value_does_not_fill_a_field_that_was_empty_when_the_record_was_created(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    mapping = rules(tmp_path, crm, {"from": "amount", "when_null": "clear"})
+    runs = [[PEOPLE, PERSON, SALES, sale(5, None)], [SALES, sale(2, 10)], [SALES, sale(6, 20)]]
+    amounts = []
+    for messages in runs:
+        result = deliver(box, crm, messages, tmp_path, mapping=mapping, provision=True)
+        assert result.code == 0
+        (deal,) = box.objects(crm, crm.deals)
+        amounts.append(float(deal["properties"].get(crm.amount_field) or 0))
+    assert amounts == [0, 0, 20]

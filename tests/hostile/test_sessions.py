@@ -57,7 +57,7 @@ def test_a_bearer_token_stays_what_it_is(server: OddServer) -> None:
 
 
 def test_a_sign_in_carries_its_own_credentials_alone(server: OddServer) -> None:
-    for basic in (None, ("id", "secret")):
+    for basic in (None, lambda: ("id", "secret")):
         oauth = OAuth("CRM", f"{server.url}/token", lambda: {"grant_type": "x"}, "hint", basic)
         assert oauth.token() == "t"
     first, second = sent(server, "Authorization")

@@ -26,6 +26,7 @@ from tap_canai.record_lines import record_lines
 from tap_canai.schema_files import load_schema
 from tap_canai.streams import STREAM_NAMES
 from tap_canai.tap import TapCanAI
+from tap_canai.unknown_properties import UnknownProperties
 
 from export_rows import edited, edits
 from export_rows import rows as good_rows
@@ -106,7 +107,7 @@ def outcome(
 ) -> tuple[Outcome, int]:
     """What becomes of a file, and the records of it that came in blocks."""
     log.clear()
-    stream.unknown, stream._position = set(), 0
+    stream._unknown, stream._position = UnknownProperties(stream.name, stream.logger), 0
     found, in_blocks = Outcome(), 0
     content = FileContent(stream.record_set, stream.schema, file_format)
     rows = content.rows(cast(Any, Pieces(file)), stream.form if fast and stream.form() else None)

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from tap_canai.audit import AuditLog, open_audit_log
 from tap_canai.audit.file import AuditFile
+from tap_canai.audit.rows import NO_CHAIN, chained
 from tap_canai.cli import main as run_tap
 from tap_canai.errors import FatalError
 
@@ -106,6 +107,18 @@ CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
         lambda text: [text[0], text[2], text[1], *text[3:]],
         "UPDATE export_audit SET id = CASE id WHEN 2 THEN -2 ELSE id END",
     ),
+    "cut at the beginning": (lambda text: text[1:], "DELETE FROM export_audit WHERE id = 1"),
+    "cut at the end": (lambda text: text[:-1], "DELETE FROM export_audit WHERE id = 5"),
+    "nothing left but the first": (lambda text: text[:1], "DELETE FROM export_audit WHERE id > 1"),
+    "all removed": (lambda text: [], "DELETE FROM export_audit"),
+    "another chain": (
+        lambda text: [*text[:4], text[4].replace('"chain": "', '"chain": "0')],
+        "UPDATE export_audit SET chain = '0' WHERE id = 5",
+    ),
+    "another salt": (
+        lambda text: [text[0].replace('"salt": "', '"salt": "0'), *text[1:]],
+        'UPDATE export_audit SET event = replace(event, \'"salt": "\', \'"salt": "0\')',
+    ),
 }
 
 
@@ -115,14 +128,78 @@ def test_any_change_shows(place: str, change: str) -> None:
         for number in range(4):
             log.write({**EVENT, "records": number})
         assert log.verify() == 5
-        if "://" in place:
-            with connected(place) as connection:
-                connection.execute(text(CHANGES[change][1]))
-        else:
-            rows = Path(place).read_text().splitlines(keepends=True)
-            Path(place).write_text("".join(CHANGES[change][0](rows)))
-        with pytest.raises(FatalError, match="line"):
+        change_rows(place, change)
+        with pytest.raises(FatalError, match="audit log was changed"):
             log.verify()
+
+
+def change_rows(place: str, change: str) -> None:
+    """Change a log as anyone who can write it would."""
+    if "://" in place:
+        with connected(place) as connection:
+            connection.execute(text(CHANGES[change][1]))
+    else:
+        rows = Path(place).read_text().splitlines(keepends=True)
+        Path(place).write_text("".join(CHANGES[change][0](rows)))
+
+
+def remove_head(place: str) -> None:
+    if "://" in place:
+        with connected(place) as connection:
+            connection.execute(text("DELETE FROM export_audit_head"))
+    else:
+        Path(f"{place}.head").unlink()
+
+
+CUTS = ["cut at the end", "nothing left but the first", "all removed", "head removed"]
+
+
+@pytest.mark.parametrize("change", CUTS)
+def test_a_cut_still_shows_after_the_next_export(place: str, change: str) -> None:
+    with open_audit_log(place) as log:
+        for number in range(4):
+            log.write({**EVENT, "records": number})
+        if change == "head removed":
+            remove_head(place)
+        else:
+            change_rows(place, change)
+        for _ in range(2):
+            with pytest.raises(FatalError, match="missing"):
+                log.verify()
+            log.write(EVENT)
+        with pytest.raises(FatalError, match="notes that rows before it were missing"):
+            log.verify()
+    assert sum(json.loads(row)["event"] == "rows_missing" for row in rows_of(place)) == 1
+
+
+def test_a_log_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    begin = {"at": "2026-01-01T00:00:00.000000Z", "event": "begin", "salt": "00"}
+    path.write_text(json.dumps({**begin, "chain": chained(NO_CHAIN, begin)}) + "\n")
+    log = AuditFile(path, now=lambda: datetime(2026, 2, 1, tzinfo=UTC))
+    assert log.verify() == 1
+    log.write(EVENT)
+    assert log.verify() == 2
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(FatalError, match="rows are missing at its end"):
+        log.verify()
+
+
+def test_a_row_whose_writer_was_killed_before_the_head_does_not_count_as_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, head = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.head"
+    log = AuditFile(path)
+    log.write(EVENT)
+    before = head.read_text()
+    log.write(EVENT)
+    head.write_text(before)
+    assert log.verify() == 3
+    monkeypatch.setattr(AuditFile, "_write_head", lambda *_: monkeypatch.undo())
+    log.write(EVENT)
+    log.write(EVENT)
+    assert log.verify() == 5
+    assert stat.S_IMODE(head.stat().st_mode) == 0o600
 
 
 def at_moments(log: AuditLog, moment: list[datetime]) -> AuditLog:
@@ -149,6 +226,62 @@ def test_what_is_older_than_twelve_months_gives_way_to_a_checkpoint_that_carries
         kept = [json.loads(row) for row in rows_of(place)]
         assert [kept[0]["removed"], len(kept)] == [7, 2]
         assert log.verify() == 2
+
+
+PRUNED_CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
+    "checkpoint edited": (
+        lambda text: [text[0].replace('"removed": 3', '"removed": 2'), *text[1:]],
+        "UPDATE export_audit SET event = replace(event, '\"removed\": 3', '\"removed\": 2')",
+    ),
+    "checkpoint removed": (
+        lambda text: text[1:],
+        "DELETE FROM export_audit WHERE id = (SELECT min(id) FROM export_audit)",
+    ),
+    "row after it removed": (
+        lambda text: [text[0], *text[2:]],
+        "DELETE FROM export_audit WHERE id = (SELECT min(id) + 3 FROM export_audit)",
+    ),
+    "cut at the end": (
+        lambda text: text[:-1],
+        "DELETE FROM export_audit WHERE id = (SELECT max(id) FROM export_audit)",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", PRUNED_CHANGES)
+def test_any_change_shows_after_pruning_too(
+    place: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CHANGES, change, PRUNED_CHANGES[change])
+    moment = [datetime(2025, 1, 1, tzinfo=UTC)]
+    with at_moments(open_audit_log(place), moment) as log:
+        for number in range(6):
+            log.write({**EVENT, "records": number})
+            moment[0] += timedelta(days=100)
+        before = rows_of(place)
+        assert json.loads(before[0])["removed"] == 3
+        assert log.verify() == len(before)
+        change_rows(place, change)
+        assert rows_of(place) != before
+        with pytest.raises(FatalError, match="audit log was changed"):
+            log.verify()
+
+
+def test_writers_that_wait_while_a_log_is_pruned_write_into_the_new_one(place: str) -> None:
+    moment = [datetime(2025, 1, 1, tzinfo=UTC)]
+    with at_moments(open_audit_log(place), moment) as log:
+        for _ in range(20):
+            log.write(EVENT)
+    moment[0] += timedelta(days=400)
+
+    def write(_: int) -> None:
+        with at_moments(open_audit_log(place), moment) as late:
+            late.write(EVENT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(16)))
+    with open_audit_log(place) as log:
+        assert log.verify() == 17
 
 
 def test_several_writers_keep_one_chain(place: str) -> None:

@@ -114,6 +114,14 @@ def test_an_object_that_exists_and_that_no_rule_maps_is_not_taken_for_a_typo(
         check_rules(load_rules(tmp_path), known_objects=lambda: ["contacts", "contracts"])
 
 
+def test_a_misspelled_object_is_named_and_not_the_link_that_leads_to_it(tmp_path: Path) -> None:
+    written(tmp_path, "users.contact.yml", GOOD.replace("object: contacts", "object: contatcs"))
+    written(tmp_path, "users.deal.yml", DEAL)
+    message = r"users.contact.yml:2: unknown object 'contatcs'. Did you mean 'contacts'\?"
+    with pytest.raises(MappingError, match=message):
+        check_rules(load_rules(tmp_path), known_objects=lambda: ["contacts", "deals"])
+
+
 def test_join_is_for_keys_of_several_properties(tmp_path: Path) -> None:
     written(
         tmp_path,

@@ -15,7 +15,7 @@ from typing import IO
 
 import requests
 from singer_kit.downloads import Refusal, UnsafeUrlError, check_url, get
-from singer_kit.http import BROKEN_OFF, new_session
+from singer_kit.http import BROKEN_OFF, new_session, redirect_of
 
 from reverse_etl.errors import RowError
 
@@ -96,6 +96,12 @@ class Fetcher:
                     return None
         except BROKEN_OFF:
             return None
+        if place := redirect_of(response):
+            raise RowError(
+                "file_redirected",
+                f"the file's host redirects to {place}; redirects are not followed",
+                "put the file's own URL into the source",
+            )
         raise RowError(
             "file_gone",
             f"the file's host answered {response.status_code}",

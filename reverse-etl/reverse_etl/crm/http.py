@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Literal
 
 import requests
-from singer_kit.http import http_date, new_session, retry_after_s
+from singer_kit.http import http_date, new_session, redirect_of, retry_after_s
+from singer_kit.urls import shown_url
 
 from reverse_etl.crm.adapter import CallCount
 from reverse_etl.crm.calls import (
@@ -30,7 +31,7 @@ from reverse_etl.crm.calls import (
     parsed,
     receive,
 )
-from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError
+from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError, redirected
 
 __all__ = ["SETUP", "Answer", "CrmHttp", "Meaning", "Purpose", "Upload"]
 
@@ -92,6 +93,7 @@ class CrmHttp:
     _not_before: float = 0.0
     _server_time: tuple[datetime, float] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _renewing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.session = new_session(self.base_url, connections=MOST_CONNECTIONS)
@@ -131,6 +133,8 @@ class CrmHttp:
             if not renewed and self._renew_token(call, response):
                 renewed = True  # once a call: a CRM that refuses a new token refuses the account
                 continue
+            if place := redirect_of(response):
+                raise redirected(self.name, place)
             return answer(call, response)
         path = call.path.split("?")[0]
         raise CrmError(
@@ -202,7 +206,7 @@ class CrmHttp:
             ) from None
         if never_sent and attempt >= UNREACHABLE_ATTEMPTS:
             raise CrmError(
-                f"{self.name} cannot be reached at {self.base_url}.",
+                f"{self.name} cannot be reached at {shown_url(self.base_url)}.",
                 "Check the URL setting and the network, then run again.",
             ) from None
         self._wait(attempt, {}, "cannot be reached" if never_sent else "closed the connection")
@@ -248,10 +252,18 @@ class CrmHttp:
         return status in REFUSED or meaning == "again"
 
     def _renew_token(self, call: Call, response: requests.Response) -> bool:
-        """Returns True if the CRM refused the token and there is a new one. Raises: CrmError."""
+        """Returns True if the CRM refused the token and there is a new one.
+
+        Raises: SettingError, CrmError.
+        """
         if response.status_code != 401 or 401 in call.final or self.renew is None:
             return False
-        return self.renew()
+        with self._renewing:
+            # another thread's call may have been refused for the same token
+            sent = response.request.headers
+            if any(sent.get(name) != value for name, value in self.headers().items()):
+                return True
+            return self.renew()
 
     # Waiting
 

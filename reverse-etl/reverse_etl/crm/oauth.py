@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from singer_kit.http import new_session
+from singer_kit.http import new_session, redirect_of
+from singer_kit.urls import shown_url
 
-from reverse_etl.errors import CrmError
+from reverse_etl.errors import CrmError, redirected
 
 ATTEMPTS = 4
 TIMEOUT_S = 30.0
@@ -36,10 +37,10 @@ class OAuth:
     """The CRM's name in messages."""
     url: str
     form: Callable[[], Mapping[str, str]]
-    """The grant, built for each sign-in, since an assertion expires."""
+    """The grant, built for each sign-in: an assertion expires, and a secret's file may change."""
     hint: str
     """What to do if the sign-in is refused."""
-    basic: tuple[str, str] | None = None
+    basic: Callable[[], tuple[str, str]] | None = None
     """Client id and secret, for a token endpoint that takes them in the header."""
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
@@ -67,6 +68,8 @@ class OAuth:
 
     def _sign_in(self) -> None:
         response = self._respond()
+        if place := redirect_of(response):
+            raise redirected(f"{self.name}'s sign-in", place)
         body = json_object(response)
         if response.status_code != 200 or not body.get("access_token"):
             code = str(body.get("error") or body.get("status") or "")
@@ -93,15 +96,16 @@ class OAuth:
             if not last:
                 self.sleep(2.0 ** (attempt - 1))
         raise CrmError(
-            f"{self.name} cannot be reached at {self.url}.",
+            f"{self.name} cannot be reached at {shown_url(self.url)}.",
             "Check the URL settings and the network, then run again.",
         )
 
     def _post(self, form: Mapping[str, str]) -> requests.Response:
         """Raises: requests.RequestException."""
+        basic = self.basic() if self.basic else None
         with new_session(self.url) as session:
             return session.post(
-                self.url, data=form, auth=self.basic, timeout=TIMEOUT_S, allow_redirects=False
+                self.url, data=form, auth=basic, timeout=TIMEOUT_S, allow_redirects=False
             )
 
 

@@ -26,9 +26,10 @@ class DryRun:
         """An adapter that writes nothing."""
         return DryAdapter(adapter, self.changes)
 
-    def ledger(self, url: str, scope: Scope) -> Ledger:
+    def ledger(self, url: str, scope: Scope, *, masks_letters: bool) -> Ledger:
         """A copy of the ledger. Raises: LedgerError."""
-        return Ledger(copied_ledger(url, scope, Path(self._folder.name)), scope)
+        copy = copied_ledger(url, scope, Path(self._folder.name))
+        return Ledger(copy, scope, masks_letters=masks_letters)
 
     def close(self) -> None:
         """Remove the copy, and forget the changes."""

@@ -155,17 +155,32 @@ class DeadLetter:
     """The name of the link whose other end never came; empty for any other reason."""
     rule_hash: str = ""
     schema_hash: str = ""
+    properties: tuple[str, ...] = ()
+    """Of a masked letter: names of the properties that had a value."""
 
     @property
     def versions(self) -> tuple[Version, ...]:
         """All that it holds, oldest first."""
         return (*self.earlier, Version(self.key, self.observed_us, self.record))
 
+    def masked(self, known: Collection[str] = ()) -> DeadLetter:
+        """The letter without values of the record; the names of properties known before stay."""
+        named = {
+            name
+            for version in self.versions
+            for name, value in version.record.items()
+            if value is not None
+        }
+        properties = tuple(sorted({*named, *self.properties, *known}))
+        return replace(self, record={}, earlier=(), properties=properties)
+
     def joined(self, known: DeadLetter) -> DeadLetter:
         """This letter on top of the open letter of the same record; the newer version leads."""
-        if not self.record:  # it says what is wrong with a record that it does not hold
+        if (
+            not self.record and not self.properties
+        ):  # it says what is wrong with a record that it does not hold
             kept = replace(self, record=known.record, observed_us=known.observed_us)
-            return replace(kept, earlier=known.earlier)
+            return replace(kept, earlier=known.earlier, properties=known.properties)
         newer = known if known.observed_us > self.observed_us else self
         *earlier, newest = worth_keeping((*known.versions, *self.versions))
         assert newest.observed_us == newer.observed_us

@@ -32,6 +32,8 @@ class Letters:
     """Reads dead letters, and writes them within a transaction of the ledger."""
 
     rows: Rows
+    masks: bool = False
+    """True if letters are kept without values."""
 
     def open(self) -> list[DeadLetter]:
         """Dead letters that no newer accepted record has closed, oldest first."""
@@ -97,7 +99,7 @@ class Letters:
                 row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
                 row.hint, row.record, row.observed_us, row.times, row.first_at, row.last_at,
                 row.run_id, Version.unpacked(row.earlier), row.to_object, row.rule_hash,
-                row.schema_hash,
+                row.schema_hash, tuple(row.properties),
             )
             for row in connection.execute(query)
         ]  # fmt: skip
@@ -113,11 +115,14 @@ class Letters:
                 connection, DEAD_LETTER.c.rule == new.rule, DEAD_LETTER.c.key == new.key
             )
             letter = new.joined(known[0]) if known else new
+            if self.masks:
+                letter = letter.masked(known[0].properties if known else ())
             columns = {
                 "stream": letter.stream, "object": letter.object, "stage": letter.stage,
                 "code": letter.code, "message": letter.message, "hint": letter.hint,
                 "record": dict(letter.record), "observed_us": letter.observed_us,
                 "earlier": [version.packed() for version in letter.earlier],
+                "properties": list(letter.properties),
                 "to_object": letter.to_object, "rule_hash": letter.rule_hash,
                 "schema_hash": letter.schema_hash,
                 "last_at": now, "run_id": self.rows.scope.run_id, "closed_at": None,

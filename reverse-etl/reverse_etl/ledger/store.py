@@ -29,6 +29,7 @@ from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.lost_fields import LostFields
+from reverse_etl.ledger.retention import Retention
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.schemas import StreamSchemas
@@ -48,14 +49,22 @@ def utc_now() -> datetime:
 class Ledger:
     """The ledger of one account, for one run; close it when the run has ended."""
 
-    def __init__(self, engine: Engine, scope: Scope, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        scope: Scope,
+        now: Callable[[], datetime] = utc_now,
+        *,
+        masks_letters: bool = False,
+    ) -> None:
         self.engine, self.scope = engine, scope
         self.rows = Rows(engine, scope, now)
         self.claims = Claims(self.rows)
         self.keys = Keys(self.rows)
         self.whereabouts = Whereabouts(self.rows, self.keys)
         self.lost_fields = LostFields(self.rows)
-        self.letters = Letters(self.rows)
+        self.letters = Letters(self.rows, masks_letters)
+        self.retention = Retention(self.rows)
         self.waiting = WaitingRows(self.rows)
         self.filtered = FilteredRows(self.rows)
         self.schemas = StreamSchemas(self.rows)

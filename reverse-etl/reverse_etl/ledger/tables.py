@@ -146,6 +146,8 @@ DEAD_LETTER = Table(
     Column("record", JSON, nullable=False),
     # Older versions that say what the record does not, oldest first: see `Version`.
     Column("earlier", JSON, server_default=text("'[]'"), nullable=False),
+    # Of a masked letter, whose record is empty: names of the properties that had a value.
+    Column("properties", JSON, server_default=text("'[]'"), nullable=False),
     Column("observed_us", BigInteger, nullable=False),
     # The link whose other end never came; empty if it was rejected for another reason.
     Column("to_object", String(80), server_default="", nullable=False),
@@ -159,7 +161,10 @@ DEAD_LETTER = Table(
     Column("run_id", String(36), nullable=False),
     Column("closed_at", String(27)),
 )
-"""A record that one rule could not deliver, with all that is needed to try again."""
+"""A record that one rule could not deliver, with all that is needed to try again.
+
+A masked letter keeps no values of the record, so it waits for the record to come again.
+"""
 
 FILTERED = Table(
     "filtered",

@@ -31,7 +31,7 @@ def check_rules(
         if objects is not None:
             check_object(rule, objects)
         check_fields(rule)
-        check_links(rule, key_fields, known_objects)
+        check_links(rule, rules, known_objects)
     return parents_first([with_key_fields(rule, key_fields) for rule in rules])
 
 
@@ -99,17 +99,19 @@ def check_fields(rule: Rule) -> None:
 
 
 def check_links(
-    rule: Rule, mapped: Iterable[str], known_objects: Callable[[], Iterable[str]] = tuple
+    rule: Rule, rules: Sequence[Rule], known_objects: Callable[[], Iterable[str]] = tuple
 ) -> None:
     """Raises: MappingError if a link's other end cannot be found, or two links are the same."""
-    known = list(mapped)
+    mapped = {other.object for other in rules}
     names: set[str] = set()
     for link in rule.links:
-        if link.to not in known and not link.by:
+        if link.to not in mapped and not link.by:
+            existing = {*known_objects()}
+            check_spelling(link.to, rules, existing)
             raise rule.error(
                 f"links to {link.to!r}, which no rule maps.",
                 link.line,
-                unmapped_hint(link.to, {*known, *known_objects()}),
+                unmapped_hint(link.to, mapped | existing),
             )
         if len(link.paths) > 1 and link.join is None:
             raise rule.error(
@@ -132,6 +134,16 @@ def check_links(
                 "Use a shorter label.",
             )
         names.add(link.name)
+
+
+def check_spelling(to: str, rules: Sequence[Rule], existing: Collection[str]) -> None:
+    """Raises: MappingError if a rule that was to map an existing object spells it wrongly."""
+    if to not in existing:
+        return
+    for rule in rules:
+        if rule.object not in existing and nearest(rule.object, [to]):
+            message = f"unknown object {rule.object!r}."
+            raise rule.error(message, "object", nearest(rule.object, [to]))
 
 
 def unmapped_hint(to: str, objects: Collection[str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,8 @@ def complete_specs(
     for name in sorted({rule.object for rule in rules} | ends):
         spec = specs.get(name) or (replace(default, name=name) if default else None)
         if spec is not None:
+            of_object = (rule.field_names for rule in rules if rule.object == name)
+            spec = replace(spec, written=frozenset(chain.from_iterable(of_object)))
             completed[name] = complete_spec(spec, file.objects.get(name))
     return completed
 

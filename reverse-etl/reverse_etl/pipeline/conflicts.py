@@ -190,13 +190,14 @@ class Conflicts:
         for key, conflict in list(self._open.get(rule.name, {}).items()):
             if conflict.wants.isdisjoint(self._given_up):
                 continue
-            letters = self.ledger.letters.of_sources(rule.name, conflict.source_keys)
+            by_source = self.ledger.letters.of_sources(rule.name, conflict.source_keys)
+            letters = [letter for letter in by_source.values() if letter.record]  # none if masked
             if letters:
                 del self._open[rule.name][key]
                 self._tried[rule.name, key] = conflict.counted_as
                 count.moved(conflict.counted_as, None)
                 count.planned(len(letters) - 1)
-                taken += [sources(rule.stream, letter.versions) for letter in letters.values()]
+                taken += [sources(rule.stream, letter.versions) for letter in letters]
         return taken
 
 

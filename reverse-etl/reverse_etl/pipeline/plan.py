@@ -307,6 +307,8 @@ class Planner:
             record,
             "create",
             {name: value for name, value in values.items() if value is not None},
+            # A new record is empty where nothing is sent, which is news of its time as well.
+            accepted={name: None for name, value in values.items() if value is None},
             whole=not missing,
             unlinked=missing,
         )

@@ -37,13 +37,28 @@ def open_account(
 ) -> tuple[Account, Ledger]:
     """The account behind the credentials, and its ledger or a copy of it, in which a run has begun.
 
-    Raises: CrmError, LedgerError.
+    What is not to be kept is deleted. Raises: CrmError, LedgerError.
     """
     account, url = adapter.account(), ledger_url(config, target)
-    scope = Scope(adapter.crm, account.id)
-    ledger = Ledger(Ledger.open(url), scope) if dry_run is None else dry_run.ledger(url, scope)
+    scope, masks = Scope(adapter.crm, account.id), bool(config.get("mask_dead_letters"))
+    if dry_run is None:
+        ledger = Ledger(Ledger.open(url), scope, masks_letters=masks)
+    else:
+        ledger = dry_run.ledger(url, scope, masks_letters=masks)
     ledger.begin_run()
+    delete_old(ledger, config, logs=dry_run is None)
     return account, ledger
+
+
+def delete_old(ledger: Ledger, config: Mapping[str, Any], *, logs: bool) -> None:
+    """Delete what the settings say is not to be kept. Raises: LedgerError.
+
+    A dry run does so in its copy, or its plan would try letters again that a run could not.
+    """
+    if config.get("mask_dead_letters"):
+        ledger.retention.mask_letters(logs=logs)
+    if config.get("retention_days"):
+        ledger.retention.delete_older(float(config["retention_days"]), logs=logs)
 
 
 def run_settings(

@@ -44,7 +44,7 @@ COMMANDS = ("dead-letters", "ledger", "mapping", "plan")
 PLAN_LIMIT = 10
 LETTER_COLUMNS = (
     "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
-    "times", "first_at", "last_at",
+    "properties", "times", "first_at", "last_at",
 )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from singer_kit.private_files import make_private_folder
+
 from reverse_etl.crm.adapter import Account, CallCount
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter, Reason
@@ -97,7 +99,7 @@ class RunReport:
         """
         path = folder / REPORT_FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(folder)
             handle, name = tempfile.mkstemp(dir=folder, prefix=".report-")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(report, file, indent=2)

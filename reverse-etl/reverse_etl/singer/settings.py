@@ -26,6 +26,9 @@ __all__ = [
     "with_other_names",
 ]
 
+MOST_DAYS = 36_500
+"""A hundred years: more days than a date can be moved by are a mistake."""
+MOST_SECONDS = 86_400
 COMMON: list[th.Property[Any]] = [
     th.Property(
         "api_version",
@@ -132,7 +135,7 @@ COMMON: list[th.Property[Any]] = [
     ),
     th.Property(
         "verify_days",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=MOST_DAYS),
         default=7,
         title="Verify days",
         description="Days after which a record that comes along unchanged is looked up in the CRM, "
@@ -171,11 +174,27 @@ COMMON: list[th.Property[Any]] = [
     ),
     th.Property(
         "link_wait_days",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=MOST_DAYS),
         default=7,
         title="Link wait days",
         description="Days that a link waits for the record at its other end before it becomes a "
         "dead letter.",
+    ),
+    th.Property(
+        "mask_dead_letters",
+        th.BooleanType,
+        default=False,
+        title="Mask dead letters",
+        description="Keep dead letters without the values of their records: key, reason and names "
+        "of properties only. Such a letter is tried again when its record comes again.",
+    ),
+    th.Property(
+        "retention_days",
+        th.NumberType(minimum=1, maximum=MOST_DAYS),
+        title="Retention days",
+        description="Days after which a run deletes closed dead letters, old runs and their "
+        "outcomes from the ledger, and the values of open dead letters. By default everything is "
+        "kept.",
     ),
     th.Property(
         "attach_files",
@@ -200,7 +219,7 @@ COMMON: list[th.Property[Any]] = [
     ),
     th.Property(
         "stop_grace_s",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=MOST_SECONDS),
         default=20,
         title="Stop grace",
         description="Seconds to wait for calls in flight after SIGTERM.",

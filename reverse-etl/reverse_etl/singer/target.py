@@ -21,7 +21,7 @@ from types import FrameType
 from typing import IO, Any, ClassVar
 
 from singer_kit.plugin import CheckedFiles
-from singer_kit.secrets import environment_secret
+from singer_kit.secret_files import secret_of
 from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import ConfigValidationError
@@ -85,18 +85,15 @@ class CrmTarget(CheckedFiles, Target):
 
     # Settings
 
+    def secret(self, name: str) -> str:
+        """A secret as its setting, its file or its variable holds it now. Raises: SettingError."""
+        return secret_of(self.config, name, self.secret_env.get(name, ""))
+
     @property
     def report_folder(self) -> Path:
         """Where the reports go; those of dry runs into a folder of their own."""
         folder = report_dir(self.config, self.name)
         return folder if self.dry_run is None else folder / "dry-run"
-
-    def setting(self, name: str) -> Any:
-        """A setting, or the variable that the source's guide names. Raises: SettingError."""
-        value = self.config.get(name)
-        if value in (None, "") and name in self.secret_env:
-            value = environment_secret(self.secret_env[name])
-        return value
 
     @classmethod
     def shipped_mapping(cls) -> Path:

@@ -66,7 +66,8 @@ def global_describe(call: Call, org: Org) -> Reply:
 
 
 def describe(call: Call, org: Org, sobject: str) -> Reply:
-    """Fields that the running user sees."""
+    """Fields that the running user sees; the case of the name does not matter."""
+    sobject = next((name for name in org.objects if name.lower() == sobject.lower()), sobject)
     fields = list(org.visible(known_object(org, sobject)).values())
     return Reply(200, description(org, sobject, fields), rows=len(fields))
 

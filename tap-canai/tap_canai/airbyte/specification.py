@@ -30,7 +30,8 @@ GROUPS = {
     "filters": ("user_ids", "subscription_tiers", "journey_stages", "product_tracks"),
     "privacy": ("anonymize", "compliance_mode", "audit_log"),
 }
-"""`inbox_url` is left out: events go by Meltano, since an Airbyte image has no inbox beside it."""
+"""`inbox_url` and `api_key_file` are left out: an Airbyte image has no inbox and no secret
+file beside it. Events go by Meltano, and Airbyte keeps the key."""
 TITLES = {
     "connection": "Connection",
     "range": "What is read",

@@ -28,13 +28,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateTable
 
+from tap_canai.audit.file import row_of
 from tap_canai.audit.rows import (
+    CUT,
     KEPT,
     NO_CHAIN,
     Row,
     beginning,
     chained,
     checkpoint,
+    is_cut,
     noted,
     verified,
 )
@@ -53,6 +56,8 @@ ROWS = Table(
     Column("chain", String(64), nullable=False),
 )
 """`event` is the row as JSON text: the chain rests on its very characters."""
+HEAD = Table("export_audit_head", ROWS.metadata, Column("chain", String(64), primary_key=True))
+"""The chain of the row that was written last."""
 HINT = (
     "Set audit_log to a file, or to sqlite:///… or postgresql+psycopg://… "
     "that this process may write."
@@ -85,24 +90,31 @@ class AuditTable:
         """Append an event. Raises: SettingError."""
         with self._locked() as connection:
             first = connection.execute(select(ROWS).order_by(ROWS.c.id).limit(1)).first()
+            head = head_of(connection)
             if first is None:
-                start = beginning(self.now())
+                start, cut = beginning(self.now()), bool(head)
                 last_chain = append(connection, start, NO_CHAIN)
             else:
-                start = self._pruned(connection, first.id, json.loads(first.event))
                 newest = select(ROWS.c.chain).order_by(ROWS.c.id.desc()).limit(1)
                 last_chain = str(connection.execute(newest).scalar_one())
-            append(connection, noted(event, str(start["salt"]), self.now()), last_chain)
+                cut = is_cut(row_of(first.event), [{"chain": last_chain}], head)
+                start = self._pruned(connection, first.id, row_of(first.event))
+            for new in [CUT, event] if cut else [event]:
+                row = noted(new, str(start["salt"]), self.now())
+                last_chain = append(connection, row, last_chain)
+            connection.execute(delete(HEAD))
+            connection.execute(insert(HEAD), {"chain": last_chain})
 
     def verify(self) -> int:
-        """The number of rows, if their chain holds.
+        """The number of rows, if their chain holds and none is missing at the end.
 
         Raises: FatalError that names the first row that does not fit.
         """
         query = select(ROWS.c.event, ROWS.c.chain).order_by(ROWS.c.id)
         with self._locked() as connection:
             rows = connection.execute(query)
-            return verified({**json.loads(row.event), "chain": row.chain} for row in rows)
+            head = head_of(connection)
+            return verified(({**row_of(row.event), "chain": row.chain} for row in rows), head)
 
     @contextmanager
     def _locked(self) -> Iterator[Connection]:
@@ -111,7 +123,8 @@ class AuditTable:
             database_errors("The audit log's database cannot be written", HINT, SettingError),
             exclusive(self.engine, LOCK_ID) as connection,
         ):
-            connection.execute(CreateTable(ROWS, if_not_exists=True))
+            for table in (ROWS, HEAD):
+                connection.execute(CreateTable(table, if_not_exists=True))
             yield connection
 
     def _pruned(
@@ -124,15 +137,20 @@ class AuditTable:
         ).all()
         if not old:
             return first
-        start = checkpoint(first, len(old), self.now())
+        start = checkpoint(first, len(old), old[-1].chain, self.now())
         connection.execute(delete(ROWS).where(ROWS.c.id > first_id, ROWS.c.id <= old[-1].id))
         values = {
             "at": start["at"],
             "event": json.dumps(start, ensure_ascii=False),
-            "chain": old[-1].chain,
+            "chain": chained(NO_CHAIN, start),
         }
         connection.execute(update(ROWS).where(ROWS.c.id == first_id).values(values))
         return start
+
+
+def head_of(connection: Connection) -> str:
+    """The chain of the row that was written last; empty if it is not known."""
+    return connection.execute(select(HEAD.c.chain)).scalar() or ""
 
 
 def append(connection: Connection, row: Row, before: str) -> str:

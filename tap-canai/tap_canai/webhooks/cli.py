@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,15 +14,16 @@ from typing import Any
 
 import click
 from singer_kit.command_line import run_command
+from singer_kit.settings import checked_url
 from singer_kit.times import parse_utc
 
+from tap_canai.audit import open_audit_log
 from tap_canai.errors import SettingError
 from tap_canai.webhooks.inbox import Inbox, default_url
 
 NAME = "canai-webhooks"
 PACKAGES = ("singer_kit", "tap_canai")
 """Those whose code an unexpected error names."""
-LOCAL_URLS = ("http://127.0.0.1", "http://localhost")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +51,18 @@ def inbox_option(command: Callable[..., Any]) -> Callable[..., Any]:
         ".meltano/run/canai-webhooks/inbox.db of the Meltano project."
     )
     return click.option("--inbox-url", envvar="TAP_CANAI_INBOX_URL", default="", help=text)(command)
+
+
+def audit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The audit log, from the tap's setting."""
+    text = "Where this is recorded: the file or database of the tap's setting audit_log."
+    return click.option("--audit-log", envvar="TAP_CANAI_AUDIT_LOG", default="", help=text)(command)
+
+
+def note(audit_log: str, event: dict[str, Any]) -> None:
+    """Record in the audit log what a person had done to the inbox. Raises: FatalError."""
+    with open_audit_log(audit_log) as log:
+        log.write(event)
 
 
 def open_inbox(url: str) -> Inbox:
@@ -135,7 +147,8 @@ def commands() -> None:
 def serve_command(**options: Any) -> None:
     """Receive events at POST /webhooks/canai.
 
-    WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens.
+    WEBHOOK_SECRET holds the bearer token, or a JSON list of tokens; WEBHOOK_SECRET_FILE names a
+    file that does.
     """
     from tap_canai.webhooks.deliverer import Deliverer
     from tap_canai.webhooks.limits import Limits
@@ -144,8 +157,7 @@ def serve_command(**options: Any) -> None:
     from tap_canai.webhooks.server import Listening, log_as_json, serve
     from tap_canai.webhooks.tokens import Tokens
 
-    # not an option: every user of the machine can see a process's arguments
-    tokens = Tokens.of(os.environ.get("WEBHOOK_SECRET", ""))
+    tokens = Tokens.from_environment()
     limits = Limits(options["max_body_bytes"], options["body_timeout_s"], options["sender_limit"])
     listening = Listening(
         options["host"],
@@ -179,9 +191,7 @@ def config(url: str) -> None:
     from tap_canai.webhooks.events import KINDS
     from tap_canai.webhooks.openapi import PATH
 
-    if not url.startswith(("https://", *LOCAL_URLS)):
-        raise SettingError("The URL does not use https.", "Plain http is for this machine only.")
-    base = url.rstrip("/").removesuffix(PATH)
+    base = checked_url(url, "--url").removesuffix(PATH)
     registration = {
         "url": base + PATH,
         "events": list(KINDS),
@@ -226,13 +236,15 @@ def list_events(inbox_url: str, limit: int, data: bool) -> None:
     required=True,
     help="Keep what was received in this many days.",
 )
-def prune(inbox_url: str, days: float) -> None:
+@audit_option
+def prune(inbox_url: str, days: float, audit_log: str) -> None:
     """Delete events that every reader has delivered."""
     with open_inbox(inbox_url) as inbox:
         if inbox.delivered() is None:
             click.echo("nothing pruned: no stream has read the inbox yet")
             return
         pruned = inbox.prune(datetime.now(UTC) - timedelta(days=days))
+        note(audit_log, {"event": "prune", "older_than_days": days, "events": pruned})
         click.echo(f"{pruned} events pruned, {inbox.count()} left")
 
 
@@ -240,7 +252,8 @@ def prune(inbox_url: str, days: float) -> None:
 @inbox_option
 @click.option("--id", "event_ids", multiple=True, help="An event's id; several times for several.")
 @click.option("--since", default="", help="All that was received since then, ISO 8601.")
-def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
+@audit_option
+def resend(inbox_url: str, event_ids: Sequence[str], since: str, audit_log: str) -> None:
     """Have events read and delivered again; newer values in the CRM stay."""
     if bool(event_ids) == bool(since):
         raise SettingError("Name events by --id, or a time by --since.")
@@ -252,4 +265,5 @@ def resend(inbox_url: str, event_ids: Sequence[str], since: str) -> None:
         ) from None
     with open_inbox(inbox_url) as inbox:
         resent = inbox.resend(event_ids=event_ids, since=moment)
+        note(audit_log, {"event": "resend", "since": since or None, "events": resent})
     click.echo(f"{resent} events will be read again")
