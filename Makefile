@@ -117,10 +117,12 @@ bench: $(PLUGINS_READY) ## Measure, side by side, and print ratios
 	@$(BIN)/python benchmarks/airbyte_read.py
 	@$(BIN)/python benchmarks/webhooks.py
 	@$(BIN)/python benchmarks/latency.py
+	@$(BIN)/python benchmarks/tap.py
 	@$(BIN)/python benchmarks/target.py
 
 bench-quick: $(PLUGINS_READY) ## The same in less time
 	@$(BIN)/python benchmarks/airbyte_read.py 8000
 	@$(BIN)/python benchmarks/webhooks.py 4
 	@$(BIN)/python benchmarks/latency.py 20
+	@$(BIN)/python benchmarks/tap.py 20000
 	@$(BIN)/python benchmarks/target.py 2000 1

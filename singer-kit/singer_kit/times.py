@@ -23,6 +23,8 @@ def parse_utc(value: object) -> datetime:
         moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
         raise TypeError("not a timestamp")
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:
@@ -37,7 +39,9 @@ def utc_text(moment: datetime, digits: int = MICROSECOND_DIGITS) -> str:
     Texts with the same number of digits have the same width, so they also compare as text.
     """
     # not strftime, whose year has fewer than four digits before the year 1000
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="microseconds").removesuffix("+00:00")
     if digits == 0:
         return text[: -MICROSECOND_DIGITS - 1] + "Z"
     return text[: len(text) - MICROSECOND_DIGITS + digits] + "Z"

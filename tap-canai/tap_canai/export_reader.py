@@ -12,7 +12,9 @@ import urllib3
 from singer_kit.http import BROKEN_OFF
 
 from tap_canai.decoders import DECODERS
-from tap_canai.decoders.reader import CountingReader
+from tap_canai.decoders.blocks import Block, FormNow, Row
+from tap_canai.decoders.framings import block_reader
+from tap_canai.decoders.reader import CountingReader, Readable
 from tap_canai.errors import TRY_AGAIN, DownloadCutError, ExportBrokenError
 from tap_canai.exports import Export, ExportClient, ExportFile
 
@@ -24,6 +26,17 @@ class FileContent:
     record_set: str
     schema: Mapping[str, Any]
     file_format: str
+
+    def rows(
+        self, source: Readable, form: FormNow | None = None
+    ) -> Generator[Row | Block, None, None]:
+        """A file's rows as they are or, where there is a typed form, in blocks.
+
+        Raises: ExportBrokenError.
+        """
+        if form is not None:
+            return block_reader(self.file_format, self.record_set, self.schema, form).read(source)
+        return DECODERS[self.file_format](source, self.record_set, self.schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +59,57 @@ class ExportReader:
     client: ExportClient
     content: FileContent
 
-    def records(self, export: Export) -> Iterator[dict[str, Any]]:
-        """Records of every file; each file and their sum must be as announced.
+    def rows(self, export: Export, form: FormNow | None = None) -> Iterator[Row | Block]:
+        """Rows of every file; each file and their sum must be as announced.
 
         Raises: DownloadCutError, ExportGoneError, FatalError.
         """
         records = size = 0
         for file in export.files:
-            received = yield from self._file_records(export, file)
+            received = yield from self._file_rows(export, file, form)
             if received != (file.records, file.bytes):
                 raise self._incomplete(export, (file.records, file.bytes), received)
             records, size = records + received[0], size + received[1]
         if (records, size) != (export.records, export.bytes):
             raise self._incomplete(export, (export.records, export.bytes), (records, size))
 
-    def _file_records(
-        self, export: Export, file: ExportFile
-    ) -> Generator[dict[str, Any], None, tuple[int, int]]:
-        """Records of a file; returns their number and the file's length in bytes.
+    def _file_rows(
+        self, export: Export, file: ExportFile, form: FormNow | None
+    ) -> Generator[Row | Block, None, tuple[int, int]]:
+        """Rows of a file; returns their number and the file's length in bytes.
 
         Raises: DownloadCutError, ExportGoneError, FatalError.
         """
         count = 0
-        decode = DECODERS[self.content.file_format]
         with self.client.download(export, file) as response:
             reader = CountingReader(Body(response), file.bytes, self.client.api.clock.monotonic)
             try:
                 # closed here: the collector of garbage may close the source first
-                with closing(decode(reader, self.content.record_set, self.content.schema)) as rows:
-                    for record in rows:
-                        count += 1
-                        if count > file.records:
-                            raise ExportBrokenError(
-                                f"A file of {self.stream} has more than the {file.records} "
-                                "records that were announced.",
-                                TRY_AGAIN,
-                            )
-                        yield record
+                with closing(self.content.rows(reader, form)) as rows:
+                    for row in rows:
+                        count += yield from self._announced(row, file.records - count, file.records)
                 reader.drain()
             except BROKEN_OFF:
                 raise DownloadCutError from None
         return count, reader.bytes
+
+    def _announced(
+        self, row: Row | Block, room: int, announced: int
+    ) -> Generator[Row | Block, None, int]:
+        """A row, or those of a block for which there is room; returns their number.
+
+        Raises: ExportBrokenError if there is no room for some.
+        """
+        count = len(row) if isinstance(row, Block) else 1
+        if count <= room:
+            yield row
+            return count
+        if room and isinstance(row, Block):
+            yield Block(row.records[:room])
+        raise ExportBrokenError(
+            f"A file of {self.stream} has more than the {announced} records that were announced.",
+            TRY_AGAIN,
+        )
 
     def _incomplete(
         self, export: Export, announced: tuple[int, int], received: tuple[int, int]

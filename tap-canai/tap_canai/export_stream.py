@@ -7,15 +7,16 @@ machine's.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
-import msgspec
 from singer_kit.times import CLOCK_SKEW, utc_text
 from singer_sdk import Tap
 
+from tap_canai.block_stream import BlockStream
+from tap_canai.decoders.blocks import Block, Row
 from tap_canai.decoders.reader import LONGEST_NAME, MAX_RECORD_BYTES
 from tap_canai.errors import (
     CONTACT_SUPPORT,
@@ -30,15 +31,13 @@ from tap_canai.errors import (
 from tap_canai.export_reader import ExportReader, FileContent
 from tap_canai.export_state import ExportState
 from tap_canai.exports import Export, ExportClient
+from tap_canai.record_lines import ENCODER
 from tap_canai.settings import Settings
-from tap_canai.stream import CanAIStream
+from tap_canai.typed_form import UNREADABLE, TypedForm, typed_form
 from tap_canai.windows import Window, prepared_ahead, windows_between
 
-ENCODER = msgspec.json.Encoder(decimal_format="number")
 MOST_CUTS = 2
 """How often a download that broke off is read again."""
-UNREADABLE = "\ufffd"
-"""What stands for text that was not valid Unicode; two keys could become one by it."""
 PERSONAL = frozenset(
     {
         "email",
@@ -70,7 +69,7 @@ class ExportSource(Protocol):
         """Where the range ends. Raises: FatalError."""
 
 
-class ExportStream(CanAIStream):
+class ExportStream(BlockStream):
     """A record set of an export type."""
 
     export_type: ClassVar[str]
@@ -90,6 +89,7 @@ class ExportStream(CanAIStream):
         self._observed: datetime | None = None
         self._position = 0
         self._unavailable: frozenset[str] = frozenset()
+        self._forms: dict[frozenset[str], TypedForm | None] = {}
 
     @cached_property
     def _reader(self) -> ExportReader:
@@ -198,8 +198,8 @@ class ExportStream(CanAIStream):
 
     # Reading
 
-    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
-        """Records of all windows; the state is written after each window. Raises: FatalError."""
+    def rows(self, *, in_blocks: bool) -> Iterator[Row | Block]:
+        """Rows of all windows; the state is written after each window. Raises: FatalError."""
         settings = self._source.settings
         if self.export_state.set_filters(settings.filter_hash if self.of_users else ""):
             self.logger.info("%s: the filters changed; reading from the start", self.name)
@@ -209,29 +209,31 @@ class ExportStream(CanAIStream):
         windows = self.windows(sweep=sweep)
         exports = prepared_ahead(self.export, windows, settings.parallel_exports)
         for window, export in zip(windows, exports, strict=True):
-            created_at = yield from self._window_records(window, export)
+            created_at = yield from self._window_rows(window, export, in_blocks=in_blocks)
             is_last = window == windows[-1]
             self._advance(min(window.end, created_at), sweep=sweep, is_last=is_last)
 
     def records_between(self, start: datetime, end: datetime) -> Iterator[dict[str, Any]]:
         """Records of `[start, end)` in normal form, without any state. Raises: FatalError."""
         for window in windows_between(start, end, self._source.settings.window):
-            rows = self._window_records(window, self.export(window))
-            yield from map(self.post_process, rows)
+            for row in self._window_rows(window, self.export(window), in_blocks=False):
+                if not isinstance(row, Block):
+                    yield self.post_process(row)
 
-    def _window_records(
-        self, window: Window, export: Export
-    ) -> Generator[dict[str, Any], None, datetime]:
-        """Records of a window; returns `export_created_at`. Raises: FatalError.
+    def _window_rows(
+        self, window: Window, export: Export, *, in_blocks: bool
+    ) -> Generator[Row | Block, None, datetime]:
+        """Rows of a window; returns `export_created_at`. Raises: FatalError.
 
         If a download breaks off it is read again, if the files are gone the export is requested
         again: the records then repeat those before.
         """
         cuts = requests = 0
+        form = self.form if in_blocks and self.form() else None
         while True:
             self._observed = self.not_ahead(export.created_at, self._source.client.now())
             try:
-                yield from self._reader.records(export)
+                yield from self._counted(self._reader.rows(export, form))
             except DownloadCutError:
                 cuts += 1
                 self._after_cut(cuts)
@@ -262,6 +264,35 @@ class ExportStream(CanAIStream):
         return self.export(window)
 
     # Records
+
+    @property
+    def observed(self) -> datetime | None:
+        """When the present export was made."""
+        return self._observed
+
+    def form(self) -> TypedForm | None:
+        """The typed form of the selected properties.
+
+        It drops properties that were reported as unknown, but no personal data: that is an error
+        in an anonymised export.
+        """
+        unknown = self._unknown.names
+        if self._source.settings.anonymize:
+            unknown -= PERSONAL
+        if unknown not in self._forms:
+            self._forms = {
+                unknown: typed_form(
+                    self.name, self.schema, self.selected_fields, self.primary_keys, unknown
+                )
+            }
+        return self._forms[unknown]
+
+    def _counted(self, rows: Iterator[Row | Block]) -> Iterator[Row | Block]:
+        """The rows; those in blocks count for messages that name a position."""
+        for row in rows:
+            if isinstance(row, Block):
+                self._position += len(row)
+            yield row
 
     def observed_at(self, record: Mapping[str, Any]) -> datetime | None:
         """When the export was made."""

@@ -19,6 +19,8 @@ from tap_canai.errors import CONTACT_SUPPORT, SchemaDriftError
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 MOST_DIGITS = 40
 """Digits that are kept exactly, before and after the point; money needs 18."""
+LARGEST_EXACT = 2**53
+"""Up to here every whole number is a float of its own."""
 EXACT = Context(prec=2 * MOST_DIGITS)
 WORDS = {"true": True, "false": False}
 
@@ -37,16 +39,18 @@ def normal(value: Any, schema: Mapping[str, Any], place: str) -> Any:
     if value is None or value == "":
         return None
     types = types_of(schema)
-    if isinstance(value, Mapping):
-        return normal_object(value, schema, types, place)
-    if isinstance(value, list):
-        return normal_list(value, schema, types, place)
+    if value.__class__ is str:
+        return normal_text(value, schema, types, place)
     if isinstance(value, bool):
         if types and "boolean" not in types:
             raise drift(place, types, "a boolean")
         return value
     if isinstance(value, (int, float, Decimal)):
         return normal_number(value, types, place)
+    if isinstance(value, list):
+        return normal_list(value, schema, types, place)
+    if isinstance(value, Mapping):
+        return normal_object(value, schema, types, place)
     return normal_text(str(value), schema, types, place)
 
 
@@ -75,6 +79,9 @@ def normal_list(
 
 def normal_number(value: float | Decimal, types: set[str], place: str) -> int | float | Decimal:
     """A number in its shortest exact form. Raises: SchemaDriftError."""
+    if not isinstance(value, Decimal) and "number" in types and abs(value) <= LARGEST_EXACT:
+        # nearly all numbers: a float is its own shortest form, unless it is whole
+        return int(value) if value == int(value) else value
     number = value if isinstance(value, Decimal) else EXACT.create_decimal(repr(value))
     # before anything that writes the digits out: 1e99999999 has as many
     if not number.is_finite() or number.adjusted() >= MOST_DIGITS:

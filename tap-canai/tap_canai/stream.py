@@ -1,4 +1,4 @@
-"""What the tap's streams share; the SDK's protected hooks that they override are all here.
+"""What the tap's streams share: their schemas, hooks of the SDK, and how their state moves.
 
 Records leave in one form and with the time of observation; the state moves by pages, not by
 records.

@@ -20,6 +20,7 @@ from tap_canai.errors import FatalError, StreamsFailedError
 from tap_canai.export_stream import ExportStream
 from tap_canai.exports import ExportClient
 from tap_canai.input_files import catalog_of, check_catalog, check_state, state_of
+from tap_canai.record_lines import LineWriter
 from tap_canai.settings import Settings
 from tap_canai.streams import STREAM_NAMES, STREAMS
 
@@ -32,6 +33,7 @@ class TapCanAI(CheckedFiles, Tap):
     name = "tap-canai"
     package_name = "tap-canai"
     config_jsonschema = CONFIG_SCHEMA
+    message_writer_class = LineWriter
 
     def __init__(self, **kwargs: Any) -> None:
         self._open = ExitStack()

@@ -23,6 +23,11 @@ class UnknownProperties:
     _named: int = 0
     _others_said: bool = False
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of those that are remembered."""
+        return frozenset(self._known)
+
     def note(self, row: Mapping[str, object], schema: Mapping[str, object]) -> None:
         """Log the properties of a row that the schema does not know, and no row before had."""
         new = row.keys() - schema.keys() - self._known

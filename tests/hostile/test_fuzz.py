@@ -31,6 +31,7 @@ from tap_canai.webhooks.events import NotAnEventError, parse
 
 from box import Box
 from crms import Crm, each_crm
+from export_rows import edited, edits
 from nasty import VALUES
 from support import deliver, extract, pipeline_streams
 
@@ -43,55 +44,6 @@ drawn = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-PIECES = [
-    b"",
-    b"\x00",
-    b"\xff",
-    b"\xed\xa0\x80",
-    b"\xef\xbb\xbf",
-    b'"',
-    b"\\",
-    b"\\ud800",
-    b"[",
-    b"]",
-    b"{",
-    b"}",
-    b",",
-    b":",
-    b"\r\n",
-    b"<",
-    b"</",
-    b"<a>",
-    b"<!--",
-    b"<![CDATA[",
-    b"&amp;",
-    b"&#0;",
-    b"&x;",
-    b'<?xml version="1.0" encoding="utf-7"?>',
-    b"null",
-    b"NaN",
-    b"-",
-    b"1e999999999",
-    b"9" * 3000,
-    b"1" * 5000,
-    b"a" * 70_000,
-    b"[" * 200,
-]
-edits = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(PIECES) | st.binary(max_size=8)),
-    min_size=1,
-    max_size=4,
-)
-
-
-def edited(file: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
-    """The file, each change of which puts bytes in the place of some others."""
-    for place, length, piece in changes:
-        at = int(place * len(file))
-        file = file[:at] + piece + file[at + length :]
-    return file
-
-
 USERS = [
     {
         "user_id": f"u{number}",

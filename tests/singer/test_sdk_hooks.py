@@ -58,6 +58,7 @@ HOOKS = {
     "Stream.__init__": "(self, tap, schema=None, name=None)",
     "Stream._generate_record_messages": "(self, record)",
     "Stream._increment_stream_state": "(self, latest_record, *, context=None)",
+    "Stream._sync_records": "(self, context=None, *, write_messages=True)",
     "Stream.get_records": "(self, context)",
     "Stream.is_sorted": "property",
     "Stream.log": "(self, message, *args, level=20, **kwargs)",
@@ -69,6 +70,7 @@ HOOKS = {
         " validate_config=True, setup_mapper=True, message_writer=None)"
     ),
     "Tap.discover_streams": "(self)",
+    "Tap.message_writer_class": "attribute",
     "Tap.invoke": (
         "(cls, *, about=False, about_format=None, config=None, state=None, catalog=None)"
     ),
@@ -91,12 +93,14 @@ HOOKS = {
 
 USED = {
     "_assert_line_requires": Target,
+    "_finalize_state": Stream,
     "_get_context": BatchSink,
     "_handle_max_record_age": Target,
     "_reset_state_progress_markers": Tap,
     "_set_compatible_replication_methods": Tap,
     "_sinks_active": Target,
     "_sinks_to_clear": Target,
+    "_write_starting_replication_value": Stream,
     "_write_state_message": Stream,
 }
 """Protected members of the SDK that code of ours calls or reads, and whose they are."""
@@ -269,6 +273,24 @@ def test_a_stream_is_called_in_this_order(
         "Tap.discover_streams",
         "Stream.__init__",
         "Stream.log",
+        "Stream._sync_records",
+        "Stream.post_process",  # the last record of a file is read by itself
+    ]
+
+
+def test_records_that_the_sdk_changes_leave_by_its_own_loop(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stream map, the SDK calls its hooks for every record."""
+    calls: list[str] = []
+    recorded(calls, monkeypatch.setattr)
+    someone = box.objects("canai", "users")[0]["id"]
+    maps = {"users": {"email": None}}
+    code, _ = run_tap(box, tmp_path, window_days=40, user_ids=[someone], stream_maps=maps)
+    assert code == 0
+    (start,) = (number for number, name in enumerate(calls) if name == "Tap.invoke")
+    assert [name for name, _ in groupby(calls[start:])][-5:] == [
+        "Stream._sync_records",
         "Stream.get_records",
         "Stream.post_process",
         "Stream._generate_record_messages",
