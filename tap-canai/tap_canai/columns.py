@@ -15,6 +15,7 @@ import msgspec
 
 from tap_canai.decoders.csv import nested_value
 from tap_canai.decoders.json_text import JsonText
+from tap_canai.decoders.surrogates import Surrogates
 from tap_canai.normal_form import normal, types_of
 
 Values = Sequence[Any]
@@ -179,7 +180,10 @@ class NestedColumn(Column):
 
     def of_text(self, text: str) -> Any:
         """The value of a cell of a CSV file. Raises: SchemaDriftError, ExportBrokenError."""
-        value = self.normal(nested_value(text))
+        surrogates = Surrogates()
+        value = self.normal(nested_value(text, surrogates))
+        if surrogates.halves:
+            raise ValueError("halves of characters are counted record by record")
         msgspec.json.encode(value)  # JSON text may hold what cannot be written
         return value
 

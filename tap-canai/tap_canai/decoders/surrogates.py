@@ -42,7 +42,6 @@ class Surrogates:
         self.halves = 0
         """The number of halves so far."""
         self._rest = b""
-        self._passed = 0
         self._in_string = self._after_string = False
         """Where the last piece ended, if a string with a half goes on in this one."""
 
@@ -56,7 +55,6 @@ class Surrogates:
         self._look_on(piece, 0)
         if SURROGATE.search(piece):
             piece = self._without_halves(piece)
-        self._passed += len(piece)
         return piece
 
     def _without_halves(self, piece: bytes) -> bytes:
@@ -90,8 +88,7 @@ class Surrogates:
             follows = piece[at:].lstrip()[:1]
             if follows == b":":
                 raise ExportBrokenError(
-                    f"The name of a property before byte {self._passed + at} of the file holds "
-                    "half of a character.",
+                    "The name of a property in the file holds half of a character.",
                     CONTACT_SUPPORT,
                 )
             self._after_string = not follows
