@@ -276,7 +276,7 @@ class ExportStream(BlockStream):
         It drops properties that were reported as unknown, but no personal data: that is an error
         in an anonymised export.
         """
-        unknown = self._unknown.names
+        unknown = self.unknown.names
         if self._source.settings.anonymize:
             unknown -= PERSONAL
         if unknown not in self._forms:

@@ -30,7 +30,7 @@ class CanAIStream(Stream):
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap, schema=load_schema(self.name), name=self.name)
-        self._unknown = UnknownProperties(self.name, self.logger)
+        self.unknown = UnknownProperties(self.name, self.logger)
         self._future_logged = False
 
     @abstractmethod
@@ -58,7 +58,7 @@ class CanAIStream(Stream):
         Raises: SchemaDriftError.
         """
         known = self.schema["properties"]
-        self._unknown.note(row, known)
+        self.unknown.note(row, known)
         return {name: normal(row.get(name), known[name], f"{self.name}.{name}") for name in names}
 
     def write_bookmark(self, value: object) -> None:

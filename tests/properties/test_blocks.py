@@ -69,6 +69,9 @@ changed_cells = st.lists(
 extra_names = st.lists(st.sampled_from(["brand_new", "a b", "x0", ""]), max_size=1)
 
 
+BROKEN = "ExportBrokenError: "
+
+
 @dataclass
 class Outcome:
     """What became of a file."""
@@ -107,7 +110,7 @@ def outcome(
 ) -> tuple[Outcome, int]:
     """What becomes of a file, and the records of it that came in blocks."""
     log.clear()
-    stream._unknown, stream._position = UnknownProperties(stream.name, stream.logger), 0
+    stream.unknown, stream._position = UnknownProperties(stream.name, stream.logger), 0
     found, in_blocks = Outcome(), 0
     content = FileContent(stream.record_set, stream.schema, file_format)
     rows = content.rows(cast(Any, Pieces(file)), stream.form if fast and stream.form() else None)
@@ -184,6 +187,8 @@ def test_records_in_blocks_are_those_of_the_general_way(
             shorter, longer = sorted((fast.lines, general.lines), key=len)
             assert longer.startswith(shorter)
             fast.lines = general.lines
+            if damage and fast.error.startswith(BROKEN) and general.error.startswith(BROKEN):
+                fast.error = general.error  # so does which of two faults is met first
         assert fast == general
 
     check()

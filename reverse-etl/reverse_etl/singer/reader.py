@@ -33,7 +33,7 @@ class MessageReader(GenericSingerReader[str]):
         self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Any:
         """Process all messages; a blank line is not one. Raises: FatalError."""
-        records = Records(callbacks[SingerMessageType.RECORD], self.deserialize_json)
+        records = Records(callbacks[SingerMessageType.RECORD], self.message_in)
         others = records.taken_out_of(file_input or self.default_input)
         # the SDK only iterates over its input
         processed = super().process_lines(cast(IO[str], others), callbacks)
@@ -42,6 +42,10 @@ class MessageReader(GenericSingerReader[str]):
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """One message. Raises: FatalError, which quotes nothing of the line."""
+        return self.message_in(line)
+
+    def message_in(self, line: str) -> dict[str, Any]:
+        """The message in a line. Raises: FatalError, which quotes nothing of the line."""
         try:
             message = self._message(line)
         except RecursionError:
