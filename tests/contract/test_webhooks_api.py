@@ -28,7 +28,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
             "-H",
             f"Authorization: Bearer {TOKEN}",
             "-n",
-            "30",
+            "12",
             "--generation-deterministic",
             "--no-color",
         ]

@@ -51,7 +51,9 @@ def test_a_big_file_passes_in_flat_memory(file_format: str) -> None:
     assert peak < LIMIT_MB, f"{peak} MB for a file of {read} MB"
 
 
-@pytest.mark.parametrize("chunks", [False, True], ids=["one file", "chunks"])
+@pytest.mark.parametrize(
+    "chunks", [pytest.param(False, marks=pytest.mark.soak), True], ids=["one file", "chunks"]
+)
 @pytest.mark.parametrize("file_format", ["json", "csv", "xml"])
 def test_the_tap_takes_a_big_export_in_flat_memory(
     file_format: str, chunks: bool, tmp_path: Path

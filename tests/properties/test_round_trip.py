@@ -80,7 +80,7 @@ def test_any_user_arrives_once_or_is_a_dead_letter(
     shared_box: Box, crm: Crm, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     @settings(
-        max_examples=10,
+        max_examples=6,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
