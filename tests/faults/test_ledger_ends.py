@@ -269,10 +269,24 @@ def test_a_damaged_entry_costs_one_look_up(
     assert (again.report["calls"]["made"], caplog.text.count("damaged")) == (0, 1)
 
 
-def damage(ledger: Path, key: str) -> None:
+@pytest.mark.parametrize("column", ["fields = 'text'", "fields = 7", "verified_us = 'text'"])
+def test_a_value_of_another_type_in_an_entry_costs_one_look_up(
+    box: Box, column: str, tmp_path: Path
+) -> None:
+    deliver(box, HUBSPOT, people(), tmp_path)
+    damage(tmp_path / "hubspot.db", "user-1", column)
+    box.forget_log()
+    result = deliver(box, HUBSPOT, people(), tmp_path)
+    assert (result.code, len(result.states)) == (0, 1)
+    assert result.counts("contacts") == {"planned": 3, "unchanged": 3}
+    assert box.writes(HUBSPOT) == []
+    assert deliver(box, HUBSPOT, people(), tmp_path).report["calls"]["made"] == 0
+
+
+def damage(ledger: Path, key: str, column: str = "fields = x'c1ff'") -> None:
     """Make an entry unreadable."""
     with closing(sqlite3.connect(ledger)) as base, base:
-        cut = base.execute("UPDATE entry SET fields = x'c1ff' WHERE key = ?", (key,))
+        cut = base.execute(f"UPDATE entry SET {column} WHERE key = ?", (key,))
         assert cut.rowcount == 1
 
 

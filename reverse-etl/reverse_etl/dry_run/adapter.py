@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from reverse_etl.crm.adapter import (
     Account,
@@ -58,7 +59,7 @@ class DryAdapter(Adapter):
         """Kinds of links that would be created."""
         self._matched: dict[str, set[str]] = {}
         """Fields by which records are looked up, by object."""
-        self._number = 0
+        self._numbers = count(1)  # batches are written in threads, and `next` is atomic
 
     @property
     def objects(self) -> Mapping[str, ObjectSpec]:
@@ -241,7 +242,7 @@ class DryAdapter(Adapter):
         before = self.read(object_name, updated, names) if updated and names else {}
         changes = []
         for write in writes:
-            crm_id = write.crm_id or self._new_id()
+            crm_id = write.crm_id or f"{NEW}{next(self._numbers)}"
             hit = before.get(crm_id)
             held = {} if hit is None else hit.values
             fields = {name: (held.get(name), value) for name, value in write.fields.items()}
@@ -249,10 +250,6 @@ class DryAdapter(Adapter):
             self._hold(object_name, key_field, crm_id, write)
         self.changes.add(changes)
         return [RowResult(change.crm_id) for change in changes]
-
-    def _new_id(self) -> str:
-        self._number += 1
-        return f"{NEW}{self._number}"
 
     def _hold(self, object_name: str, key_field: str, crm_id: str, write: Write) -> None:
         matched = self._matched.get(object_name, set())

@@ -93,7 +93,7 @@ class Entry(msgspec.Struct, frozen=True):
             columns = PACKED.decode(fields)
         except (msgspec.DecodeError, UnicodeError, TypeError) as error:
             raise DamagedEntryError from error
-        if state not in TRANSITIONS:
+        if state not in TRANSITIONS or not isinstance(verified_us, int):
             raise DamagedEntryError
         return cls(key, state, crm_id, columns.r, columns.f, columns.l, verified_us, moved)
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -28,6 +29,18 @@ NAMES = {"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s
 """Naming of constraints, so that migrations can name them."""
 METADATA = MetaData(naming_convention=NAMES)
 AUTONUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+
+class StoredBytes(LargeBinary):
+    """Bytes as the database holds them: in a damaged row of SQLite they may be anything else."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """As they are."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """As they are."""
 
 
 def account_columns() -> tuple[Column[str], Column[str]]:
@@ -65,7 +78,7 @@ ENTRY = Table(
     Column("crm_id", String(64)),
     Column("state", String(8), nullable=False),
     # msgpack: {"r": {rule: fingerprint + version}, "f": {field: [hash, observed_us]}}
-    Column("fields", LargeBinary, nullable=False),
+    Column("fields", StoredBytes, nullable=False),
     # When the CRM was last seen to hold the record.
     Column("verified_us", BigInteger, server_default=text("0"), nullable=False),
     # True if its CRM id changed: links that were made before lead to another record.
