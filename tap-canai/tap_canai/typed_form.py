@@ -7,6 +7,7 @@ wrong and where.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
@@ -24,6 +25,8 @@ Group = tuple[type[Column], list[str], Callable[[Any], tuple[Any, ...]]]
 Scalar = bool | int | float | str | None
 UNREADABLE = "\ufffd"
 """What stands for text that was not valid Unicode; two keys could become one by it."""
+UNNAMEABLE = re.compile(r'[\\"\x00-\x1f]')
+"""What msgspec does not take in the name of a field."""
 MOST_DROPPED = 50
 """Properties unknown to the schema that a typed form may drop."""
 
@@ -41,7 +44,9 @@ class TypedForm:
         self.columns = columns
         self.names = frozenset((*columns, *dropped))
         self._fields = {name: f"f{number}" for number, name in enumerate(columns)}
-        self._extras = {name: f"x{number}" for number, name in enumerate(sorted(dropped))}
+        # Records with another name than a struct takes do not fit, and go the general way.
+        named = sorted(name for name in dropped if not UNNAMEABLE.search(name))
+        self._extras = {name: f"x{number}" for number, name in enumerate(named)}
         self._struct = self._made({name: kind.strict_type for name, kind in columns.items()})
         loose = self._made({name: kind.loose_type for name, kind in columns.items()})
         self._strict_decoder = msgspec.json.Decoder(list[self._struct])  # type: ignore[name-defined]

@@ -66,7 +66,9 @@ odd_values = st.sampled_from(VALUES) | odd_moments
 changed_cells = st.lists(
     st.tuples(st.integers(0, 9), st.floats(0, 0.999), odd_values | odd_numbers), max_size=2
 )
-extra_names = st.lists(st.sampled_from(["brand_new", "a b", "x0", ""]), max_size=1)
+extra_names = st.lists(
+    st.sampled_from(["brand_new", "a b", "x0", "", "a\\b", 'a"b', "a\tb"]), max_size=1
+)
 
 
 BROKEN = "ExportBrokenError: "
