@@ -13,7 +13,7 @@ RESELECT = "Write a new one with `tap-canai --discover`."
 
 
 def json_of(file: IO[str] | None, what: str, hint: str) -> Any:
-    """The JSON of a file; None if there is no file. Raises: SettingError."""
+    """The JSON in a file; None without a file. Raises: SettingError."""
     if file is None:
         return None
     try:
@@ -26,12 +26,12 @@ def json_of(file: IO[str] | None, what: str, hint: str) -> Any:
 
 
 def state_of(file: IO[str] | None) -> Any:
-    """The state of a file; None if there is no file. Raises: SettingError."""
+    """The state in a file; None without a file. Raises: SettingError."""
     return json_of(file, "state", RESTART)
 
 
 def catalog_of(file: IO[str] | None) -> Any:
-    """The catalog of a file; None if there is no file. Raises: SettingError."""
+    """The catalog in a file; None without a file. Raises: SettingError."""
     return json_of(file, "catalog", RESELECT)
 
 

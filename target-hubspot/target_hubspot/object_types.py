@@ -22,7 +22,9 @@ Source: HubSpot/hubspot-api-php issue 233, read 2026-11-29."""
 
 TYPE_ID = re.compile(r"\d+-\d+|p\d+_\w+", re.IGNORECASE)
 """What else a path may name an object by: the id of its type, or its name in full.
-Source: HubSpot, Understanding the CRM APIs, object type ids, read 2026-11-30."""
+Source: HubSpot, Understanding the CRM, object type IDs; Object schemas API, `objectType` is a type
+ID or a fully qualified name; both read 2026-11-30. That the latter begins with `p` and the portal's
+id, and that singular names are taken, is not confirmed by a source."""
 
 
 def check_name(name: str) -> None:

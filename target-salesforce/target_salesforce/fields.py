@@ -52,7 +52,7 @@ class Fields:
         hint = "Check `api_version` and the user's access."
         body = json_object(answer, f"a describe of {object_name}", hint)
         name = body.get("name", object_name)
-        if name != object_name:  # Salesforce ignores case, and the ledger would have both
+        if name != object_name:  # where case is ignored, the ledger would have both
             raise NoSuchObjectError(
                 f"Salesforce's own name of the object is not {object_name}.",
                 f"Did you mean {name}?",

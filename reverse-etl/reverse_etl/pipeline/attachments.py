@@ -160,7 +160,7 @@ class Attacher:
             return error
         except FatalError:
             raise
-        except Exception as error:  # noqa: BLE001  # it is seen: a dead letter names class and place
+        except Exception as error:  # noqa: BLE001  # seen: a dead letter names class and place
             return internal_error(error)
         return CrmError(
             f"The outcome of a file stayed unknown after {AMBIGUOUS_ATTEMPTS} attempts.",

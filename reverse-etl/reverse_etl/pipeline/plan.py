@@ -1,4 +1,4 @@
-"""Stage 4, plan: records that may have changed → writes with just the changed fields, or outcomes.
+"""Stage 4, plan: records that may have changed → writes of just the changed fields, or outcomes.
 
 The ledger says, by hashes, what the CRM holds; on a miss `identity` asks the CRM. Before anything
 is planned its keys are claimed, so that no two processes write one record at a time.

@@ -66,7 +66,10 @@ def global_describe(call: Call, org: Org) -> Reply:
 
 
 def describe(call: Call, org: Org, sobject: str) -> Reply:
-    """Fields that the running user sees; the case of the name does not matter."""
+    """Fields that the running user sees.
+
+    The case of the name is ignored, which no recording confirms.
+    """
     sobject = next((name for name in org.objects if name.lower() == sobject.lower()), sobject)
     fields = list(org.visible(known_object(org, sobject)).values())
     return Reply(200, description(org, sobject, fields), rows=len(fields))
