@@ -241,15 +241,16 @@ def test_a_late_link_that_a_call_would_make_gives_way_to_a_newer_one_that_waits(
 
 
 @each_crm
-def test_an_older_value_does_not_fill_a_field_that_was_empty_when_the_record_was_created(
-    box: Box, crm: Crm, tmp_path: Path
+@pytest.mark.parametrize(("when_null", "amounts"), [("clear", [0, 0, 20]), ("keep", [0, 10, 20])])
+def test_an_older_value_fills_a_field_of_a_new_record_only_where_its_null_says_nothing(
+    box: Box, crm: Crm, when_null: str, amounts: list[int], tmp_path: Path
 ) -> None:
-    mapping = rules(tmp_path, crm, {"from": "amount", "when_null": "clear"})
+    mapping = rules(tmp_path, crm, {"from": "amount", "when_null": when_null})
     runs = [[PEOPLE, PERSON, SALES, sale(5, None)], [SALES, sale(2, 10)], [SALES, sale(6, 20)]]
-    amounts = []
+    held = []
     for messages in runs:
         result = deliver(box, crm, messages, tmp_path, mapping=mapping, provision=True)
         assert result.code == 0
         (deal,) = box.objects(crm, crm.deals)
-        amounts.append(float(deal["properties"].get(crm.amount_field) or 0))
-    assert amounts == [0, 0, 20]
+        held.append(float(deal["properties"].get(crm.amount_field) or 0))
+    assert held == amounts

@@ -307,8 +307,10 @@ class Planner:
             record,
             "create",
             {name: value for name, value in values.items() if value is not None},
-            # A new record is empty where nothing is sent, which is news of its time as well.
-            accepted={name: None for name, value in values.items() if value is None},
+            # A null says that the field is empty, which is news of its time, only where it clears.
+            accepted=dict.fromkeys(
+                name for name, value in values.items() if value is None and rule.clears(name)
+            ),
             whole=not missing,
             unlinked=missing,
         )
