@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from box import Box
-from crms import HUBSPOT, SALESFORCE, Crm, PipelineCrm, each_crm, each_pipeline_crm
+from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, PipelineCrm, each_crm, each_pipeline_crm
 from support import deliver, later, payment, schema_message, user
 
 CHANGED = "florist"
@@ -70,6 +70,38 @@ def test_a_record_that_was_left_alone_is_created_once_the_setting_changes(
     result = deliver(box, crm, changed(2), tmp_path, on_missing="recreate")
     assert result.counts(crm.people) == {"planned": 1, "created": 1}
     assert keys(box, crm) == ["user-1", "user-2", "user-3"]
+
+
+@each_crm
+def test_a_record_that_was_left_alone_is_written_again_once_people_restore_it(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    """Another that stays deleted stays gone; both are looked up in one call."""
+    ids = first(box, crm, tmp_path)
+    for key in ("user-2", "user-3"):
+        crm.delete(box, crm.people, ids[key])
+    left = deliver(box, crm, changed(2, 3), tmp_path, on_missing="leave")
+    assert left.counts(crm.people) == {"planned": 2, "gone": 2}
+    crm.undelete(box, crm.people, ids["user-2"])
+    result = deliver(box, crm, changed(2, 3, day=4), tmp_path, on_missing="leave")
+    assert result.counts(crm.people) == {"planned": 2, "updated": 1, "gone": 1}
+    held = {str(row["id"]): row["properties"] for row in box.people(crm)}
+    assert held.keys() == {ids["user-1"], ids["user-2"]}
+    assert held[ids["user-2"]][crm.text_field] == CHANGED
+    again = deliver(box, crm, changed(2, 3, day=4), tmp_path, on_missing="leave")
+    assert again.counts(crm.people) == {"planned": 2, "unchanged": 1, "gone": 1}
+
+
+@pytest.mark.parametrize("crm", [PIPEDRIVE, SALESFORCE], ids=str)
+def test_records_that_are_left_alone_cost_a_call_a_run(box: Box, tmp_path: Path, crm: Crm) -> None:
+    ids = first(box, crm, tmp_path)
+    for crm_id in ids.values():
+        crm.delete(box, crm.people, crm_id)
+    deliver(box, crm, changed(1, 2, 3), tmp_path, on_missing="leave")
+    result = deliver(box, crm, changed(1, 2, 3, day=4), tmp_path, on_missing="leave")
+    assert result.counts(crm.people) == {"planned": 3, "gone": 3}
+    calls = result.report["calls"]["objects"][crm.people]
+    assert (calls["made"], calls["least"]) == (1, 1)
 
 
 @each_pipeline_crm

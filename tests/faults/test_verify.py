@@ -102,12 +102,16 @@ def test_two_people_of_the_source_that_were_merged_are_a_conflict(
 
 
 @each_crm
-def test_a_record_that_people_restored_goes_on(box: Box, tmp_path: Path, crm: Crm) -> None:
+@pytest.mark.parametrize("on_missing", ["leave", "follow", "recreate"])
+def test_a_record_that_people_restored_goes_on(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str
+) -> None:
     ids = first(box, crm, tmp_path)
     crm.delete(box, crm.people, ids["user-2"])
-    deliver(box, crm, PEOPLE, tmp_path, verify_days=0)
+    left = "follow" if on_missing == "recreate" else on_missing
+    deliver(box, crm, PEOPLE, tmp_path, on_missing=left, verify_days=0)
     crm.undelete(box, crm.people, ids["user-2"])
-    result = deliver(box, crm, PEOPLE, tmp_path, verify_days=0)
+    result = deliver(box, crm, PEOPLE, tmp_path, on_missing=on_missing, verify_days=0)
     assert result.counts(crm.people) == {"planned": 3, "unchanged": 3}
     assert ids_of(box, crm) == ids
 

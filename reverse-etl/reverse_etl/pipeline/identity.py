@@ -58,6 +58,8 @@ class Resolver:
         it: then the answer must not come from an index that lags behind. `gone` are CRM ids, by
         key, of records that were deleted or merged.
         """
+        if not records:
+            return {}
         lookups = [lookup(rule, record, references.get(record.key, {})) for record in records]
         fields = [*rule.fields, *rule.reference_infos]
         survivors = self._survivors(rule, gone, fields)
@@ -88,6 +90,28 @@ class Resolver:
                 identity = identify(rule, record, found, holders)
             identities[record.key] = first_claim(rule, record, identity, claimed)
         self._count(rule, lookups, identities)
+        return identities
+
+    def under_own_id(
+        self, rule: CompiledRule, records: Sequence[CrmRecord], gone: Mapping[str, str]
+    ) -> dict[str, Identity]:
+        """What gone records are under the id they had: restored, or None. Raises: CrmError.
+
+        By key, in as few calls as reading them takes. `gone` are the CRM ids by key.
+        """
+        if not records:
+            return {}
+        ids = {record.key: gone[record.key] for record in records}
+        names = [rule.upsert_key, *rule.fields, *rule.reference_infos]
+        hits = self.adapter.read(rule.object, list(ids.values()), list(dict.fromkeys(names)))
+        self.outcomes.of(rule.object).worked("read", len(ids))
+        holders = self.ledger.holders(rule.object, list(hits))
+        identities: dict[str, Identity] = {}
+        for record in records:
+            hit = hits.get(ids[record.key])
+            identities[record.key] = (
+                merged_into(rule, record, hit, holders) if hit is not None else None
+            )
         return identities
 
     def _survivors(

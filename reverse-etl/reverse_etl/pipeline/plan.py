@@ -218,19 +218,21 @@ class Planner:
             else:
                 missed.append(record)
         gone = {key: str(entry.crm_id) for key, entry in entries.items() if entry.state == "gone"}
-        if self.on_missing == "leave" and not rule.spec.updates_follow_merges:
-            decisions += [Outcome.of("gone", record) for record in missed if record.key in gone]
-            missed = [record for record in missed if record.key not in gone]
-        if not missed:
-            return decisions
         pending = {key for key, entry in entries.items() if entry.state == "pending"}
         resolver = Resolver(self.adapter, self.ledger, self.outcomes)
-        lost = {record.key: gone[record.key] for record in missed if record.key in gone}
-        identities = resolver.resolve(rule, missed, references, pending, known_writes, lost)
+        identities: dict[str, Identity] = {}
+        to_resolve = missed
+        if self.on_missing == "leave" and not rule.spec.updates_follow_merges:
+            # No merge is followed: whether people restored the record is all there is to ask.
+            left = [record for record in missed if record.key in gone]
+            identities |= resolver.under_own_id(rule, left, gone)
+            to_resolve = [record for record in missed if record.key not in gone]
+        lost = {record.key: gone[record.key] for record in to_resolve if record.key in gone}
+        identities |= resolver.resolve(rule, to_resolve, references, pending, known_writes, lost)
         for record in missed:
             own = references.get(record.key, {})
             identity = identities[record.key]
-            if record.key in gone and self._leaves(identity):
+            if record.key in gone and self._leaves(identity, gone[record.key]):
                 decisions.append(Outcome.of("gone", record))
             elif isinstance(identity, RowError):
                 decisions.append(Outcome.rejection(record, "plan", identity))
@@ -243,12 +245,15 @@ class Planner:
                 decisions.append(self._new(rule, record, own))
         return decisions
 
-    def _leaves(self, identity: Identity) -> bool:
-        """Returns True if a record that is gone is left: the one that is left has another key.
+    def _leaves(self, identity: Identity, crm_id: str) -> bool:
+        """Returns True if a record that is gone is left.
 
-        Where a merge makes a new record of two, it carries the key of one of them.
+        It is not if people restored it: then it is under the id it had. Where a merge makes a new
+        record of two, that one carries the key of one of them, which goes on under it.
         """
-        its_own = isinstance(identity, Identified) and not identity.adopt
+        its_own = isinstance(identity, Identified) and (
+            not identity.adopt or identity.hit.crm_id == crm_id
+        )
         return self.on_missing == "leave" and not its_own
 
     def _still_wanted(
