@@ -47,6 +47,34 @@ def put_unique_code(box: Box, crm: Crm) -> None:
     box.call("POST", path, named, crm.headers())
 
 
+def deliver_codes(box: Box, crm: Crm, folder: Path, day: int, codes: str, **more: Any) -> Result:
+    """Deliver a product for each of these codes."""
+    kind, key, code, name = UNIQUE_CODES[crm.name]
+    rule = {
+        "stream": "items",
+        "object": kind,
+        "upsert_key": key,
+        "fields": {key: "id", name: "name", code: "code"},
+    }
+    written(folder / "rules", "items.product.yml", rule)
+    text = {"type": ["string", "null"]}
+    schema = {"type": "object", "properties": dict.fromkeys(("id", "name", "code"), text)}
+    described = {"type": "SCHEMA", "stream": "items", "key_properties": ["id"], "schema": schema}
+    rows = [
+        later(record_message("items", {"id": f"{place}", "name": f"{day}", "code": held}), day)
+        for place, held in enumerate(codes)
+    ]
+    return deliver(box, crm, [described, *rows], folder, mapping=str(folder / "rules"), **more)
+
+
+def codes_held(box: Box, crm: Crm) -> str:
+    """The codes of all products, which one run has written last."""
+    kind, key, code, name = UNIQUE_CODES[crm.name]
+    rows = {row["properties"][key]: row["properties"] for row in box.objects(crm, kind)}
+    assert len({row[name] for row in rows.values()}) == 1
+    return "".join(rows[place][code] for place in sorted(rows))
+
+
 def address(letter: str) -> str:
     return f"{letter}@example.com"
 
@@ -80,6 +108,10 @@ def addresses(box: Box, crm: Crm) -> dict[int, list[str]]:
 
 def expected(moved: dict[int, str]) -> dict[int, list[str]]:
     return {number: [held] for number, held in ({1: "a", 2: "b", 3: "c"} | moved).items()}
+
+
+def no_network(self: Writer, kind: str, key: str, writes: Sequence[Write]) -> list[RowResult]:
+    raise CrmError("the network is gone")
 
 
 def letters(result: Result, crm: Crm) -> list[tuple[str, str]]:
@@ -168,6 +200,70 @@ def test_an_address_that_was_emptied_comes_back_after_a_kill(
     assert addresses(box, HUBSPOT) == expected({})
 
 
+CIRCLE = ["bca", "cab", "abc"]
+"""The addresses of users 1 to 3, turn by turn: from each to the next is a circle."""
+
+
+def at_turn(turn: int) -> dict[int, str]:
+    """The address of each user."""
+    return dict(enumerate(CIRCLE[turn % 3], start=1))
+
+
+def each_budget(whole: Result) -> Iterator[int]:
+    """Budgets that end with each call beyond setting up, but the last, of a run like this one."""
+    calls = whole.report["calls"]
+    assert calls["made"] >= 3
+    return iter(range(calls["setup"] + 1, calls["setup"] + calls["made"]))
+
+
+@pytest.mark.parametrize(
+    ("crm", "rows"),
+    [(HUBSPOT, None), pytest.param(HUBSPOT, 1, marks=pytest.mark.soak), (PIPEDRIVE, None)],
+    ids=str,
+)
+def test_a_circle_that_the_budget_cuts_is_finished_by_the_next_run(
+    box: Box, tmp_path: Path, crm: Crm, rows: int | None
+) -> None:
+    """Whatever call is the last; each time the addresses move on."""
+    first(box, crm, tmp_path)
+    whole = deliver(box, crm, people(at_turn(0)), tmp_path, batch_size_rows=rows)
+    for turn, calls in enumerate(each_budget(whole), start=1):
+        moved = people(at_turn(turn), 3 + turn)
+        cut = deliver(box, crm, moved, tmp_path, max_api_calls=calls, batch_size_rows=rows)
+        assert (cut.code, "max_api_calls" in cut.report["message"]) == (0, True)
+        result = deliver(box, crm, moved, tmp_path, batch_size_rows=rows)
+        at_last = (addresses(box, crm), letters(result, crm))
+        assert at_last == (expected(at_turn(turn)), []), f"cut after {calls} calls"
+
+
+def test_a_circle_of_codes_that_the_budget_cuts_is_finished_by_the_next_run(
+    box: Box, tmp_path: Path
+) -> None:
+    """In Salesforce addresses need not be unique, but codes may be."""
+    put_unique_code(box, SALESFORCE)
+    deliver_codes(box, SALESFORCE, tmp_path, 2, "abc")
+    whole = deliver_codes(box, SALESFORCE, tmp_path, 3, CIRCLE[0])
+    for turn, calls in enumerate(each_budget(whole), start=1):
+        codes = CIRCLE[turn % 3]
+        deliver_codes(box, SALESFORCE, tmp_path, 3 + turn, codes, max_api_calls=calls)
+        result = deliver_codes(box, SALESFORCE, tmp_path, 3 + turn, codes)
+        at_last = (codes_held(box, SALESFORCE), result.letters)
+        assert at_last == (codes, []), f"cut after {calls} calls"
+
+
+def test_a_circle_that_a_kill_cut_before_an_address_was_emptied_closes(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger has forgotten an address that HubSpot still holds."""
+    first(box, HUBSPOT, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", no_network)
+        assert deliver(box, HUBSPOT, people({1: "b", 2: "c", 3: "a"}), tmp_path).code == 1
+    assert addresses(box, HUBSPOT) == expected({})
+    result = deliver(box, HUBSPOT, people({1: "b", 2: "c", 3: "a"}), tmp_path)
+    assert (addresses(box, HUBSPOT), result.letters) == (expected({1: "b", 2: "c", 3: "a"}), [])
+
+
 def test_a_circle_that_does_not_close_leaves_no_address_empty(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,35 +302,14 @@ def test_pipedrive_replaces_our_entry_and_keeps_what_people_added(box: Box, tmp_
 @pytest.mark.parametrize("crm", [HUBSPOT, SALESFORCE], ids=str)
 def test_codes_of_products_move_as_addresses_do(box: Box, tmp_path: Path, crm: Crm) -> None:
     """Any field that the CRM keeps unique; the last product wants a code that is kept."""
-    kind, key, code, name = UNIQUE_CODES[crm.name]
     put_unique_code(box, crm)
-    rule = {
-        "stream": "items",
-        "object": kind,
-        "upsert_key": key,
-        "fields": {key: "id", name: "name", code: "code"},
-    }
-    written(tmp_path / "rules", "items.product.yml", rule)
-    text = {"type": ["string", "null"]}
-    schema = {"type": "object", "properties": dict.fromkeys(("id", "name", "code"), text)}
-    described = {"type": "SCHEMA", "stream": "items", "key_properties": ["id"], "schema": schema}
 
     def run(day: int, codes: str, **more: Any) -> Result:
-        rows = [
-            later(record_message("items", {"id": f"{place}", "name": f"{day}", "code": held}), day)
-            for place, held in enumerate(codes)
-        ]
-        rules = str(tmp_path / "rules")
-        return deliver(box, crm, [described, *rows], tmp_path, mapping=rules, **more)
-
-    def held() -> str:
-        rows = {row["properties"][key]: row["properties"] for row in box.objects(crm, kind)}
-        assert len({row[name] for row in rows.values()}) == 1
-        return "".join(rows[place][code] for place in sorted(rows))
+        return deliver_codes(box, crm, tmp_path, day, codes, **more)
 
     assert run(2, "abcd").code == 0
-    assert (run(3, "bacd").letters, held()) == ([], "bacd")
-    assert (run(4, "cbad", batch_size_rows=1).letters, held()) == ([], "cbad")
+    assert (run(3, "bacd").letters, codes_held(box, crm)) == ([], "bacd")
+    assert (run(4, "cbad", batch_size_rows=1).letters, codes_held(box, crm)) == ([], "cbad")
     result = run(5, "cbab")
     assert [letter["code"] for letter in result.letters] == ["identity_conflict"]
-    assert held() == "cbad"
+    assert codes_held(box, crm) == "cbad"

@@ -13,11 +13,12 @@ from msgspec import structs
 
 from reverse_etl.crm.adapter import Hit, RowResult
 from reverse_etl.errors import RowError, TakenError
+from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.batch import batches
 from reverse_etl.pipeline.letters import sources
-from reverse_etl.pipeline.moves import hashes_of, in_order, unique_fields
+from reverse_etl.pipeline.moves import hashes_of, in_order, unique_fields, with_unknown_values
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
 from reverse_etl.pipeline.send import Sender, outcome_of
@@ -57,6 +58,8 @@ class Conflicts:
     """By key: the writes of the present step."""
     _again: list[Write] = field(default_factory=list)
     """Those of them that are sent again, without a refused field."""
+    _unknown: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By rule and key: the CRM ids of records whose refused field holds a forgotten value."""
     _former_values: dict[str, Write] = field(default_factory=dict)
     """By key: what writes back the values of emptied fields that have got no new one yet."""
 
@@ -71,7 +74,7 @@ class Conflicts:
         refused field are then sent again without it.
         """
         rule = settlement.rule
-        order = in_order(unique_fields(rule), writes)
+        order = in_order(unique_fields(rule), self._with_known_values(rule, writes))
         before = dict(settlement.entries) if order.emptied else {}
         self._former_values = {}
         if order.emptied:
@@ -95,7 +98,14 @@ class Conflicts:
             left = without_taken(rule, self._sent, outcome)
             if left is None:
                 kept.append(outcome)
-            elif left.fields:
+                continue
+            if (
+                left.crm_id
+                and left.refused
+                and not set(left.refused.fields) <= left.replaces.keys()
+            ):
+                self._unknown.setdefault(rule.name, {})[left.key] = left.crm_id
+            if left.fields:
                 self._again.append(left)
             else:
                 kept.append(left_as_it_is(left))
@@ -112,13 +122,8 @@ class Conflicts:
         Raises: CrmError.
         """
         chosen = [write for write in writes if write.key in emptied and write.crm_id]
-        names = sorted({name for fields in emptied.values() for name in fields})
-        hits: Mapping[str, Hit] = {}
-        if self.sender.control.may_call():
-            with self.sender.control.within_budget():
-                ids = [str(write.crm_id) for write in chosen]
-                hits = self.sender.adapter.read(rule.object, ids, names)
-        self.outcomes.of(rule.object).worked("read", len(hits))
+        names = {name for fields in emptied.values() for name in fields}
+        hits = self._read(rule, [str(write.crm_id) for write in chosen], names)
         former: dict[str, Write] = {}
         for write in chosen:
             hit = hits.get(str(write.crm_id))
@@ -126,6 +131,34 @@ class Conflicts:
                 values = {name: hit.values.get(name) for name in emptied[write.key]}
                 former[write.key] = Write(write.record, "update", values, write.crm_id)
         return former
+
+    def _read(
+        self, rule: CompiledRule, crm_ids: Sequence[str], names: Collection[str]
+    ) -> Mapping[str, Hit]:
+        """What records hold now, by CRM id; nothing if no call is left. Raises: CrmError."""
+        hits: Mapping[str, Hit] = {}
+        if crm_ids and self.sender.control.may_call():
+            with self.sender.control.within_budget():
+                hits = self.sender.adapter.read(rule.object, crm_ids, sorted(names))
+        self.outcomes.of(rule.object).worked("read", len(hits))
+        return hits
+
+    def _with_known_values(self, rule: CompiledRule, writes: Sequence[Write]) -> Sequence[Write]:
+        """The writes, with the values they give up where the ledger has forgotten them.
+
+        Raises: CrmError.
+        """
+        names = unique_fields(rule)
+        unknown = {str(write.crm_id) for write in with_unknown_values(names, writes)}
+        hits = self._read(rule, sorted(unknown), names)
+        if not hits:
+            return writes
+        known: list[Write] = []
+        for write in writes:
+            hit = hits.get(write.crm_id or "")
+            held = values_held(hit, names) if hit is not None else {}
+            known.append(structs.replace(write, replaces={**held, **write.replaces}))
+        return known
 
     def _empty(self, settlement: Settlement, former: Sequence[Write]) -> None:
         """Empty fields that a later step writes. Raises: CrmError.
@@ -187,6 +220,7 @@ class Conflicts:
 
         Their outcomes so far do not count.
         """
+        self._give_up_unknown(rule)
         count = self.outcomes.of(rule.object)
         taken: list[list[SourceRecord]] = []
         for key, conflict in list(self._open.get(rule.name, {}).items()):
@@ -201,6 +235,25 @@ class Conflicts:
                 count.planned(len(letters) - 1)
                 taken += [sources(rule.stream, letter.versions) for letter in letters]
         return taken
+
+    def _give_up_unknown(self, rule: CompiledRule) -> None:
+        """Find out which values the records in conflict hold that the ledger has forgotten.
+
+        Raises: CrmError.
+        """
+        in_conflict = self._open.get(rule.name, {})
+        unknown = self._unknown.pop(rule.name, {})
+        names = unique_fields(rule)
+        crm_ids = [crm_id for key, crm_id in unknown.items() if key in in_conflict]
+        for hit in self._read(rule, crm_ids, names).values():
+            for name, known in values_held(hit, names).items():
+                self._given_up.add((rule.object, name, known))
+
+
+def values_held(hit: Hit, names: Collection[str]) -> dict[str, bytes]:
+    """The hashes of what a record holds in these fields."""
+    held = {name: hit.values.get(name) for name in names}
+    return {name: hash_value(value) for name, value in held.items() if value is not None}
 
 
 def moving_fields(rule: CompiledRule) -> set[str]:

@@ -87,6 +87,20 @@ def needs_of(names: Collection[str], writes: Sequence[Write]) -> Needs:
     return needs
 
 
+def with_unknown_values(names: Collection[str], writes: Sequence[Write]) -> list[Write]:
+    """Updates that take a value from another, while nothing says which value they give up.
+
+    The ledger has forgotten it if a run was cut off while it emptied the field.
+    """
+    needs = needs_of(names, writes)
+    return [
+        write
+        for write in writes
+        if write.crm_id
+        and any(need.name not in write.replaces for need in needs.get(write.key, ()))
+    ]
+
+
 def ranked(needs: Needs) -> tuple[dict[str, int], list[Need]]:
     """The step of each record, and the needs that are cut: in circles and in long chains."""
     ranks: dict[str, int] = {}
