@@ -97,8 +97,8 @@ class ObjectSpec:
     finds_match_apart: bool = False
     """True if match fields are looked up in separate calls, after those by key."""
     locate_rows_a_call: int = 0
-    """Known records that one call can locate; 0 if each takes a call, so that they are not verified
-    unless they change."""
+    """Known records that one call can locate at best; 0 if each takes a call, so that they are not
+    verified unless they change."""
     updates_follow_merges: bool = False
     """True if an update of a merged record reaches the one that it was merged into."""
     links: Mapping[str, LinkForm] = field(default_factory=dict)

@@ -52,6 +52,7 @@ OBJECTS = {
         upserts=False,
         unique_keys=False,
         find_rows_a_call=ASSOCIATION_READ_LIMIT,
+        locate_rows_a_call=BATCH_LIMIT,
         required={"hs_timestamp": NEEDED},
         file_rows=(1, BATCH_LIMIT),
         marker_in="hs_note_body",

@@ -136,7 +136,7 @@ def spec_of(endpoint: Endpoint) -> ObjectSpec:
         upserts=False,
         unique_keys=False,
         find_rows_a_call=LISTING_FINDS,
-        locate_rows_a_call=0 if endpoint.is_v1 else IDS_LIMIT,
+        locate_rows_a_call=V1_PAGE_LIMIT if endpoint.is_v1 else IDS_LIMIT,
         find_calls=len(endpoint.listings),
         owner_field="" if is_note else "owner_id",
         required={endpoint.required: "Pipedrive requires it"} if endpoint.required else {},

@@ -13,6 +13,8 @@ from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
 from crms.salesforce import DATA
 
 UNKNOWN = 240
+MANY = 13
+"""Records of which a listing takes fewer of Pipedrive's tokens than reading each."""
 
 
 def adapter_of(box: Box, crm: Crm) -> Adapter:
@@ -61,6 +63,45 @@ def test_locate_takes_few_calls(box: Box, crm: Crm) -> None:
     if crm is SALESFORCE:  # the recycle bin is asked for what is not live
         calls += 1
     assert len([line for line in box.log(crm) if line["kind"] == "read"]) == calls
+
+
+def put_pipedrive(box: Box, kind: str, person: str, count: int) -> list[str]:
+    """Ids of notes or leads that were created by hand."""
+    bodies = [{"person_id": int(person), "content": "Called", "title": "Chairs"}] * count
+    path, headers = f"/pipedrive/api/v1/{kind}", PIPEDRIVE.headers()
+    sent = {"notes": ("person_id", "content"), "leads": ("person_id", "title")}[kind]
+    made = [
+        box.call("POST", path, {name: body[name] for name in sent}, headers)["data"]
+        for body in bodies
+    ]
+    return [str(row["id"]) for row in made]
+
+
+@pytest.mark.parametrize("kind", ["notes", "leads"])
+def test_pipedrive_lists_what_cannot_be_listed_by_ids_where_that_costs_less(
+    box: Box, kind: str
+) -> None:
+    (person,) = people(box, PIPEDRIVE, 1)
+    deleted, archived, *live = put_pipedrive(box, kind, person, MANY)
+    adapter = adapter_of(box, PIPEDRIVE)
+    adapter.describe(kind)
+    PIPEDRIVE.delete(box, kind, deleted)
+    if kind == "leads":
+        path = f"/pipedrive/api/v1/leads/{archived}"
+        box.call("PATCH", path, {"is_archived": True}, PIPEDRIVE.headers())
+    box.forget_log(PIPEDRIVE)
+
+    few = [deleted, archived]
+    assert adapter.locate(kind, few) == {archived: archived}
+    assert [line["path"] for line in box.log(PIPEDRIVE)] == [
+        f"/pipedrive/api/v1/{kind}/{crm_id}" for crm_id in few
+    ]
+    box.forget_log(PIPEDRIVE)
+    located = adapter.locate(kind, [deleted, archived, *live])
+    assert located == {crm_id: crm_id for crm_id in (archived, *live)}
+    # The listing, and one by one what it does not show.
+    left = {"notes": 1, "leads": 2}[kind]
+    assert len(box.log(PIPEDRIVE)) == 1 + left
 
 
 def test_salesforce_keeps_what_was_deleted_in_the_recycle_bin(box: Box) -> None:

@@ -117,7 +117,8 @@ class Pipedrive(PipelineCrm):
         box.call("PATCH", f"/pipedrive/api/v2/{kind}/{crm_id}", body, headers)
 
     def delete(self, box: Box, kind: str, crm_id: str) -> None:
-        box.call("DELETE", f"/pipedrive/api/v2/{kind}/{crm_id}", None, self.headers())
+        version = "v1" if kind in ("notes", "leads") else "v2"
+        box.call("DELETE", f"/pipedrive/api/{version}/{kind}/{crm_id}", None, self.headers())
 
     def merge(self, box: Box, crm_id: str, keep_id: str) -> str:
         path = f"/pipedrive/api/v1/persons/{crm_id}/merge"

@@ -9,7 +9,7 @@ import pytest
 
 from box import Box
 from crms import HUBSPOT, SALESFORCE, Crm, each_crm
-from support import deliver, later, payment, schema_message, user
+from support import deliver, later, payment, record_message, schema_message, user
 
 PEOPLE = [schema_message(), user(1), user(2), user(3)]
 
@@ -54,6 +54,31 @@ def test_an_unchanged_record_that_was_deleted_is_created_again(
     assert sorted(ids_of(box, crm)) == ["user-1", "user-2", "user-3"]
     again = deliver(box, crm, PEOPLE, tmp_path, on_missing="recreate", verify_days=0)
     assert again.counts(crm.people) == {"planned": 3, "unchanged": 3}
+
+
+@each_crm
+@pytest.mark.parametrize(("on_missing", "what"), [("leave", "gone"), ("recreate", "created")])
+def test_a_document_that_was_deleted_without_a_change_is_found_out(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str, what: str
+) -> None:
+    """Notes, too, which Pipedrive cannot list by ids."""
+    messages = [*PEOPLE, schema_message("deliverables", "deliverable_id")]
+    for number in (1, 2, 3):
+        document = {
+            "deliverable_id": f"d-{number}",
+            "user_id": f"user-{number}",
+            "canai_output": "Text",
+            "created_at": "2026-01-01T00:00:00.000000Z",
+            "updated_at": "2026-01-01T00:00:00.000000Z",
+        }
+        messages.append(record_message("deliverables", document))
+    assert deliver(box, crm, messages, tmp_path).code == 0
+    ids = {crm.document_id(row): str(row["id"]) for row in box.objects(crm, crm.documents)}
+    crm.delete(box, crm.documents, ids["d-2"])
+    result = deliver(box, crm, messages, tmp_path, on_missing=on_missing, verify_days=0)
+    assert result.counts(crm.documents) == {"planned": 3, "unchanged": 2, what: 1}
+    left = {crm.document_id(row) for row in box.objects(crm, crm.documents)}
+    assert left == {"d-1", "d-3"} | ({"d-2"} if what == "created" else set())
 
 
 @each_crm
