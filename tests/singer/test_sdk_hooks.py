@@ -59,6 +59,7 @@ HOOKS = {
     "Stream._generate_record_messages": "(self, record)",
     "Stream._increment_stream_state": "(self, latest_record, *, context=None)",
     "Stream._sync_records": "(self, context=None, *, write_messages=True)",
+    "Stream._write_schema_message": "(self)",
     "Stream.get_records": "(self, context)",
     "Stream.is_sorted": "property",
     "Stream.log": "(self, message, *args, level=20, **kwargs)",
@@ -273,6 +274,7 @@ def test_a_stream_is_called_in_this_order(
         "Tap.discover_streams",
         "Stream.__init__",
         "Stream.log",
+        "Stream._write_schema_message",  # the SCHEMA itself is written before any stream begins
         "Stream._sync_records",
         "Stream.post_process",  # the last record of a file is read by itself
     ]
