@@ -32,6 +32,16 @@ class CanAIStream(Stream):
         super().__init__(tap, schema=load_schema(self.name), name=self.name)
         self.unknown = UnknownProperties(self.name, self.logger)
         self._future_logged = False
+        self._schema_written = False
+
+    def write_schema(self) -> None:
+        """Write the SCHEMA, unless it is written already."""
+        if not self._schema_written:
+            super()._write_schema_message()
+            self._schema_written = True
+
+    def _write_schema_message(self) -> None:
+        self.write_schema()
 
     @abstractmethod
     def observed_at(self, record: Mapping[str, Any]) -> datetime | None:

@@ -22,6 +22,7 @@ from tap_canai.exports import ExportClient
 from tap_canai.input_files import catalog_of, check_catalog, check_state, state_of
 from tap_canai.record_lines import LineWriter
 from tap_canai.settings import Settings
+from tap_canai.stream import CanAIStream
 from tap_canai.streams import STREAM_NAMES, STREAMS
 
 EVENTS = "events"
@@ -116,18 +117,19 @@ class TapCanAI(CheckedFiles, Tap):
     def sync_streams(self) -> None:
         """Read every selected stream; after a failure the others are still read.
 
+        Every SCHEMA comes first: a target finds what does not fit before it writes a record.
         Raises: FatalError.
         """
-        if any(stream.selected for name, stream in self.streams.items() if name != EVENTS):
+        selected = self._selected_streams()
+        if any(name != EVENTS for name in selected):
             self.client  # noqa: B018  # what is wrong for all of them is one error
         # as the SDK's sync_all begins, which would end with the first failure
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()
         failures: dict[str, FatalError] = {}
-        for name in (*STREAM_NAMES, EVENTS):
-            stream = self.streams.get(name)
-            if stream is None or not stream.selected:
-                continue
+        for stream in selected.values():
+            stream.write_schema()
+        for name, stream in selected.items():
             try:
                 stream.sync()
                 stream.finalize_state_progress_markers()
@@ -140,6 +142,15 @@ class TapCanAI(CheckedFiles, Tap):
             raise StreamsFailedError(
                 f"Streams failed: {', '.join(failures)}.", "Look at the messages above."
             )
+
+    def _selected_streams(self) -> dict[str, CanAIStream]:
+        """By name, in the order in which they are read."""
+        streams = {name: self.streams.get(name) for name in (*STREAM_NAMES, EVENTS)}
+        return {
+            name: cast(CanAIStream, stream)
+            for name, stream in streams.items()
+            if stream is not None and stream.selected
+        }
 
     @classmethod
     def invoke(  # type: ignore[override]

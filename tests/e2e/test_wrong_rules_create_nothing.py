@@ -11,7 +11,7 @@ import pytest
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
 from firms import COMPANIES, NAMES, PEOPLE, SCHEMA, person, rules_folder
-from support import Result, deliver, written
+from support import Result, deliver, run_tap, written
 
 MESSAGES = [SCHEMA, person(1, None)]
 NEAR: Mapping[Crm, tuple[str, str]] = {
@@ -179,3 +179,31 @@ def test_a_constant_that_is_not_a_date_is_one_line(
     error = refused(box, crm, tmp_path, rule, capsys)
     assert f"people.yml:4: {DATE_FIELDS[crm]} takes a date" in error
     assert "'2026-13-31'" in error
+
+
+@each_crm
+def test_a_wrong_rule_of_the_last_stream_is_found_before_the_first_record(
+    box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tap writes every SCHEMA first, so that a batch of one record comes too late, too."""
+    typo, meant = NEAR[crm]
+    to_people = f"object: {crm.people}\nupsert_key: {crm.person_key}\n"
+    key = f"{crm.person_key}: user_id"
+    names = f"{crm.email_field}: email, {crm.name_fields[-1]}: user_id"
+    rules = tmp_path / "rules"
+    written(rules, "people.yml", f"stream: users\n{to_people}fields: {{{key}, {names}}}\n")
+    written(rules, "paid.yml", f"stream: payments\n{to_people}fields: {{{key}, {typo}: status}}\n")
+    code, messages = run_tap(box, tmp_path, streams=["users", "payments"])
+    assert code == 0
+    kinds = [(message["type"], message.get("stream")) for message in messages]
+    assert kinds[:2] == [("SCHEMA", "users"), ("SCHEMA", "payments")]
+    assert ("RECORD", "users") in kinds
+    assert [kind for kind, _ in kinds[2:]].count("SCHEMA") == 0
+    more = {"mapping": str(rules), "batch_size_rows": 1, "provision": True}
+    result = deliver(box, crm, messages, tmp_path, **more)
+    assert result.code == 1
+    error = capsys.readouterr().err
+    assert "paid.yml:4: " in error
+    assert f"Did you mean '{meant}'?" in error
+    assert box.people(crm) == []
+    assert result.states == []
