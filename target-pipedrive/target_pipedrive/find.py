@@ -249,13 +249,13 @@ class Finder:
         self, endpoint: Endpoint, purpose: Purpose, ids: Sequence[str]
     ) -> Iterator[Record]:
         """Records by id of an object that v1 does not list by ids. Raises: CrmError."""
-        missing = set(ids)
+        missing = dict.fromkeys(ids)
         for path in endpoint.listings:
             for record in self._listed_while_cheaper(path, purpose, missing):
                 if str(record["id"]) in missing:
-                    missing.remove(str(record["id"]))
+                    del missing[str(record["id"])]
                     yield record
-        for crm_id in sorted(missing):
+        for crm_id in missing:
             row = self.api.row(f"{endpoint.path}/{crm_id}", purpose)
             if row is not None and row.get(ACTIVE) is not False:
                 yield row
