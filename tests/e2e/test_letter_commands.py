@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reverse_etl.singer.cli import main as run_target
@@ -25,7 +26,7 @@ Command = Callable[..., tuple[int, str]]
 def command(box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs a command of the target; its exit code and what it prints."""
 
-    def run(*arguments: str, **settings: object) -> tuple[int, str]:
+    def run(*arguments: str, **settings: Any) -> tuple[int, str]:
         config = target_config(box, crm, tmp_path, **settings)
         file = str(written(tmp_path, "command.json", config))
         capsys.readouterr()

@@ -88,7 +88,7 @@ def test_letters_are_replayed_by_key_by_code_and_all(
 
 
 @each_crm
-def test_a_cause_that_cannot_pass_by_itself_is_tried_when_it_is_named(
+def test_letters_that_no_run_tries_again_are_replayed_when_they_are_named(
     box: Box, crm: Crm, tmp_path: Path
 ) -> None:
     deliver(box, crm, users([9]), tmp_path)  # what is created changes what the CRM describes
@@ -118,6 +118,19 @@ def test_a_replay_writes_nothing_that_is_older_than_what_is_known(
     again = replay(box, crm, tmp_path, "--key", "user-1")
     assert (again.code, again.letters) == (0, [])
     assert box.people(crm) == before
+
+
+@each_crm
+def test_a_changed_rule_does_not_deliver_what_the_schema_does_not_allow(
+    box: Box, crm: Crm, tmp_path: Path
+) -> None:
+    deliver(box, crm, REFUSED[:1] + REFUSED[-1:], tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / f"{crm}.db")) as base:
+        base.execute("UPDATE dead_letter SET rule_hash = 'another'")
+        base.commit()
+    assert tries(deliver(box, crm, [schema_message()], tmp_path)) == {"user-3": 1}
+    assert people(box, crm) == set()
+    assert deliver(box, crm, users([3]), tmp_path).letters == []
 
 
 @each_crm

@@ -2,7 +2,7 @@
 
 Each goes the way of a letter that is tried at the start of a run: mapped with the mapping of today,
 compared with what the ledger knows by now, claimed, sent and settled. Report and exit code are the
-run's. What waits for the record of a letter is tried at the end, as in any run.
+run's. What waits for the record of a letter goes out with it, as in any run.
 """
 
 from __future__ import annotations
