@@ -79,6 +79,7 @@ HOOKS = {
         "(self, *, config=None, parse_env_config=False, validate_config=True,"
         " setup_mapper=True, message_reader=None)"
     ),
+    "Target.append_builtin_config": "(cls, config_jsonschema)",
     "Target._drain_all": "(self, sink_list, parallelism)",
     "Target._handle_termination": "(self, signum, frame)",
     "Target._process_record_message": "(self, message_dict)",
@@ -106,6 +107,12 @@ USED = {
 }
 """Protected members of the SDK that code of ours calls or reads, and whose they are."""
 
+START_CALLS = [
+    "Target.invoke",
+    "Target.append_builtin_config",  # to know the names of the settings
+    "Target.__init__",
+    "Target.append_builtin_config",
+]
 READ = "GenericSingerReader.deserialize_json"
 SCHEMA_CALLS = [
     READ,
@@ -155,8 +162,7 @@ def test_a_target_is_called_in_this_order(
     messages = [schema_message(), user(1), user(2), state(1), user(3), state(2)]
     assert deliver(box, HUBSPOT, messages, tmp_path, batch_size_rows=2).code == 0
     assert calls == [
-        "Target.invoke",
-        "Target.__init__",
+        *START_CALLS,
         "GenericSingerReader.process_lines",
         *SCHEMA_CALLS,
         *RECORD_CALLS,
@@ -217,8 +223,7 @@ def test_a_schema_that_comes_again_makes_no_second_sink(
     messages = [schema_message(), user(1), schema_message()]
     assert deliver(box, HUBSPOT, messages, tmp_path).code == 0
     assert calls == [
-        "Target.invoke",
-        "Target.__init__",
+        *START_CALLS,
         "GenericSingerReader.process_lines",
         *SCHEMA_CALLS,
         *RECORD_CALLS,
@@ -244,8 +249,7 @@ def test_a_signal_during_a_batch_calls_the_handler_and_no_hook_after_it(
     assert process.returncode == 128 + signal.SIGTERM
     assert json.loads(out) == state(1)["value"]  # the batch was settled after all
     assert json.loads(file.read_text()) == [
-        "Target.invoke",
-        "Target.__init__",
+        *START_CALLS,
         "GenericSingerReader.process_lines",
         *SCHEMA_CALLS,
         *RECORD_CALLS * 3,

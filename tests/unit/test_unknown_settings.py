@@ -103,3 +103,34 @@ def test_the_settings_of_the_sdk_and_empty_ones_pass() -> None:
     check_settings(HUBSPOT.target, {"add_record_metadata": False, "older": ""})
     with pytest.raises(SettingError, match="'older'"):
         check_settings(HUBSPOT.target, {"older": False})
+
+
+@each_crm
+@pytest.mark.parametrize(
+    ("name", "value", "done"),
+    [
+        ("load_method", "overwrite", "upsert"),
+        ("validate_records", False, True),
+        ("add_record_metadata", True, "false"),
+        ("hard_delete", "true", False),
+    ],
+)
+def test_settings_of_the_sdk_that_would_have_no_effect_are_not_offered_and_end_the_run(
+    box: Box,
+    crm: Crm,
+    name: str,
+    value: object,
+    done: object,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    result = deliver(box, crm, users([1]), tmp_path, **{name: value})
+    assert (result.code, result.states) == (1, [])
+    assert f"{name}: " in caplog.text
+    assert " has no effect in this target: " in caplog.text
+    assert box.people(crm) == []
+    assert deliver(box, crm, users([1]), tmp_path, **{name: done}).code == 0
+    offered: dict[str, dict[str, object]] = {"properties": {}}
+    crm.target.append_builtin_config(offered)
+    assert name not in offered["properties"]
+    assert "stream_maps" in offered["properties"]

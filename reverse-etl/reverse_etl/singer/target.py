@@ -23,7 +23,7 @@ from typing import IO, Any, ClassVar
 from singer_kit.plugin import CheckedFiles
 from singer_kit.secret_files import secret_of
 from singer_kit.settings import bad_setting, command_line_settings
-from singer_sdk import Sink, Target
+from singer_sdk import Sink
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
@@ -42,13 +42,14 @@ from reverse_etl.singer.grace import STOP_GRACE_S, Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
+from reverse_etl.singer.sdk_settings import SdkSettings, check_sdk_settings
 from reverse_etl.singer.settings import report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink, first_unsettled
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
 
 
-class CrmTarget(CheckedFiles, Target):
+class CrmTarget(CheckedFiles, SdkSettings):
     """A Singer target for one CRM; a subclass gives the adapter, its rules and its functions."""
 
     message_reader_class = MessageReader
@@ -161,6 +162,7 @@ class CrmTarget(CheckedFiles, Target):
         save_running(self.name, self.report_folder)
         exit_code, message = 1, "ended by an unexpected error"
         try:
+            check_sdk_settings(self.config)
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             work()
             exit_code, message = 0, self.control.spent
