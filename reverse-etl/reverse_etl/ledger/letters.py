@@ -58,6 +58,10 @@ class Letters:
                 DEAD_LETTER.c.run_id == self.rows.scope.run_id,
             )
 
+    def chosen_reasons(self, connection: Connection, choice: LetterChoice) -> list[Reason]:
+        """Why letters are open that a command is about, the most frequent reason first."""
+        return self._reasons(connection, *choice.conditions())
+
     def _reasons(self, connection: Connection, *conditions: Any) -> list[Reason]:
         letters = func.count().label("letters")
         columns = (DEAD_LETTER.c.rule, DEAD_LETTER.c.stage, DEAD_LETTER.c.code)
@@ -182,7 +186,7 @@ class Letters:
 
     def close_chosen(self, connection: Connection, choice: LetterChoice) -> list[Reason]:
         """Close the letters that a command is about; returns why they were open."""
-        reasons = self._reasons(connection, *choice.conditions())
+        reasons = self.chosen_reasons(connection, choice)
         mine = (*self.rows.where(DEAD_LETTER), *choice.conditions())
         connection.execute(update(DEAD_LETTER).where(*mine).values(closed_at=self.rows.now()))
         return reasons

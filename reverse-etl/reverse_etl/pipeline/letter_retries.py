@@ -63,7 +63,7 @@ class LetterRetries:
             letter
             for letter in self.ledger.letters.of(rule.name)
             if letter.record and letter.run_id != self.ledger.scope.run_id
-            if letter.stage != "receive" or self.receivers[letter.stream].takes(letter)
+            if letter.stage != "receive" or self.receivers[rule.stream].takes(letter)
         ]
         chosen = [] if expired_only else [each for each in letters if self.can_pass(rule, each)]
         chosen += self._revived(rule, [letter for letter in letters if letter not in chosen])

@@ -8,12 +8,11 @@ run's. What waits for the record of a letter goes out with it, as in any run.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from reverse_etl.errors import SettingError
-from reverse_etl.ledger import DeadLetter, LetterChoice, Reason
+from reverse_etl.ledger import DeadLetter, Ledger, LetterChoice
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.singer.letter_closing import event, none_chosen
 from reverse_etl.singer.target import CrmTarget
@@ -37,9 +36,9 @@ class Replay:
         letters = self._letters(engine)
         engine.settings = replace(engine.settings, replays=self.choice)
         if letters:
-            self._note(engine, letters)
+            self._note(engine.ledger)
         with self.target.control.working():
-            self._open_streams(engine, sorted({letter.stream for letter in letters}))
+            self._open_streams(engine, {letter.rule for letter in letters})
             engine.close()
             self._report_invalid(engine, letters)
 
@@ -55,10 +54,11 @@ class Replay:
                 "%d dead letters were not tried: their stream's schema does not allow them", invalid
             )
 
-    def _note(self, engine: Engine, letters: Sequence[DeadLetter]) -> None:
-        with engine.ledger.rows.writing() as connection:
-            noted = event("replay", self.choice, reasons(letters))
-            engine.ledger.audit.record(connection, noted)
+    def _note(self, ledger: Ledger) -> None:
+        """Have the ledger note which letters were chosen."""
+        with ledger.rows.writing() as connection:
+            reasons = ledger.letters.chosen_reasons(connection, self.choice)
+            ledger.audit.record(connection, event("replay", self.choice, reasons))
 
     def _letters(self, engine: Engine) -> list[DeadLetter]:
         """The letters that can be tried. Raises: SettingError if none of those chosen can be."""
@@ -79,12 +79,12 @@ class Replay:
         logger.info("%d dead letters are taken up again", len(letters))
         return letters
 
-    def _open_streams(self, engine: Engine, streams: Sequence[str]) -> None:
-        """Make streams ready, those of the other ends of their links first: it tries the letters.
+    def _open_streams(self, engine: Engine, rules: Collection[str]) -> None:
+        """Make the streams of rules ready, the other ends of links first, which tries the letters.
 
         A stream's schema is the one that it came with last. Raises: FatalError.
         """
-        left = list(streams)
+        left = sorted({rule.stream for rule in self.target.rules if rule.name in rules})
         while left:
             ends_of = {stream: engine.parents_of(stream) & set(left) for stream in left}
             stream = min(left, key=lambda each: len(ends_of[each]))  # streams may need each other
@@ -92,9 +92,3 @@ class Replay:
             known = engine.ledger.schemas.of(stream)
             if known is not None and self.target.control.may_call():
                 engine.open_stream(stream, known.schema, known.key_properties)
-
-
-def reasons(letters: Sequence[DeadLetter]) -> list[Reason]:
-    """Why letters are open, the most frequent reason first."""
-    counted = Counter((letter.rule, letter.stage, letter.code) for letter in letters)
-    return [Reason(*names, number) for names, number in counted.most_common()]
