@@ -32,10 +32,14 @@ ENV_ALIASES = {
 }
 COMMANDS = {
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
+    "dead-letters-close": ("dead-letters close", "Close letters that no one needs to deliver."),
+    "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),
+    "dead-letters-show": ("dead-letters show", "The dead letters of a source key, with records."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
     "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),
+    "replay": ("replay", "Try dead letters again, whatever their cause."),
 }
 TAP_COMMANDS = {
     "audit-verify": ("audit verify", "Check that no row of the log of exports was changed."),

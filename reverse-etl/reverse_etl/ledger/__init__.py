@@ -11,6 +11,7 @@ from reverse_etl.ledger.entries import (
     Waiting,
     forgotten,
 )
+from reverse_etl.ledger.letter_search import LetterChoice
 from reverse_etl.ledger.letters import Reason
 from reverse_etl.ledger.schemas import StreamSchema
 from reverse_etl.ledger.store import Ledger
@@ -24,6 +25,7 @@ __all__ = [
     "Entry",
     "FieldMark",
     "Ledger",
+    "LetterChoice",
     "Reason",
     "Scope",
     "StreamSchema",

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
+from reverse_etl.ledger.letter_search import LetterChoice
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.tables import DEAD_LETTER, key_columns
 from reverse_etl.ledger.versions import Version
@@ -19,7 +20,7 @@ FIRST_AT = "first_at"
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why some of the dead letters of a run were opened."""
+    """Why some dead letters are open."""
 
     rule: str
     stage: str
@@ -43,22 +44,34 @@ class Letters:
         with self.rows.engine.connect() as connection:
             return self._read(connection)
 
+    def chosen(self, choice: LetterChoice) -> list[DeadLetter]:
+        """The open dead letters that a command is about, oldest first."""
+        with self.rows.engine.connect() as connection:
+            return self._read(connection, *choice.conditions())
+
     def reasons(self) -> list[Reason]:
         """Why letters are open that this run wrote, the most frequent reason first."""
+        with self.rows.engine.connect() as connection:
+            return self._reasons(
+                connection,
+                DEAD_LETTER.c.closed_at.is_(None),
+                DEAD_LETTER.c.run_id == self.rows.scope.run_id,
+            )
+
+    def chosen_reasons(self, connection: Connection, choice: LetterChoice) -> list[Reason]:
+        """Why letters are open that a command is about, the most frequent reason first."""
+        return self._reasons(connection, *choice.conditions())
+
+    def _reasons(self, connection: Connection, *conditions: Any) -> list[Reason]:
         letters = func.count().label("letters")
         columns = (DEAD_LETTER.c.rule, DEAD_LETTER.c.stage, DEAD_LETTER.c.code)
         query = (
             select(*columns, letters)
-            .where(
-                *self.rows.where(DEAD_LETTER),
-                DEAD_LETTER.c.closed_at.is_(None),
-                DEAD_LETTER.c.run_id == self.rows.scope.run_id,
-            )
+            .where(*self.rows.where(DEAD_LETTER), *conditions)
             .group_by(*columns)
             .order_by(letters.desc(), *columns)
         )
-        with self.rows.engine.connect() as connection:
-            return [Reason(*row) for row in connection.execute(query)]
+        return [Reason(*row) for row in connection.execute(query)]
 
     def open_keys(self, rule: str, source_keys: Iterable[str]) -> set[str]:
         """The source keys, of those given, that have an open dead letter of this rule."""
@@ -170,3 +183,10 @@ class Letters:
                 DEAD_LETTER.c.closed_at.is_(None),
             )
             connection.execute(query.values(closed_at=self.rows.now()))
+
+    def close_chosen(self, connection: Connection, choice: LetterChoice) -> list[Reason]:
+        """Close the letters that a command is about; returns why they were open."""
+        reasons = self.chosen_reasons(connection, choice)
+        mine = (*self.rows.where(DEAD_LETTER), *choice.conditions())
+        connection.execute(update(DEAD_LETTER).where(*mine).values(closed_at=self.rows.now()))
+        return reasons

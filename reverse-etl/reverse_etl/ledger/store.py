@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from reverse_etl.errors import LedgerError
+from reverse_etl.ledger.audit import AuditRows
 from reverse_etl.ledger.claims import Claims
 from reverse_etl.ledger.database import open_database
 from reverse_etl.ledger.entries import (
@@ -59,6 +60,7 @@ class Ledger:
     ) -> None:
         self.engine, self.scope = engine, scope
         self.rows = Rows(engine, scope, now)
+        self.audit = AuditRows(self.rows)
         self.claims = Claims(self.rows)
         self.keys = Keys(self.rows)
         self.whereabouts = Whereabouts(self.rows, self.keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from reverse_etl.ledger import LetterChoice
 from reverse_etl.pipeline.guard import DEFAULT_LIMIT, Limit
 
 OnMissing = Literal["leave", "follow", "recreate"]
@@ -34,3 +35,6 @@ class EngineSettings:
     """Days after which an unchanged record is looked up in the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
+    replays: LetterChoice | None = None
+    """The dead letters to try whatever their cause, and no others; None tries those whose cause may
+    be gone."""

@@ -3,21 +3,24 @@
 A letter is tried again if its cause can pass, by itself or by what people change in the CRM, or if
 the rule, the CRM's description of the object, or the other end of its link is not what it was, or
 if options that it lacks are now added. Each release tries the letters of errors of ours again.
+A replay tries the letters that it was asked for instead, whatever their cause. A record that its
+stream's schema does not allow stays where it is either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.ledger import DeadLetter, Entry, Ledger
+from reverse_etl.ledger import DeadLetter, Entry, Ledger, LetterChoice
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.ends import holds_id, is_linked, moved_id
 from reverse_etl.pipeline.letters import cause_hash, sources
 from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
+from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
 from reverse_etl.values import UNKNOWN_OPTION
@@ -41,6 +44,10 @@ class LetterRetries:
     outcomes: Outcomes
     parents: Parents
     options: Options
+    replays: LetterChoice | None = None
+    """The letters to try in a replay."""
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
+    """By stream."""
 
     def wait_for_ends(self, rule_name: str) -> bool:
         """Returns True if a letter of a rule may only need another stream."""
@@ -56,6 +63,7 @@ class LetterRetries:
             letter
             for letter in self.ledger.letters.of(rule.name)
             if letter.record and letter.run_id != self.ledger.scope.run_id
+            if letter.stage != "receive" or self.receivers[rule.stream].takes(letter)
         ]
         chosen = [] if expired_only else [each for each in letters if self.can_pass(rule, each)]
         chosen += self._revived(rule, [letter for letter in letters if letter not in chosen])
@@ -63,7 +71,9 @@ class LetterRetries:
         return [sources(rule.stream, letter.versions) for letter in chosen]
 
     def can_pass(self, rule: CompiledRule, letter: DeadLetter) -> bool:
-        """Returns True if the cause of a letter may be gone."""
+        """Returns True if a letter is replayed, or its cause may be gone."""
+        if self.replays is not None:
+            return self.replays.has(letter)
         hashes = (letter.rule_hash, letter.schema_hash)
         if hashes != (cause_hash(rule, letter.code), rule.schema_hash):
             return True

@@ -18,6 +18,7 @@ import fastjsonschema
 from singer_kit.times import microseconds, not_ahead, parse_utc
 
 from reverse_etl.errors import FatalError, RowError
+from reverse_etl.ledger import DeadLetter
 from reverse_etl.pipeline.validation import compile_validator
 from reverse_etl.records import Outcome, Received, SourceRecord
 
@@ -125,6 +126,13 @@ class Receiver:
             "the primary key, or the name of a property, holds half of a character",
             "fix the text at the source: U+FFFD stands for what was not readable",
         )
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Returns True if the record of a letter is valid by the schema that came last."""
+        key = self.plain_key(letter.record)
+        if (key or no_key(letter.record)) != letter.key:  # the text of its key was not readable
+            return False
+        return (bool(key) or not self.key_error(letter.record)) and not self.error_of(letter.record)
 
     def plain_key(self, values: Mapping[str, Any]) -> str:
         """The primary key; empty if the record has none that can be stored."""

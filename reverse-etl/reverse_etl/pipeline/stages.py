@@ -21,6 +21,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
 from reverse_etl.pipeline.put_off import PutOff
+from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.refusals import Refusals
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settler
@@ -37,6 +38,7 @@ class Stages:
     settings: EngineSettings
     outcomes: Outcomes
     control: RunControl
+    receivers: dict[str, Receiver]
 
     @cached_property
     def options(self) -> Options:
@@ -142,7 +144,10 @@ class Stages:
     @cached_property
     def letter_retries(self) -> LetterRetries:
         """Dead letters that are worth another try."""
-        return LetterRetries(self.adapter, self.ledger, self.outcomes, self.parents, self.options)
+        return LetterRetries(
+            self.adapter, self.ledger, self.outcomes, self.parents, self.options,
+            self.settings.replays, self.receivers,
+        )  # fmt: skip
 
     @cached_property
     def duplicates(self) -> Duplicates:

@@ -12,29 +12,23 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from select import select as readable
 from typing import IO, Any
 
 import click
 from singer_kit.command_line import config_option, run_command
-from singer_kit.settings import bad_setting, settings_from_files, with_environment
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    InvalidInputLine,
-    RecordsWithoutSchemaException,
-)
-from sqlalchemy import Engine, func, select
+from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
+from sqlalchemy import func, select
 
 from reverse_etl.dry_run.plan import PLAN_FILE, text_of
 from reverse_etl.errors import StoppedError
-from reverse_etl.ledger import Ledger
-from reverse_etl.ledger.tables import DEAD_LETTER, ENTRY, RUN
+from reverse_etl.ledger.tables import ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
+from reverse_etl.singer.configured import configured, open_ledger, validated
+from reverse_etl.singer.letter_commands import letter_commands, replay_command
 from reverse_etl.singer.run_report import REPORT_FILE
-from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.singer.verify import Repeated, repeated_keys
 
@@ -44,37 +38,36 @@ that Python's own thresholds cost a fifth of the time."""
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("dead-letters", "ledger", "mapping", "plan")
+COMMANDS = ("dead-letters", "ledger", "mapping", "plan", "replay")
+READING_COMMANDS = ("", "plan")
+"""Those that a tap writes to; the Singer command has no name."""
 PLAN_LIMIT = 10
-LETTER_COLUMNS = (
-    "account", "rule", "key", "stream", "object", "stage", "code", "message", "hint", "record",
-    "properties", "times", "first_at", "last_at",
-)  # fmt: skip
 
 
 def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
     """Run a target's command line; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    besides = bool(arguments) and arguments[0] in COMMANDS
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     try:
         return run_command(
-            commands(target) if besides else target.cli,
+            commands(target) if command else target.cli,
             target.name,
             arguments,
             packages=("singer_kit", "reverse_etl", target.__module__.partition(".")[0]),
             expected=(RecordsWithoutSchemaException, InvalidInputLine),
             let_pass=(StoppedError,),
-            on_failure=partial(end_failed_run, target.name),
+            on_failure=partial(end_failed_run, target.name, reads=command in READING_COMMANDS),
         )
     except StoppedError as stopped:
         logging.getLogger(target.name).info("%s", stopped)
         return 128 + stopped.signal_number
 
 
-def end_failed_run(name: str, exit_code: int) -> None:
+def end_failed_run(name: str, exit_code: int, *, reads: bool = True) -> None:
     """After the error: let the tap finish writing, and name the exit code in the last line."""
-    read_to_the_end(stdin_handle())
+    if reads:
+        read_to_the_end(stdin_handle())
     logging.getLogger(name).error("exit code %d", exit_code)
 
 
@@ -103,26 +96,6 @@ def read_to_the_end(handle: int) -> None:
         return
 
 
-def configured(target: type[CrmTarget], config_files: Sequence[str]) -> CrmTarget:
-    """A target with settings from files and the environment.
-
-    They are not validated, since these commands need few of them. Raises: SettingError.
-    """
-    config = with_environment(target, settings_from_files(config_files))
-    return target(config=config, validate_config=False)
-
-
-def validated(
-    target: type[CrmTarget], config_files: Sequence[str], **settings: object
-) -> CrmTarget:
-    """A target that may open its account; `settings` go before others. Raises: SettingError."""
-    config = with_environment(target, settings_from_files(config_files)) | settings
-    try:
-        return target(config=config)
-    except ConfigValidationError as error:
-        raise bad_setting(error.errors) from None
-
-
 def commands(target: type[CrmTarget]) -> click.Group:
     """The commands besides the Singer one."""
 
@@ -149,16 +122,8 @@ def commands(target: type[CrmTarget]) -> click.Group:
         """
         print_plan(validated(target, config_files, dry_run=True), lines, limit, as_json=as_json)
 
-    @group.group("dead-letters")
-    def dead_letters() -> None:
-        """Records that could not be delivered."""
-
-    @dead_letters.command("list")
-    @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-    @config_option
-    def list_dead_letters(as_json: bool, config_files: Sequence[str]) -> None:
-        """List the open dead letters of every account in the ledger."""
-        print_letters(open_letters(configured(target, config_files)), as_json=as_json)
+    group.add_command(letter_commands(target))
+    group.add_command(replay_command(target))
 
     @group.group("ledger")
     def ledger() -> None:
@@ -198,27 +163,6 @@ def commands(target: type[CrmTarget]) -> click.Group:
     return group
 
 
-@contextmanager
-def open_ledger(plugin: CrmTarget) -> Iterator[Engine]:
-    """The ledger's database of a target's settings, closed at the end. Raises: LedgerError."""
-    engine = Ledger.open(ledger_url(plugin.config, plugin.name))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def print_letters(letters: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """A line per dead letter and their number, or one JSON array."""
-    if as_json:
-        click.echo(json.dumps(letters, indent=2, default=str))
-        return
-    for letter in letters:
-        where = f"{letter['rule']}  {letter['key']}  {letter['stage']}/{letter['code']}"
-        click.echo(f"{where}: {letter['message']}. To do: {letter['hint']}")
-    click.echo(f"{len(letters)} open dead letters")
-
-
 def print_plan(plugin: CrmTarget, lines: IO[str] | None, limit: int, *, as_json: bool) -> None:
     """Run dry, then print the plan. Raises: FatalError, StoppedError."""
     dry_run = plugin.dry_run
@@ -244,17 +188,6 @@ def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:
             click.echo(str(key))
         click.echo(f"{len(repeated)} keys are on more than one record")
     return int(bool(repeated))
-
-
-def open_letters(plugin: CrmTarget) -> list[dict[str, Any]]:
-    """Open dead letters, with their raw records."""
-    query = (
-        select(*(DEAD_LETTER.c[name] for name in LETTER_COLUMNS))
-        .where(DEAD_LETTER.c.crm == plugin.crm, DEAD_LETTER.c.closed_at.is_(None))
-        .order_by(DEAD_LETTER.c.first_at)
-    )
-    with open_ledger(plugin) as engine, engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def ledger_status(plugin: CrmTarget) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+STOP_GRACE_S = 20.0
+"""Default of the setting `stop_grace_s`."""
+
 
 @dataclass(slots=True)
 class Grace:

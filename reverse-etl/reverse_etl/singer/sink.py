@@ -13,14 +13,14 @@ from typing import Any, Protocol
 from singer_sdk.sinks import BatchSink
 
 from reverse_etl.pipeline.receive import EXTRACTED_AT
+from reverse_etl.singer.states import StateQueue
 
 
 class BlockTarget(Protocol):
     """What a sink needs of its target."""
 
-    @property
-    def position(self) -> int:
-        """Records read so far."""
+    states: StateQueue
+    """Counts the records read so far."""
 
     def open_stream(
         self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
@@ -98,7 +98,7 @@ class CrmSink(RawSink):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Collect a raw record."""
         if self.first_pending is None:
-            self.first_pending = self.blocks.position
+            self.first_pending = self.blocks.states.position
         super().process_record(record, context)
 
     def process_batch(self, context: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
@@ -38,7 +38,7 @@ from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_account, prepared, run_settings
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.direct import DirectRecords
-from reverse_etl.singer.grace import Grace
+from reverse_etl.singer.grace import STOP_GRACE_S, Grace
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
@@ -47,9 +47,6 @@ from reverse_etl.singer.settings import report_dir
 from reverse_etl.singer.sink import CrmSink, UnmappedSink, first_unsettled
 from reverse_etl.singer.states import StateQueue
 from reverse_etl.singer.unmapped import StreamChoice
-
-STOP_GRACE_S = 20.0
-"""Default of the setting `stop_grace_s`."""
 
 
 class CrmTarget(CheckedFiles, SdkSettings):
@@ -157,13 +154,17 @@ class CrmTarget(CheckedFiles, SdkSettings):
                 target.dry_run.close()
 
     def run(self, file_input: IO[str] | None = None) -> None:
+        """A run over messages. Raises: FatalError, StoppedError."""
+        self.run_with(partial(self.listen, file_input))
+
+    def run_with(self, work: Callable[[], None]) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
         save_running(self.name, self.report_folder)
         exit_code, message = 1, "ended by an unexpected error"
         try:
             check_sdk_settings(self.config)
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
-            self.listen(file_input)
+            work()
             exit_code, message = 0, self.control.spent
             if message and self.config.get("fail_on_budget"):
                 raise BudgetSpentError(message)
@@ -184,8 +185,16 @@ class CrmTarget(CheckedFiles, SdkSettings):
         file, control = self.mapping.file, self.control
         return prepared(adapter, self.rules, file, self.config, control, self.dry_run)
 
+    def open_account(self) -> Engine | None:
+        """The engine of the account; None if the budget is spent. Raises: FatalError."""
+        with self.control.within_budget():
+            if self.engine is None and not self.control.spent:
+                self.engine = self._open_account()
+                # Nothing of this run is in flight yet: a signal need not wait for a job's end.
+                self.engine.jobs.adopt()
+        return self.engine
+
     def _open_account(self) -> Engine:
-        """The engine for the account behind the credentials. Raises: FatalError."""
         functions = self.mapping.functions()
         adapter = self.open_adapter()
         self._account, ledger = open_account(adapter, self.config, self.name, self.dry_run)
@@ -199,25 +208,17 @@ class CrmTarget(CheckedFiles, SdkSettings):
         """A sink that delivers, or one that only counts. Raises: SettingError."""
         return CrmSink if self.streams.is_mapped(stream_name) else UnmappedSink
 
-    @property
-    def position(self) -> int:
-        """Records read so far."""
-        return self.states.position
-
     def open_stream(
         self, stream: str, schema: Mapping[str, Any], key_properties: Sequence[str]
     ) -> None:
         """Make a mapped stream ready. Raises: FatalError, StoppedError."""
-        with self.control.within_budget():
-            if self.engine is None and not self.control.spent:
-                self.engine = self._open_account()
-                self.changes = MappingChanges.of(self.config, self.engine.ledger, self.name)
-                # Nothing of this run is in flight yet: a signal need not wait for a job's end.
-                self.engine.jobs.adopt()
-        if self.engine is not None and self.changes is not None:
-            self.changes.open_stream(self.engine.rules_of(stream))
+        engine = self.open_account()
+        if engine is not None:
+            if self.changes is None:
+                self.changes = MappingChanges.of(self.config, engine.ledger, self.name)
+            self.changes.open_stream(engine.rules_of(stream))
             with self.control.working():
-                self.engine.open_stream(stream, schema, key_properties)
+                engine.open_stream(stream, schema, key_properties)
 
     def run_block(self, stream: str, records: Sequence[Mapping[str, Any]]) -> None:
         """A block through the stages; a signal meanwhile waits for its end.
