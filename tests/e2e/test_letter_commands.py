@@ -104,3 +104,24 @@ def test_a_file_that_cannot_be_written_is_one_line(
     missing = str(tmp_path / "nowhere" / "letters.csv")
     assert command("dead-letters", "export", "--output", missing)[0] == 1
     assert "cannot be written (No such file or directory)" in caplog.text
+
+
+@each_crm
+def test_settings_may_precede_a_command_as_meltano_passes_them(
+    box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters = deliver(box, crm, BAD, tmp_path).letters
+    file = str(written(tmp_path, "command.json", target_config(box, crm, tmp_path)))
+    for settings in (["--config", file], [f"--config={file}"], ["--config", file] * 2):
+        capsys.readouterr()
+        with log_handlers_kept():
+            assert run_target(crm.target, [*settings, "dead-letters", "list", "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == len(letters)
+
+
+@each_crm
+def test_help_names_the_commands(crm: Crm, capsys: pytest.CaptureFixture[str]) -> None:
+    with log_handlers_kept():
+        assert run_target(crm.target, ["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Commands: dead-letters, ledger, mapping, plan, replay." in shown

@@ -46,12 +46,12 @@ PLAN_LIMIT = 10
 
 def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
     """Run a target's command line; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = command_first(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
     try:
         return run_command(
-            commands(target) if command else target.cli,
+            commands(target) if command else singer_command(target),
             target.name,
             arguments,
             packages=("singer_kit", "reverse_etl", target.__module__.partition(".")[0]),
@@ -62,6 +62,29 @@ def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
     except StoppedError as stopped:
         logging.getLogger(target.name).info("%s", stopped)
         return 128 + stopped.signal_number
+
+
+def command_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a command moved before the settings that precede it.
+
+    `meltano invoke` puts them there: `--config FILE dead-letters list`.
+    """
+    place = 0
+    while place < len(arguments):
+        word = arguments[place]
+        if word in COMMANDS:
+            return [*arguments[place:], *arguments[:place]]
+        if word.partition("=")[0] != "--config":
+            break
+        place += 1 if "=" in word else 2
+    return list(arguments)
+
+
+def singer_command(target: type[CrmTarget]) -> click.Command:
+    """The Singer command, whose help names the others."""
+    command = target.cli
+    command.epilog = f"Commands: {', '.join(COMMANDS)}. {target.name} COMMAND --help says more."
+    return command
 
 
 def end_failed_run(name: str, exit_code: int, *, reads: bool = True) -> None:
