@@ -79,6 +79,8 @@ def rules(folder: Path, **files: str) -> Any:
             "Did you mean 'always'?",
         ),
         ("stream: users", "stream: [users", 2, "not valid YAML"),
+        ("  email: email", "  email: email\n  email: phone", 8, "'email' is given twice."),
+        ("    from: .", "    from: .\n    from: email", 10, "'from' is given twice."),
     ],
 )
 def test_a_typo_is_an_error_with_file_line_and_hint(
@@ -188,6 +190,14 @@ def test_an_empty_or_missing_folder_is_a_clear_error(tmp_path: Path) -> None:
             "upsert_key: canai_user_id",
             "where: is_lead(record)\nupsert_key: canai_user_id",
             "where: unknown name 'is_lead'",
+        ),
+        *(
+            (
+                "upsert_key: canai_user_id",
+                f"where: {expression} == 'x'\nupsert_key: canai_user_id",
+                "where: the stream has no property 'emial'. Did you mean 'email'?",
+            )
+            for expression in ("record['emial']", "_.get('emial', '')", "record.emial")
         ),
         (
             "upsert_key: canai_user_id\nmatch_by: [email]",

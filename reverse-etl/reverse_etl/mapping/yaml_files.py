@@ -51,6 +51,8 @@ def load_yaml(file: Path, schema: Mapping[str, Any]) -> tuple[Any, Lines]:
         raise yaml_error(file.name, error) from None
     finally:
         loader.dispose()
+    if node is not None:
+        check_keys(file.name, node)
     lines = line_numbers(node) if node is not None else {}
     violation = best_match(Draft202012Validator(schema).iter_errors(content))
     if violation is not None:
@@ -65,6 +67,25 @@ def yaml_error(file: str, error: yaml.YAMLError) -> MappingError:
     return MappingError(
         f"not valid YAML: {problem}.", file=file, line=mark.line + 1 if mark else None
     )
+
+
+def check_keys(file: str, node: yaml.Node) -> None:
+    """Raises: MappingError if a key comes twice, of which PyYAML silently takes the last."""
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise MappingError(
+                    f"{key.value!r} is given twice.",
+                    file=file,
+                    line=key.start_mark.line + 1,
+                    hint="Keep one of them.",
+                )
+            keys.add(str(key.value))
+            check_keys(file, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            check_keys(file, value)
 
 
 def line_numbers(node: yaml.Node, parent: str = "") -> dict[str, int]:
