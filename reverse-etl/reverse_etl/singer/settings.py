@@ -131,7 +131,8 @@ COMMON: list[th.Property[Any]] = [
         title="On missing",
         description="What to do about a record that was deleted or merged in the CRM. `leave`: "
         "nothing, until it is restored and comes along again. `follow`: continue with the record "
-        "that carries its key, or that it was merged into. `recreate`: the same, and create it again if there is none.",
+        "that carries its key, or that it was merged into. `recreate`: the same, and create it "
+        "again if there is none.",
     ),
     th.Property(
         "verify_days",
