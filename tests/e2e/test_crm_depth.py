@@ -42,7 +42,13 @@ def mapping(crm: Crm, folder: Path, file: str, more: str) -> str:
 
 def owned(crm: Crm, folder: Path, link: str) -> str:
     """The shipped rules, that of people with a link to an owner."""
-    return mapping(crm, folder, crm.person_rule, f"links: [{{to: owner, {link}}}]")
+    rules = mapping(crm, folder, crm.person_rule, "")
+    file = Path(rules) / crm.person_rule
+    text = file.read_text()
+    beside = "\nlinks:" if "\nlinks:" in text else "\nexamples:"
+    links = f"\nlinks:\n  - {{to: owner, {link}}}" + beside.replace("\nlinks:", "")
+    file.write_text(text.replace(beside, links, 1))
+    return rules
 
 
 def owners(box: Box, crm: Crm) -> dict[str, str]:
