@@ -49,7 +49,8 @@ class TypedForm:
         self._extras = {name: f"x{number}" for number, name in enumerate(named)}
         self._struct = self._made({name: kind.strict_type for name, kind in columns.items()})
         loose = self._made({name: kind.loose_type for name, kind in columns.items()})
-        self._strict_decoder = msgspec.json.Decoder(list[self._struct])  # type: ignore[name-defined]
+        rows: Any = list[self._struct]  # type: ignore[name-defined]
+        self._strict_decoder = msgspec.json.Decoder(rows)
         self._loose_decoder = msgspec.json.Decoder(list[loose])  # type: ignore[valid-type]
         self._groups = [*self._grouped()]
         self._keys = [attrgetter(self._fields[name]) for name in keys]

@@ -157,7 +157,7 @@ class CompiledRule:
             return self._map(source)
         except (AwaitedError, RowError, FatalError):
             raise
-        except Exception as error:  # noqa: BLE001  # it is seen: a dead letter names class and place
+        except Exception as error:  # noqa: BLE001  # seen: a dead letter names class and place
             raise internal_error(error) from None
 
     def _map(self, source: SourceRecord) -> CrmRecord | None:
