@@ -276,7 +276,7 @@ def has_stored(url: str, count: float) -> bool:
 @pytest.mark.parametrize(
     ("crm", "users"),
     [
-        (HUBSPOT, 400),
+        (HUBSPOT, 200),
         pytest.param(HUBSPOT, 1000, marks=pytest.mark.soak),
         pytest.param(PIPEDRIVE, 400, marks=pytest.mark.soak),
         pytest.param(SALESFORCE, 500, marks=pytest.mark.soak),
