@@ -36,6 +36,7 @@ from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_account, prepared, run_settings
+from reverse_etl.singer.alerts import Alerts
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import STOP_GRACE_S, Grace
@@ -94,6 +95,11 @@ class CrmTarget(CheckedFiles, SdkSettings):
         """Where the reports go; those of dry runs into a folder of their own."""
         folder = report_dir(self.config, self.name)
         return folder if self.dry_run is None else folder / "dry-run"
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who is told how runs end."""
+        return Alerts.of(self.config, self.name, self.report_folder)
 
     @classmethod
     def shipped_mapping(cls) -> Path:
@@ -163,6 +169,7 @@ class CrmTarget(CheckedFiles, SdkSettings):
         exit_code, message = 1, "ended by an unexpected error"
         try:
             check_sdk_settings(self.config)
+            self.alerts.check()
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             work()
             exit_code, message = 0, self.control.spent
@@ -347,4 +354,4 @@ class CrmTarget(CheckedFiles, SdkSettings):
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        return RunEnd(report, self.report_folder, self.objects, self.dry_run)
+        return RunEnd(report, self.report_folder, self.objects, self.dry_run, self.alerts)
