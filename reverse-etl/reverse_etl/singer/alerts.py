@@ -77,28 +77,27 @@ class Alerts:
 
     def check(self) -> None:
         """Raises: SettingError if `alert_url` is nothing that can be posted to."""
-        if not self.url:
-            return
+        if self.url and not self._can_be_sent():
+            raise SettingError(
+                "alert_url is not a valid https URL; plain http is for this machine only.",
+                "Give the chat's incoming webhook, whole.",
+            )
+
+    def _can_be_sent(self) -> bool:
         try:
             parts = urlsplit(self.url)
-            place = (parts.scheme, parts.hostname, parts.port)
+            host, _ = parts.hostname, parts.port
         except ValueError:  # a port that is not a number, a bracket without its pair
-            place = ("", None, None)
-        if not place[1] or place[0] not in ("https", "http"):
-            raise SettingError(
-                "alert_url is not a valid http(s) URL.", "Give the chat's incoming webhook, whole."
-            )
-        if place[0] == "http" and place[1] not in LOOPBACK:
-            raise SettingError(
-                "alert_url uses plain http to a host that is not this machine.", "Use https://."
-            )
+            return False
+        allowed = ("https", "http") if host in LOOPBACK else ("https",)
+        return bool(host) and parts.scheme in allowed
 
     def after(self, report: Mapping[str, Any], now: datetime | None = None) -> None:
         """Send what changed with a run. An alert that cannot be sent is a warning, and due again.
 
         `report` is the run's, as `latest.json` holds it.
         """
-        if not self.url or int(report["exit_code"] or 0) >= SIGNALLED:
+        if not self._can_be_sent() or int(report["exit_code"] or 0) >= SIGNALLED:
             return
         at = now or datetime.now(UTC)
         before = self._sent()
