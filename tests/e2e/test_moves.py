@@ -321,7 +321,8 @@ def test_a_code_that_the_budget_left_empty_gets_its_value_once_the_cause_has_pas
     put_unique_code(box, crm)
     deliver_codes(box, crm, tmp_path, 2, "abc")
     code = UNIQUE_CODES[crm.name][2]
-    write, refused_keys = writer.write, []
+    write = writer.write
+    refused_keys: list[str] = []
 
     def cut_off(self: Any, kind: str, key: str, writes: Sequence[Write]) -> list[RowResult]:
         if all(each.fields.get(code) is None for each in writes):

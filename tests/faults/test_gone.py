@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,33 @@ def test_nothing_older_is_written_once_the_record_is_restored(
     assert texts(box, crm)["user-2"] == (CHANGED if is_open else "bakery")
     newest = deliver(box, crm, changed(2, day=5), tmp_path, **config)
     assert (texts(box, crm)["user-2"], newest.letters) == (CHANGED, [])
+
+
+ORDERS = [*permutations((3, 4, 5)), (3, 5, 0), (5, 3, 0), (0, 5, 3), (0, 3, 5)]
+"""The days of the versions that come before people delete a record, while it is gone, and after
+they restored it; 0 where none comes. Each is a person of its own."""
+
+
+@each_crm
+@pytest.mark.parametrize("on_missing", ["leave", "follow"])
+def test_the_newest_version_is_held_in_whatever_order_they_come_around_a_deletion(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str
+) -> None:
+    numbers = range(len(ORDERS))
+    deliver(box, crm, [schema_message(), *map(user, numbers)], tmp_path)
+    ids = {row["properties"][crm.person_key]: str(row["id"]) for row in box.people(crm)}
+    for phase in range(3):
+        if phase == 1:
+            for crm_id in ids.values():
+                crm.delete(box, crm.people, crm_id)
+        if phase == 2:
+            for crm_id in ids.values():
+                crm.undelete(box, crm.people, crm_id)
+        days = {number: ORDERS[number][phase] for number in numbers if ORDERS[number][phase]}
+        versions = [later(user(n, business_type=f"day {day}"), day) for n, day in days.items()]
+        result = deliver(box, crm, [schema_message(), *versions], tmp_path, on_missing=on_missing)
+        assert result.code == 0
+    assert (set(texts(box, crm).values()), result.letters) == ({"day 5"}, [])
 
 
 @each_crm

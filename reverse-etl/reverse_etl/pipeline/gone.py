@@ -58,7 +58,7 @@ def left_entry(rule: CompiledRule, record: CrmRecord, entry: Entry) -> Entry:
 
 
 def is_news(ledger: Ledger, rule: CompiledRule, record: CrmRecord, entry: Entry) -> bool:
-    """Returns True if a record says what the CRM did not hold when it was there."""
+    """Returns True if a record says what the CRM did not hold before it was deleted."""
     if any(is_new(rule, name, value, record, entry) for name, value in record.fields.items()):
         return True
     return any(is_new_link(ledger, rule, link, record, entry) for link in record.links)

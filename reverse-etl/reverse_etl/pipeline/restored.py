@@ -41,7 +41,7 @@ class Restored:
     def letters(self, rule: CompiledRule, letters: Sequence[DeadLetter]) -> set[str]:
         """The source keys of letters that hold what a gone record can take now. Raises: CrmError.
 
-        Records and other ends of links that are under their ids again are known again.
+        Records and other ends of links that are under their ids again are settled again.
         """
         held = self._records(rule, letters, RECORD_GONE)
         keys = {record.key for record in held.values()}
@@ -85,7 +85,7 @@ class Restored:
         return left - self._elsewhere.get(rule.object, set()) if follows else left
 
     def _look_up(self, object_name: str, keys: set[str]) -> None:
-        """Know those again that are under the ids they had. Raises: CrmError."""
+        """Settle those again that are under the ids they had. Raises: CrmError."""
         looked_up = self._looked_up.setdefault(object_name, set())
         spec = self.adapter.objects.get(object_name)
         new = keys - looked_up
@@ -100,10 +100,10 @@ class Restored:
         restored = [entry for entry in gone if present[entry.key] == entry.crm_id]
         elsewhere = {entry.key for entry in gone if present[entry.key] not in (None, entry.crm_id)}
         self._elsewhere.setdefault(object_name, set()).update(elsewhere)
-        self._know_again(object_name, restored)
+        self._settle_again(object_name, restored)
 
-    def _know_again(self, object_name: str, entries: Sequence[Entry]) -> None:
-        """Their records are in the CRM; a record that is under another key by now stays gone."""
+    def _settle_again(self, object_name: str, entries: Sequence[Entry]) -> None:
+        """Their records are in the CRM; one that is under another key by now stays gone."""
         now_us = microseconds(self.ledger.rows.clock())
         held = self.ledger.holders(object_name, [str(entry.crm_id) for entry in entries])
         seen = [
