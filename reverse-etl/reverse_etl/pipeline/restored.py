@@ -5,6 +5,7 @@ Each is looked up once a run, by the id it had, and many in a call.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,9 +34,9 @@ class Restored:
     ledger: Ledger
     outcomes: Outcomes
     on_missing: OnMissing = "follow"
-    _looked_up: dict[str, set[str]] = field(default_factory=dict)
+    _looked_up: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By object: the keys of this run."""
-    _elsewhere: dict[str, set[str]] = field(default_factory=dict)
+    _elsewhere: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """By object: the keys of records that lead to another one now."""
 
     def letters(self, rule: CompiledRule, letters: Sequence[DeadLetter]) -> set[str]:
@@ -81,15 +82,13 @@ class Restored:
             return set()
         entries = self.ledger.entries(rule.object, keys)
         left = {key for key, entry in entries.items() if entry.state == "gone"}
-        follows = self.on_missing == "follow" or rule.spec.updates_follow_merges
-        return left - self._elsewhere.get(rule.object, set()) if follows else left
+        return left if self.on_missing == "leave" else left - self._elsewhere[rule.object]
 
     def _look_up(self, object_name: str, keys: set[str]) -> None:
         """Settle those again that are under the ids they had. Raises: CrmError."""
-        looked_up = self._looked_up.setdefault(object_name, set())
         spec = self.adapter.objects.get(object_name)
-        new = keys - looked_up
-        looked_up |= new
+        new = keys - self._looked_up[object_name]
+        self._looked_up[object_name] |= new
         entries = self.ledger.entries(object_name, new).values() if new else ()
         gone = [entry for entry in entries if entry.state == "gone" and entry.crm_id is not None]
         if not gone or spec is None or not spec.locate_rows_a_call:
@@ -99,7 +98,7 @@ class Restored:
         present = {entry.key: located.get(str(entry.crm_id)) for entry in gone}
         restored = [entry for entry in gone if present[entry.key] == entry.crm_id]
         elsewhere = {entry.key for entry in gone if present[entry.key] not in (None, entry.crm_id)}
-        self._elsewhere.setdefault(object_name, set()).update(elsewhere)
+        self._elsewhere[object_name] |= elsewhere
         self._settle_again(object_name, restored)
 
     def _settle_again(self, object_name: str, entries: Sequence[Entry]) -> None:
