@@ -10,7 +10,6 @@ from reverse_etl.crm.adapter import (
     Account,
     Adapter,
     Attachment,
-    CallCount,
     Currencies,
     FileAdapter,
     Hit,
@@ -25,6 +24,7 @@ from reverse_etl.crm.adapter import (
     RowResult,
     UnlinkAdapter,
 )
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth

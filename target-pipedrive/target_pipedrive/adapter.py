@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from reverse_etl.crm.adapter import Account, Adapter, CallCount, Hit, Lookup, RowResult
+from reverse_etl.crm.adapter import Account, Adapter, Hit, Lookup, RowResult
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.errors import CrmError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec

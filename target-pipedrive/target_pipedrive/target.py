@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.crm.stored_token import StoredToken

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import CrmHttp
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.singer.cli import main as run_target

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from reverse_etl.crm.adapter import Adapter, CallCount
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import CrmHttp, Meaning
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.values import Value

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import LONGEST_RETRY_AFTER_S, SETUP, CrmHttp
 from reverse_etl.errors import BudgetSpentError, StoppedError
 from reverse_etl.pipeline.control import RunControl

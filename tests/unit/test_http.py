@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import SETUP, CrmHttp
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.errors import AmbiguousAnswerError, CrmError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import SETUP, CrmHttp
 
 from box import Box

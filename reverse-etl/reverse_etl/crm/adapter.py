@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from reverse_etl.errors import BudgetSpentError, CrmError, NoSuchLinkError, RowError
+from reverse_etl.crm.call_count import CallCount
+from reverse_etl.errors import CrmError, NoSuchLinkError, RowError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo, Value
@@ -74,37 +75,6 @@ class JobResults(Protocol):
     def of(self, write: Write) -> RowResult | None:
         """The result of a row; None if there is none and the row has to be sent again."""
         ...
-
-
-@dataclass(slots=True)
-class CallCount:
-    """Calls made, by object and purpose: `find`, `read`, `write`, `link`, or `setup`."""
-
-    by_purpose: dict[tuple[str, str], int] = field(default_factory=dict)
-    limit: int | None = None
-    """Calls that the user allows for a run."""
-    check: Callable[[], None] = lambda: None
-    """Called before each call. Raises: StoppedError once the run has to end."""
-    cost: int = 0
-    """What the calls cost in the CRM's own unit, where it has one."""
-
-    @property
-    def total(self) -> int:
-        """All calls."""
-        return sum(self.by_purpose.values())
-
-    def add(self, object_name: str, purpose: str) -> None:
-        """Count one call.
-
-        Raises: BudgetSpentError instead of one beyond the limit, StoppedError after a signal.
-        """
-        self.check()
-        if self.limit is not None and self.total >= self.limit:
-            raise BudgetSpentError(
-                f"The {self.limit} calls of max_api_calls are used up.", "Run again, or raise it."
-            )
-        key = (object_name, purpose)
-        self.by_purpose[key] = self.by_purpose.get(key, 0) + 1
 
 
 class FileAdapter(Protocol):

@@ -21,7 +21,7 @@ from singer_kit.certificates import certificate_fault
 from singer_kit.http import http_date, new_session, redirect_of, retry_after_s
 from singer_kit.urls import shown_url
 
-from reverse_etl.crm.adapter import CallCount
+from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.calls import (
     SETUP,
     Answer,

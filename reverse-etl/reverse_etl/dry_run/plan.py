@@ -59,6 +59,8 @@ def text_of(report: Mapping[str, Any], changes: Iterable[Change], limit: int) ->
         if fields:
             yield f"  fields that would be created: {', '.join(fields)}"
     yield from changes_text(changes, limit)
+    for trip in report["guards"]:
+        yield f"guard {trip['guard']} would trip: {trip['text']}"
     links, calls = report["links"], report["calls"]
     yield f"links: {links['wanted']} wanted, {links['made']} would be made"
     yield f"calls: at least {calls['least']} for the run, {calls['made']} for this plan"

@@ -26,37 +26,47 @@ LIMIT = re.compile(r"^(\d+)$|^(\d+(?:\.\d+)?)%$")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many writes may be rejected: a number, or a share of those that have an outcome."""
+    """What a guard allows: a number, or a share of a whole."""
 
     number: int | None = None
     share: float = 0.0
     """Between 0 and 1."""
+    share_at_least: int = 0
+    """What a share always allows."""
 
     @classmethod
-    def parse(cls, text: str) -> Limit:
-        """A limit as the setting gives it. Raises: SettingError."""
-        match = LIMIT.match(text.strip())
+    def parse(cls, name: str, value: object, *, share_at_least: int = 0) -> Limit:
+        """A limit as the setting of this name gives it, text or number. Raises: SettingError."""
+        match = LIMIT.match(str(value).strip())
         if match is None:
             raise SettingError(
-                f"max_rejected is not a valid limit: {text!r}.",
+                f"{name} is not a valid limit: {value!r}.",
                 "Set a number such as 100, or a share such as 5%.",
             )
         number, percent = match.groups()
-        return cls(int(number)) if number is not None else cls(share=float(percent) / 100)
+        if number is not None:
+            return cls(int(number))
+        return cls(share=float(percent) / 100, share_at_least=share_at_least)
 
-    def allowed(self, seen: int) -> int:
-        """The writes, of those seen, that may be rejected."""
+    def allowed(self, whole: int) -> int:
+        """How many of a whole are allowed."""
         if self.number is not None:
             return self.number
-        return max(SHARE_AT_LEAST, int(seen * self.share))
+        return max(self.share_at_least, int(whole * self.share))
 
     def __str__(self) -> str:
         if self.number is not None:
             return str(self.number)
-        return f"{self.share * 100:g}%, at least {SHARE_AT_LEAST}"
+        at_least = f", at least {self.share_at_least}" if self.share_at_least else ""
+        return f"{self.share * 100:g}%{at_least}"
 
 
-DEFAULT_LIMIT = Limit.parse(DEFAULT_MAX_REJECTED)
+def rejected_limit(value: object) -> Limit:
+    """`max_rejected` as the setting gives it. Raises: SettingError."""
+    return Limit.parse("max_rejected", value, share_at_least=SHARE_AT_LEAST)
+
+
+DEFAULT_LIMIT = rejected_limit(DEFAULT_MAX_REJECTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaExceptio
 from sqlalchemy import func, select
 
 from reverse_etl.dry_run.plan import PLAN_FILE, text_of
-from reverse_etl.errors import StoppedError
+from reverse_etl.errors import GuardError, StoppedError
 from reverse_etl.ledger.tables import ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.audit_commands import audit_commands
@@ -189,19 +189,28 @@ def commands(target: type[CrmTarget]) -> click.Group:
 
 
 def print_plan(plugin: CrmTarget, lines: IO[str] | None, limit: int, *, as_json: bool) -> None:
-    """Run dry, then print the plan. Raises: FatalError, StoppedError."""
+    """Run dry, then print the plan, also that of a run that a guard would end.
+
+    Raises: FatalError, StoppedError.
+    """
     dry_run = plugin.dry_run
     assert dry_run is not None
+    tripped: GuardError | None = None
     try:
-        plugin.run(lines)
+        try:
+            plugin.run(lines)
+        except GuardError as error:  # the plan says which guard, so it is printed as well
+            tripped = error
         if as_json:
             click.echo((plugin.report_folder / PLAN_FILE).read_text(), nl=False)
-            return
-        report = json.loads((plugin.report_folder / REPORT_FILE).read_text())
-        for line in text_of(report, dry_run.changes, limit):
-            click.echo(line)
+        else:
+            report = json.loads((plugin.report_folder / REPORT_FILE).read_text())
+            for line in text_of(report, dry_run.changes, limit):
+                click.echo(line)
     finally:
         dry_run.close()
+    if tripped is not None:
+        raise tripped
 
 
 def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:

@@ -12,7 +12,9 @@ from typing import Any
 
 from singer_kit.private_files import make_private_folder
 
-from reverse_etl.crm.adapter import Account, CallCount
+from reverse_etl.crm.adapter import Account
+from reverse_etl.crm.call_count import CallCount
+from reverse_etl.dry_run.guards import Trip
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter, Reason
 from reverse_etl.objects import ObjectSpec
@@ -37,6 +39,8 @@ class RunReport:
     outcomes: Outcomes
     lacks: Sequence[Lack] = ()
     """What known records do not have of a changed mapping."""
+    trips: Sequence[Trip] = ()
+    """Guards that the plan goes beyond."""
 
     def build(
         self,
@@ -61,6 +65,7 @@ class RunReport:
             "created_fields": self.outcomes.created_fields,
             "created_links": self.outcomes.created_links,
             "mapping_changes": [lack.report() for lack in self.lacks],
+            "guards": [trip.report() for trip in self.trips],
             "calls": self._calls(objects, calls or CallCount()),
             "opened_letters": [asdict(reason) for reason in reasons],
             "dead_letters": [
@@ -82,11 +87,14 @@ class RunReport:
         by_object: dict[str, dict[str, int]] = {}
         for name, count in self.outcomes.objects.items():
             made = sum(number for (of, _), number in calls.by_purpose.items() if of == name)
-            by_object[name] = {"made": made, "least": least_calls(objects[name], count.work)}
+            known = objects.get(name)  # not that of a mapping whose account was never opened
+            least = least_calls(known, count.work) if known is not None else 0
+            by_object[name] = {"made": made, "least": least}
         return {
             "made": sum(numbers["made"] for numbers in by_object.values()),
             "least": sum(numbers["least"] for numbers in by_object.values()),
             "setup": sum(number for (of, _), number in calls.by_purpose.items() if not of),
+            "planning": calls.planning,
             "cost": calls.cost,
             "objects": by_object,
         }

@@ -14,7 +14,8 @@ from singer_sdk import typing as th
 
 from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine_settings import EngineSettings
-from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, Limit
+from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, rejected_limit
+from reverse_etl.singer.alerts import DEFAULT_SILENCE_H
 
 __all__ = [
     "COMMON",
@@ -29,6 +30,8 @@ __all__ = [
 MOST_DAYS = 36_500
 """A hundred years: more days than a date can be moved by are a mistake."""
 MOST_SECONDS = 86_400
+NUMBER_OR_SHARE = th.CustomType({"type": ["string", "integer"]})
+"""Of a guard: `100`, "100" or "5%"."""
 COMMON: list[th.Property[Any]] = [
     th.Property(
         "api_version",
@@ -165,8 +168,22 @@ COMMON: list[th.Property[Any]] = [
         description="Exit with code 1 if the calls were used up. When off, the exit code is 0.",
     ),
     th.Property(
+        "max_creates",
+        NUMBER_OR_SHARE,
+        title="Max creates",
+        description="Maximum number of records of an object that a run may create, such as `100`, "
+        "or their share of the object's records, such as `5%`. The run is planned before its first "
+        "write; beyond the limit it writes nothing and ends with exit code 3.",
+    ),
+    th.Property(
+        "max_updates",
+        NUMBER_OR_SHARE,
+        title="Max updates",
+        description="The same for the records of an object that a run may update.",
+    ),
+    th.Property(
         "max_rejected",
-        th.StringType,
+        NUMBER_OR_SHARE,
         default=DEFAULT_MAX_REJECTED,
         title="Max rejected",
         description="Maximum number of writes that may be rejected, such as `100`, or their share, "
@@ -219,6 +236,23 @@ COMMON: list[th.Property[Any]] = [
         "outside Meltano ./reports-<target>.",
     ),
     th.Property(
+        "alert_url",
+        th.StringType,
+        secret=True,
+        title="Alert URL",
+        description="Incoming webhook of a chat that takes Slack's JSON, such as Slack or "
+        "Mattermost. It gets one message when runs begin to fail, to deliver in part or to receive "
+        "nothing, and one when that is over.",
+    ),
+    th.Property(
+        "alert_silence_h",
+        th.NumberType(minimum=0, maximum=MOST_DAYS * 24),
+        default=DEFAULT_SILENCE_H,
+        title="Alert silence",
+        description="Hours without a single record after which `alert_url` is told that the source "
+        "is silent; 0 for never.",
+    ),
+    th.Property(
         "stop_grace_s",
         th.NumberType(minimum=0, maximum=MOST_SECONDS),
         default=20,
@@ -233,6 +267,12 @@ COMMON: list[th.Property[Any]] = [
         "default).",
     ),
 ]
+
+
+def setting_or(config: Mapping[str, Any], name: str, default: object) -> object:
+    """A setting, or the default where it is not set or empty; 0 is a value."""
+    value = config.get(name)
+    return default if value in (None, "") else value
 
 
 def ledger_url(config: Mapping[str, Any], target: str) -> str:
@@ -285,7 +325,7 @@ def engine_settings(
         merge_duplicates=bool(config.get("merge_duplicates")),
         regress=bool(regress_setting and config.get(regress_setting)),
         allow_private_hosts=bool(config.get("allow_private_download_hosts")),
-        max_rejected=Limit.parse(str(config.get("max_rejected") or DEFAULT_MAX_REJECTED)),
+        max_rejected=rejected_limit(setting_or(config, "max_rejected", DEFAULT_MAX_REJECTED)),
         on_missing=config.get("on_missing") or "follow",
         verify_days=float(config.get("verify_days", 7)),
         gather=not config.get("batch_size_rows"),

@@ -12,56 +12,40 @@ from __future__ import annotations
 
 import os
 import sys
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
-from importlib import resources
-from pathlib import Path
+from functools import partial
 from types import FrameType
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
-from singer_kit.plugin import CheckedFiles
-from singer_kit.secret_files import secret_of
 from singer_kit.settings import bad_setting, command_line_settings
 from singer_sdk import Sink
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.guards import Trip
 from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
-from reverse_etl.mapping.rules import Rule
-from reverse_etl.objects import Namespace, ObjectSpec
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.pipeline.mapping_changes import Lack, MappingChanges
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.singer.account import open_account, prepared, run_settings
-from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import STOP_GRACE_S, Grace
+from reverse_etl.singer.guarded_input import listen_within_guards
 from reverse_etl.singer.reader import MessageReader
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
-from reverse_etl.singer.sdk_settings import SdkSettings, check_sdk_settings
-from reverse_etl.singer.settings import report_dir
+from reverse_etl.singer.sdk_settings import check_sdk_settings
 from reverse_etl.singer.sink import CrmSink, UnmappedSink, first_unsettled
 from reverse_etl.singer.states import StateQueue
-from reverse_etl.singer.unmapped import StreamChoice
+from reverse_etl.singer.target_settings import TargetSettings
 
 
-class CrmTarget(CheckedFiles, SdkSettings):
+class CrmTarget(TargetSettings):
     """A Singer target for one CRM; a subclass gives the adapter, its rules and its functions."""
 
     message_reader_class = MessageReader
-    crm: ClassVar[str]
-    objects: ClassVar[Mapping[str, ObjectSpec]]
-    default_object: ClassVar[ObjectSpec | None] = None
-    """What holds for any other object; None if there are no others."""
-    default_concurrency: ClassVar[int] = 1
-    regress_setting: ClassVar[str] = ""
-    """The setting that lets `forward_only` fields go back."""
-    secret_env: ClassVar[Mapping[str, str]] = {}
-    """Settings that may also come from an environment variable of the source's own guide."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -76,58 +60,12 @@ class CrmTarget(CheckedFiles, SdkSettings):
         self.states = StateQueue(is_open=self.dry_run is None)
         self.changes: MappingChanges | None = None
         self.lacks: list[Lack] = []
+        self.trips: list[Trip] = []
+        self.planning_calls = 0
         self._account = Account("")
         self._draining: set[str] = set()
 
-    @abstractmethod
-    def build_adapter(self) -> Adapter:
-        """The adapter for these settings. Raises: SettingError, CrmError."""
-
-    # Settings
-
-    def secret(self, name: str) -> str:
-        """A secret as its setting, its file or its variable holds it now. Raises: SettingError."""
-        return secret_of(self.config, name, self.secret_env.get(name, ""))
-
-    @property
-    def report_folder(self) -> Path:
-        """Where the reports go; those of dry runs into a folder of their own."""
-        folder = report_dir(self.config, self.name)
-        return folder if self.dry_run is None else folder / "dry-run"
-
-    @classmethod
-    def shipped_mapping(cls) -> Path:
-        """The folder of the rules that the target ships."""
-        return Path(str(resources.files(cls.__module__.split(".")[0]) / "mappings"))
-
-    @cached_property
-    def mapping(self) -> ChosenMapping:
-        """The mapping that the settings choose."""
-        objects = self.objects if self.default_object is None else None
-        names = partial(object_names, self.objects, self.build_adapter)
-        settings = self.config_jsonschema["properties"]
-        return ChosenMapping(self.config, settings, self.shipped_mapping(), objects, names)
-
-    def mapping_notes(self, rules: Sequence[Rule]) -> list[str]:
-        """What `mapping check` should say about rules that are right, but may surprise."""
-        return []
-
     # The run
-
-    @cached_property
-    def rules(self) -> list[Rule]:
-        """The mapping in use. Raises: MappingError."""
-        return self.mapping.rules()
-
-    @cached_property
-    def streams(self) -> StreamChoice:
-        """Which streams are mapped, ignored, or neither. Raises: MappingError."""
-        return StreamChoice.of(self.config, self.rules)
-
-    @property
-    def namespace(self) -> Namespace:
-        """Under which name `provision` puts what it creates. Raises: MappingError."""
-        return self.mapping.namespace
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -155,7 +93,7 @@ class CrmTarget(CheckedFiles, SdkSettings):
 
     def run(self, file_input: IO[str] | None = None) -> None:
         """A run over messages. Raises: FatalError, StoppedError."""
-        self.run_with(partial(self.listen, file_input))
+        self.run_with(partial(listen_within_guards, self, file_input))
 
     def run_with(self, work: Callable[[], None]) -> None:
         """One run, with its report whatever the end. Raises: FatalError, StoppedError."""
@@ -163,6 +101,7 @@ class CrmTarget(CheckedFiles, SdkSettings):
         exit_code, message = 1, "ended by an unexpected error"
         try:
             check_sdk_settings(self.config)
+            self.alerts.check()
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             work()
             exit_code, message = 0, self.control.spent
@@ -183,6 +122,7 @@ class CrmTarget(CheckedFiles, SdkSettings):
         """The adapter, which knows all mapped objects. Raises: SettingError, MappingError."""
         adapter = self.build_adapter()
         file, control = self.mapping.file, self.control
+        adapter.calls.planning = self.planning_calls
         return prepared(adapter, self.rules, file, self.config, control, self.dry_run)
 
     def open_account(self) -> Engine | None:
@@ -346,5 +286,7 @@ class CrmTarget(CheckedFiles, SdkSettings):
         self.grace.end()
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
-        report = RunReport(self.name, exit_code, message, self._account, self.outcomes, self.lacks)
-        return RunEnd(report, self.report_folder, self.objects, self.dry_run)
+        report = RunReport(
+            self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips
+        )
+        return RunEnd(report, self.report_folder, self.objects, self.dry_run, self.alerts)
