@@ -79,8 +79,9 @@ def session_ended(body: Any) -> bool:
     """Returns True if a refusal, JSON or text, says that the session has ended."""
     if isinstance(body, str):
         return body.strip() == BAD_TOKEN or ENDED_SESSION_XML.search(body) is not None
-    codes = {error.get(name) for error in errors_of(body) for name in ("errorCode", "exceptionCode")}
-    return not ENDED_SESSION.isdisjoint(map(str, codes))
+    names = ("errorCode", "exceptionCode")
+    codes = {str(error.get(name)) for error in errors_of(body) for name in names}
+    return not ENDED_SESSION.isdisjoint(codes)
 
 
 def check(answer: Answer) -> Answer:

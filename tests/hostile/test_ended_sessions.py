@@ -117,5 +117,5 @@ def test_each_of_salesforces_words_for_an_ended_session(
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_a_body_that_is_no_json_means_nothing_to_a_crm(crm: Crm) -> None:
+def test_a_body_that_is_not_json_means_nothing_to_a_crm(crm: Crm) -> None:
     assert crm.meaning(500, "<html>down</html>", {}) == ""

@@ -32,8 +32,8 @@ from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.lost_fields import LostFields
 from reverse_etl.ledger.retention import Retention
 from reverse_etl.ledger.rows import Rows, parts
-from reverse_etl.ledger.run_values import RunValues
 from reverse_etl.ledger.rule_versions import RuleVersions
+from reverse_etl.ledger.run_values import RunValues
 from reverse_etl.ledger.schemas import StreamSchemas
 from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS, OUTCOME, RUN, key_columns
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
