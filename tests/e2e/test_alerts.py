@@ -1,4 +1,4 @@
-"""A chat is told when the state that runs end in changes, and only then."""
+"""A chat is notified when the state that runs end in changes, and only then."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def texts(chat: OddServer) -> list[str]:
 
 
 @each_crm
-def test_failure_part_and_recovery_are_told_once_each(
+def test_failure_part_and_recovery_are_sent_once_each(
     box: Box, crm: Crm, chat: OddServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = chat.url + WHERE
@@ -76,7 +76,7 @@ def test_failure_part_and_recovery_are_told_once_each(
 
 
 @each_crm
-def test_a_dry_run_tells_nobody(box: Box, crm: Crm, chat: OddServer, tmp_path: Path) -> None:
+def test_a_dry_run_sends_nothing(box: Box, crm: Crm, chat: OddServer, tmp_path: Path) -> None:
     bad = [*users(2), state(1)]
     bad[1]["record"]["user_id"] = "x" * 300
     url = chat.url + WHERE
@@ -100,7 +100,7 @@ def test_an_alert_that_is_not_accepted_is_sent_again_by_the_next_run(
     assert "secret" not in caplog.text
 
 
-def test_another_cause_is_told_and_another_count_is_not(chat: OddServer, tmp_path: Path) -> None:
+def test_another_cause_is_sent_and_another_count_is_not(chat: OddServer, tmp_path: Path) -> None:
     alerts = Alerts(chat.url, "target-x", tmp_path)
     for message in ("12 rows were refused", "15 rows were refused", "the token was refused"):
         alerts.after(ended(3, message))
@@ -110,7 +110,7 @@ def test_another_cause_is_told_and_another_count_is_not(chat: OddServer, tmp_pat
     ]
 
 
-def test_a_run_that_somebody_stopped_changes_nothing(chat: OddServer, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_changes_nothing(chat: OddServer, tmp_path: Path) -> None:
     alerts = Alerts(chat.url, "target-x", tmp_path)
     alerts.after(ended(1, "down"))
     alerts.after(ended(143, "stopped"))
@@ -118,7 +118,7 @@ def test_a_run_that_somebody_stopped_changes_nothing(chat: OddServer, tmp_path: 
     assert len(texts(chat)) == 1
 
 
-def test_a_source_that_is_silent_is_told_once_and_its_return_too(
+def test_a_source_that_is_silent_is_reported_once_and_its_return_too(
     chat: OddServer, tmp_path: Path
 ) -> None:
     alerts = Alerts(chat.url, "target-x", tmp_path, silence_h=72)
@@ -139,7 +139,7 @@ def test_a_source_that_is_silent_is_told_once_and_its_return_too(
     assert len(texts(chat)) == 2
 
 
-def test_a_damaged_state_begins_anew(chat: OddServer, tmp_path: Path) -> None:
+def test_a_damaged_state_file_counts_as_none(chat: OddServer, tmp_path: Path) -> None:
     alerts = Alerts(chat.url, "target-x", tmp_path)
     for content in ("", "[]", '{"kind": "failed"}', '{"kind":"ok","cause":"","received_at":"x"}'):
         (tmp_path / "alert.json").write_text(content)
@@ -157,6 +157,7 @@ def test_a_url_that_cannot_be_posted_to_ends_the_run_before_a_record(
     assert deliver(box, crm, users(2), tmp_path, alert_url=url).code == 1
     assert "alert_url" in caplog.text
     assert url not in caplog.text
+    assert "was not accepted" not in caplog.text, "it was tried all the same"
     assert box.log(crm) == []
 
 

@@ -1,8 +1,8 @@
 """Alerts: one message to a chat whenever the state that runs end in changes.
 
-A state is `failed`, `part` (delivered, but for dead letters that are open or records that were not
-attempted), `silent` (the source has sent nothing for long) or `ok`. The state that was told last is
-kept beside the reports, so that a cause that lasts is told once, and its end once more.
+A state is `failed`, `part` (delivered, except for open dead letters or records that were not
+attempted), `silent` (the source has sent nothing for long) or `ok`. The last state that was sent is
+kept beside the reports, so that there is one message when a state begins and one when it ends.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,7 +34,7 @@ LONGEST_CAUSE = 400
 MOST_REASONS = 5
 ACCEPTED = range(200, 300)
 SIGNALLED = 128
-"""Exit codes from here on: somebody stopped the run, which is no failure."""
+"""Exit codes of 128 and more: a signal stopped the run, which is not a failure."""
 DEFAULT_SILENCE_H = 72
 
 Kind = Literal["ok", "part", "failed", "silent"]
@@ -52,7 +51,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sent:
     """What is known from earlier runs."""
 
     kind: str = "ok"
@@ -63,7 +62,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Tells a chat's incoming webhook."""
+    """Sends to a chat's incoming webhook."""
 
     url: str
     target: str
@@ -78,47 +77,46 @@ class Alerts:
 
     def check(self) -> None:
         """Raises: SettingError if `alert_url` is nothing that can be posted to."""
-        if not self.url:
-            return
-        try:
-            parts = urlsplit(self.url)
-            place = (parts.scheme, parts.hostname, parts.port)
-        except ValueError:  # a port that is not a number, a bracket without its pair
-            place = ("", None, None)
-        if not place[1] or place[0] not in ("https", "http"):
+        if self.url and not self._can_be_sent():
             raise SettingError(
-                "alert_url is not a valid http(s) URL.", "Give the chat's incoming webhook, whole."
-            )
-        if place[0] == "http" and place[1] not in LOOPBACK:
-            raise SettingError(
-                "alert_url uses plain http to a host that is not this machine.", "Use https://."
+                "alert_url is not a valid https URL; plain http is for this machine only.",
+                "Give the chat's incoming webhook, whole.",
             )
 
+    def _can_be_sent(self) -> bool:
+        try:
+            parts = urlsplit(self.url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:  # a port that is not a number, a bracket without its pair
+            return False
+        allowed = ("https", "http") if host in LOOPBACK else ("https",)
+        return bool(host) and parts.scheme in allowed
+
     def after(self, report: Mapping[str, Any], now: datetime | None = None) -> None:
-        """Tell what changed with a run. An alert that cannot be sent is a warning, and due again.
+        """Send what changed with a run. An alert that cannot be sent is a warning, and due again.
 
         `report` is the run's, as `latest.json` holds it.
         """
-        if not self.url or int(report["exit_code"] or 0) >= SIGNALLED:
+        if not self._can_be_sent() or int(report["exit_code"] or 0) >= SIGNALLED:
             return
         at = now or datetime.now(UTC)
-        before = self._told()
+        before = self._sent()
         received_at = before.received_at
         if any(report["received"].values()) or not received_at:
             received_at = at.isoformat()
         state = self._state(report, at - datetime.fromisoformat(received_at), received_at)
-        told = Told(state.kind, state.cause, received_at)
+        sent = Sent(state.kind, state.cause, received_at)
         changed = (before.kind, before.cause) != (state.kind, state.cause)
-        if changed and not self._tell(report, state):
-            told = Told(before.kind, before.cause, received_at)
-        self._keep(told)
+        if changed and not self._send(report, state):
+            sent = Sent(before.kind, before.cause, received_at)
+        self._keep(sent)
 
     def _state(self, report: Mapping[str, Any], silent: timedelta, received_at: str) -> State:
         if report["exit_code"]:
             message = str(report["message"])[:LONGEST_CAUSE]
-            # Counts and times in a message differ from run to run, and are no change.
+            # Counts and times in a message differ from run to run, and do not make another state.
             return State("failed", re.sub(r"\d+", "#", message), f"failed: {message.rstrip('.')}")
-        reasons = Counter((letter["rule"], letter["code"]) for letter in report["dead_letters"])
+        reasons = by_reason(report["dead_letters"])
         missed = sum(counts["not_attempted"] for counts in report["objects"].values())
         if reasons or missed:
             cause = json.dumps([sorted(reasons), bool(missed)])
@@ -128,7 +126,7 @@ class Alerts:
             return State("silent", "", text)
         return State("ok", "", "delivers everything again")
 
-    def _tell(self, report: Mapping[str, Any], state: State) -> bool:
+    def _send(self, report: Mapping[str, Any], state: State) -> bool:
         """Post the message; returns True if it was accepted."""
         where = f"exit code {report['exit_code']}, run {report['run_id'] or 'not begun'}"
         answer = "no answer"
@@ -145,22 +143,31 @@ class Alerts:
         logger.warning("the alert was not accepted (%s); the next run sends it again", answer)
         return False
 
-    def _told(self) -> Told:
-        """What was told last; nothing if the file is not there or is damaged."""
+    def _sent(self) -> Sent:
+        """What was sent last; nothing if the file does not exist or is damaged."""
         try:
             kept = json.loads((self.folder / STATE_FILE).read_text(encoding="utf-8"))
             datetime.fromisoformat(kept["received_at"])
-            return Told(str(kept["kind"]), str(kept["cause"]), str(kept["received_at"]))
+            return Sent(str(kept["kind"]), str(kept["cause"]), str(kept["received_at"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return Told()
+            return Sent()
 
-    def _keep(self, told: Told) -> None:
+    def _keep(self, sent: Sent) -> None:
         try:
             make_private_folder(self.folder)
-            content = json.dumps(asdict(told)).encode()
+            content = json.dumps(asdict(sent)).encode()
             replace_private(self.folder / STATE_FILE, content)
         except OSError as error:
             logger.warning("the alert's state cannot be kept (%s)", error.strerror)
+
+
+def by_reason(letters: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """How many letters there are by rule and code."""
+    number: dict[tuple[str, str], int] = {}
+    for letter in letters:
+        reason = (letter["rule"], letter["code"])
+        number[reason] = number.get(reason, 0) + 1
+    return number
 
 
 def in_part(reasons: Mapping[tuple[str, str], int], missed: int) -> str:

@@ -32,7 +32,7 @@ class RunEnd:
     dry_run: DryRun | None = None
     """Has the changes that a dry run planned."""
     alerts: Alerts | None = None
-    """Who is told of the end; nobody after a dry run."""
+    """Who is notified of the end; nobody after a dry run."""
 
     def close(self, engine: Engine | None) -> None:
         """Write what the run did; `engine` is None if the account was never opened.

@@ -250,8 +250,8 @@ COMMON: list[th.Property[Any]] = [
         th.NumberType(minimum=0, maximum=MOST_DAYS * 24),
         default=DEFAULT_SILENCE_H,
         title="Alert silence",
-        description="Hours without a single record after which `alert_url` is told that the source "
-        "is silent; 0 for never.",
+        description="Hours without a single record after which `alert_url` is notified that the "
+        "source is silent; 0 for never.",
     ),
     th.Property(
         "stop_grace_s",

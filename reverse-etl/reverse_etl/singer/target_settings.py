@@ -53,7 +53,7 @@ class TargetSettings(CheckedFiles, SdkSettings):
 
     @property
     def alerts(self) -> Alerts:
-        """Who is told how runs end."""
+        """Who is notified how runs end."""
         return Alerts.of(self.config, self.name, self.report_folder)
 
     @classmethod
