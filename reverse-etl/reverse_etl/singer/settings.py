@@ -203,8 +203,9 @@ COMMON: list[th.Property[Any]] = [
         th.BooleanType,
         default=False,
         title="Mask dead letters",
-        description="Keep dead letters without the values of their records: key, reason and names "
-        "of properties only. Such a letter is tried again when its record comes again.",
+        description="Keep dead letters, and what waits for a link, without the values of their "
+        "records: key, reason and names of properties only. They are tried again when their "
+        "records come again.",
     ),
     th.Property(
         "retention_days",
