@@ -54,6 +54,8 @@ class FieldInfo:
     """True if the CRM drops white space around text."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other names of options, in lower case: the labels that people see, for example."""
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """Options of a new account that people removed; each with what to write instead, if any."""
     wire_name: str = ""
     """The name on the wire, if it is not `name`."""
     refers: tuple[str, ...] = ()

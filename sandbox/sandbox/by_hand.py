@@ -25,6 +25,8 @@ class Deed:
     """The field that it is done to."""
     type: str = ""
     """The type that a field gets, in the vendor's words."""
+    option: str = ""
+    """The option, stage or pipeline that is removed."""
 
 
 def deed_of(body: Mapping[str, Any]) -> Deed:

@@ -15,6 +15,7 @@ from reverse_etl.objects import LinkForm, LinkWanted
 from reverse_etl.values import FieldInfo, Kind, Value, canonical, plain_number
 
 from target_hubspot.api import HubSpotApi
+from target_hubspot.default_options import without_removed
 from target_hubspot.errors import body_of, check
 from target_hubspot.object_types import ObjectTypes, check_name
 from target_hubspot.objects import FOLDS_CASE
@@ -57,7 +58,8 @@ class Fields:
         infos = {}
         for item in properties:
             info = field_info(object_name, item)
-            infos[info.name] = replace(info, required=info.name in required)
+            info = replace(info, required=info.name in required)
+            infos[info.name] = without_removed(info, info.options)
 
         for pipeline_name, stage_name in PIPELINE_FIELDS:
             if pipeline_name in infos and stage_name in infos:

@@ -9,6 +9,8 @@ from typing import Any
 from reverse_etl.errors import CrmError
 from reverse_etl.values import FieldInfo
 
+from target_hubspot.default_options import without_removed
+
 DEFAULT = "default"
 """The id of HubSpot's own pipeline. In a rule it means the pipeline of the settings, if any."""
 WON_PROBABILITIES = ("1", "1.0")
@@ -26,12 +28,15 @@ def pipeline_fields(
     whose stages may be those of any pipeline.
     """
     chosen = chosen_pipeline(pipelines, wanted or "")
+    every = {str(stage["id"]) for shown in pipelines for stage in stages_of(shown)}
     others = [other for other in pipelines if wanted is None and other is not chosen]
     stages = [stage for shown in (chosen, *others) for stage in stages_of(shown)]
     ids = tuple(str(stage["id"]) for stage in stages)
+    place = pipeline_field(pipeline, pipelines, chosen if wanted else None)
+    step = choice(stage, ids, stage_names(stages))
     return {
-        pipeline.name: pipeline_field(pipeline, pipelines, chosen if wanted else None),
-        stage.name: choice(stage, ids, stage_names(stages)),
+        pipeline.name: without_removed(place, place.options, str(chosen["id"])),
+        stage.name: without_removed(step, every, next(iter(ids), "")),
     }
 
 

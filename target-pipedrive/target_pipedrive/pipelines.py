@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from reverse_etl.errors import CrmError
 
-from target_pipedrive.api import PipedriveApi
+from target_pipedrive.api import PipedriveApi, Record
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -19,18 +22,35 @@ class Pipelines:
     """The pipeline of the settings, by name or id; empty for the first."""
     stages: tuple[int, ...]
     """The stages of the settings; empty for those of the pipeline."""
+    known: tuple[int, ...] | None = None
+    """The stages that exist; None until they have been listed."""
 
     def stage_ids(self) -> tuple[int, ...]:
         """Ids of the stages, in order. Raises: CrmError."""
-        if not self.stages:
-            stages = [
+        if self.known is None:
+            listed = [
                 stage for stage in self.api.pages("/api/v2/stages") if not stage.get("is_deleted")
             ]
-            pipeline = self._wanted_id() if self.wanted else first_pipeline(stages)
-            stages = [stage for stage in stages if stage["pipeline_id"] == pipeline]
-            stages.sort(key=lambda stage: stage["order_nr"])
-            self.stages = tuple(int(stage["id"]) for stage in stages)
-        return self.stages
+            self.known = self._chosen(listed) or self._of_pipeline(listed)
+        return self.known
+
+    def _chosen(self, listed: Sequence[Record]) -> tuple[int, ...]:
+        """The stages of the settings; those that were deleted in Pipedrive are left out."""
+        deleted = set(self.stages) - {int(stage["id"]) for stage in listed}
+        if deleted:
+            logger.warning(
+                "stage_ids: Pipedrive has no stage %s any more; deals go to the others. "
+                "Take it out of stage_ids.",
+                ", ".join(map(str, sorted(deleted))),
+            )
+        return tuple(stage for stage in self.stages if stage not in deleted)
+
+    def _of_pipeline(self, listed: Sequence[Record]) -> tuple[int, ...]:
+        """The stages of the pipeline, in order. Raises: CrmError."""
+        pipeline = self._wanted_id() if self.wanted else first_pipeline(listed)
+        stages = [stage for stage in listed if stage["pipeline_id"] == pipeline]
+        stages.sort(key=lambda stage: stage["order_nr"])
+        return tuple(int(stage["id"]) for stage in stages)
 
     def _wanted_id(self) -> int:
         """Raises: CrmError if there is no such pipeline."""
@@ -47,6 +67,6 @@ class Pipelines:
         )
 
 
-def first_pipeline(stages: list[Any]) -> int | None:
+def first_pipeline(stages: Sequence[Record]) -> int | None:
     """The pipeline with the lowest id; None if there are no stages."""
     return min((stage["pipeline_id"] for stage in stages), default=None)

@@ -1,6 +1,6 @@
 """Which scopes a call accepts, and which ones a README names.
 
-HubSpot's scopes are those of its public OpenAPI specifications (`security` of each operation; public
+HubSpot's scopes are those of its public OpenAPI specifications (`security` of an operation; public
 specification collection of 2026-08-21, versions 2026-09 and 2026-03). They list the scopes of all
 objects at once; here they are sorted by the object of the call. Notes have no scopes of their own:
 their specification names those of contacts. Scopes for sensitive data are left out.

@@ -39,6 +39,8 @@ class CompiledField:
     compute: Compute
     order: tuple[str, ...] = ()
     """What forward means: the options of the CRM's field, else those that the rule can give."""
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """Options that the rule can give and people have removed, with what is written instead."""
     form: Form = field(init=False)
     """Gives its values the form of the CRM's field."""
 

@@ -28,6 +28,7 @@ from reverse_etl.mapping.kinds import SourceKind, read_kind, source_kind
 from reverse_etl.mapping.link_checks import check_links
 from reverse_etl.mapping.link_rules import LinkRule, OwnerRule
 from reverse_etl.mapping.money import with_currency
+from reverse_etl.mapping.removed_options import removed_options, with_stand_ins
 from reverse_etl.mapping.rules import FieldRule, Rule
 from reverse_etl.mapping.schemas import NoSuchPathError, schema_at
 from reverse_etl.mapping.versions import rule_version
@@ -136,7 +137,9 @@ class RuleCompiler:
                 field.line,
                 "Use another `write`.",
             )
-        return CompiledField(field, info, self._compute(rule, field, info), order)
+        removed = removed_options(info, source)
+        compute = with_stand_ins(self._compute(rule, field, info), removed)
+        return CompiledField(field, info, compute, order, removed)
 
     def _compute(self, rule: Rule, field: FieldRule, info: FieldInfo | None = None) -> Compute:
         """How a field's value is computed. Raises: MappingError."""

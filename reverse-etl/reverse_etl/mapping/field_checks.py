@@ -100,6 +100,8 @@ def check_options(rule: Rule, field: FieldRule, info: FieldInfo, source: SourceK
     """Raises: MappingError if the rule can give a value that is not an option."""
     if source.kind in OPTIONED and info.kind in OPTIONED and info.strict_options:
         for option in source.options:
+            if option in info.removed:
+                continue
             if option not in info.options and not is_alias(info, option):
                 raise rule.error(
                     f"{field.name} has no option {option!r}.",

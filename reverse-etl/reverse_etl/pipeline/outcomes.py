@@ -115,6 +115,8 @@ class Outcomes:
     """Names of fields that were created in the CRM, by object."""
     created_links: dict[str, list[str]] = field(default_factory=dict)
     """Kinds of links that were created in the CRM, by object."""
+    warned: set[str] = field(default_factory=set)
+    """Warnings that are logged once a run."""
     _received: Counter[str] = field(default_factory=Counter)
     activated: Counter[str] = field(default_factory=Counter)
     """ACTIVATE_VERSION messages, by stream."""

@@ -25,6 +25,7 @@ from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fiel
 from reverse_etl.mapping.field_checks import planned_info
 from reverse_etl.mapping.functions import Function
 from reverse_etl.mapping.link_rules import LinkRule
+from reverse_etl.mapping.removed_options import warn_of_removed
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.pipeline.provisioning import Provisioning
@@ -89,6 +90,7 @@ class Preparation:
             )
             for draft in drafts
         ]  # fmt: skip
+        warn_of_removed(compiled, self.adapter.crm, self.provisioning.outcomes.warned)
         absent = [rule for rule in rules if rule.object not in fields]
         for rule in absent:
             logger.info("the account has no %s: %s skips its records", rule.object, rule.name)

@@ -10,8 +10,12 @@ from sandbox.hubspot.state import Portal
 
 def list_pipelines(call: Call, portal: Portal, kind: str) -> Reply:
     """Pipelines with their stages."""
-    pipelines = {"deals": deal_pipelines, "tickets": ticket_pipelines}
-    return list_reply(pipelines[kind](portal.now()) if kind in pipelines else [])
+    makers = {"deals": deal_pipelines, "tickets": ticket_pipelines}
+    pipelines = makers[kind](portal.now()) if kind in makers else []
+    removed = {place for of_kind, place in portal.removed_places if of_kind == kind}
+    for pipeline in pipelines:
+        pipeline["stages"] = [entry for entry in pipeline["stages"] if entry["id"] not in removed]
+    return list_reply([pipeline for pipeline in pipelines if pipeline["id"] not in removed])
 
 
 def list_owners(call: Call, portal: Portal) -> Reply:

@@ -33,7 +33,15 @@ def retype_field(portal: Portal, deed: Deed) -> None:
     known |= {"type": deed.type, "fieldType": FIELD_TYPES.get(deed.type, "text")}
 
 
+def remove_option(portal: Portal, deed: Deed) -> None:
+    """Remove an option of a property: a lifecycle stage, a stage or a pipeline with its stages."""
+    known = portal.properties[deed.object][deed.field]
+    known["options"] = [entry for entry in known["options"] if entry["value"] != deed.option]
+    portal.removed_places.add((deed.object, deed.option))
+
+
 ACTIONS = {
+    "remove_option": remove_option,
     "merge": merge,
     "undelete": undelete,
     "delete_field": delete_field,

@@ -53,7 +53,14 @@ def retype_field(company: Company, deed: Deed) -> None:
     company.add_field(deed.object, {"field_name": deed.field, "field_type": deed.type})
 
 
+def remove_option(company: Company, deed: Deed) -> None:
+    """Delete a stage (`stage_id`), or a pipeline with its stages (`pipeline_id`)."""
+    place = "id" if deed.field == "stage_id" else deed.field
+    company.stages = [stage for stage in company.stages if str(stage[place]) != deed.option]
+
+
 ACTIONS = {
+    "remove_option": remove_option,
     "merge": merge,
     "undelete": undelete,
     "delete_field": delete_field,

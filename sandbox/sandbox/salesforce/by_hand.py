@@ -33,7 +33,15 @@ def retype_field(org: Org, deed: Deed) -> None:
     org.objects[deed.object][deed.field]["type"] = deed.type
 
 
+def remove_option(org: Org, deed: Deed) -> None:
+    """Deactivate a value of a picklist."""
+    for value in org.objects[deed.object][deed.field]["picklistValues"]:
+        if value["value"] == deed.option:
+            value["active"] = False
+
+
 ACTIONS = {
+    "remove_option": remove_option,
     "merge": merge,
     "undelete": undelete,
     "purge": purge,
