@@ -37,6 +37,7 @@ COMMANDS = {
     "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),
     "dead-letters-show": ("dead-letters show", "The dead letters of a source key, with records."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
+    "check": ("check", "Sign in, and list what to do before a run; writes nothing."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
     "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),

@@ -28,6 +28,7 @@ from reverse_etl.crm.call_count import CallCount
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth
+from reverse_etl.crm.preflight import AccountState, PreflightAdapter, Problem
 from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import (
     AmbiguousAnswerError,
@@ -59,6 +60,7 @@ __all__ = [
     "COMMON",
     "SETUP",
     "Account",
+    "AccountState",
     "Adapter",
     "AmbiguousAnswerError",
     "Answer",
@@ -96,6 +98,8 @@ __all__ = [
     "ObjectSpec",
     "OptionAdapter",
     "OwnerAdapter",
+    "PreflightAdapter",
+    "Problem",
     "Purpose",
     "RowError",
     "RowResult",

@@ -106,10 +106,10 @@ async def limits(request: web.Request) -> web.Response:
 
 
 async def by_hand(request: web.Request) -> web.Response:
-    """Do what people do by hand in a CRM, `{crm, account, action, object, id, into, field, type, option}`.
+    """Do by hand: `{crm, account, action, object, id, into, field, type, option}`.
 
-    Actions: `merge`, `undelete`, `delete_field`, `retype_field`, `remove_option` of a choice field, a
-    stage or a pipeline, and in Salesforce `purge`.
+    Actions: `merge`, `undelete`, `delete_field`, `retype_field`, `remove_option` (a choice, a
+    stage, a pipeline), and in Salesforce `purge`.
     """
     body = await body_of(request)
     emulator = sandbox_of(request).emulators.get(body.get("crm"))

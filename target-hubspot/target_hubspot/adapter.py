@@ -27,6 +27,7 @@ from target_hubspot.object_types import ObjectTypes
 from target_hubspot.objects import ANY_OBJECT, OBJECTS
 from target_hubspot.options import Options
 from target_hubspot.owners import Owners
+from target_hubspot.preflight import Preflight
 from target_hubspot.provision import Provisioner
 from target_hubspot.write import Writer
 
@@ -65,6 +66,7 @@ class HubSpotAdapter(Adapter):
         self.files = Files(self.api, self.finder, namespace)
         self.owning = Owners(self.api)
         self.choosing = Options(self.api, self.fields)
+        self.preflight = Preflight(self.api)
         self.money = Money(self.api)
 
     def _is_planned(self, object_name: str) -> bool:

@@ -23,6 +23,7 @@ from target_pipedrive.money import Money
 from target_pipedrive.objects import OBJECTS
 from target_pipedrive.owners import Owners
 from target_pipedrive.pipelines import Pipelines
+from target_pipedrive.preflight import Preflight
 from target_pipedrive.provision import Provisioner
 from target_pipedrive.write import Writer
 
@@ -41,6 +42,7 @@ class PipedriveAdapter(Adapter):
         self.fields = Fields(self.api, self._spec)
         self.pipelines = Pipelines(self.api, pipeline, tuple(stage_ids))
         self.listing = self.finder = Finder(self.api, self.fields)
+        self.preflight = Preflight(self.api, self.pipelines)
         self.money = Money(self.api)
         self.writer = Writer(self.api, self.finder, self.money)
 

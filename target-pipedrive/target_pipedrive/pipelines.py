@@ -24,6 +24,8 @@ class Pipelines:
     """The stages of the settings; empty for those of the pipeline."""
     known: tuple[int, ...] | None = None
     """The stages that exist; None until they have been listed."""
+    deleted: tuple[int, ...] = ()
+    """The stages of the settings that do not exist."""
 
     def stage_ids(self) -> tuple[int, ...]:
         """Ids of the stages, in order. Raises: CrmError."""
@@ -36,14 +38,15 @@ class Pipelines:
 
     def _chosen(self, listed: Sequence[Record]) -> tuple[int, ...]:
         """The stages of the settings; those that were deleted in Pipedrive are left out."""
-        deleted = set(self.stages) - {int(stage["id"]) for stage in listed}
-        if deleted:
+        live = {int(stage["id"]) for stage in listed}
+        self.deleted = tuple(stage for stage in self.stages if stage not in live)
+        if self.deleted:
             logger.warning(
                 "stage_ids: Pipedrive has no stage %s any more; deals go to the others. "
                 "Take it out of stage_ids.",
-                ", ".join(map(str, sorted(deleted))),
+                ", ".join(map(str, self.deleted)),
             )
-        return tuple(stage for stage in self.stages if stage not in deleted)
+        return tuple(stage for stage in self.stages if stage in live)
 
     def _of_pipeline(self, listed: Sequence[Record]) -> tuple[int, ...]:
         """The stages of the pipeline, in order. Raises: CrmError."""

@@ -35,6 +35,7 @@ from target_salesforce.objects import (
 from target_salesforce.options import Options
 from target_salesforce.owners import Owners
 from target_salesforce.permissions import Permissions
+from target_salesforce.preflight import Preflight
 from target_salesforce.provision import Provisioner, check_creatable
 from target_salesforce.roles import ContactRoles
 from target_salesforce.session import Session
@@ -87,6 +88,7 @@ class SalesforceAdapter(Adapter):
         self.files = Files(soql)
         self.owning = Owners(soql)
         self.choosing = Options(soap, self.fields)
+        self.preflight = Preflight(api, soap)
         self.money = Money(soap, soql)
 
     def account(self) -> Account:

@@ -46,7 +46,8 @@ def test_a_misspelt_stage_still_stops_the_run(box: Box, tmp_path: Path) -> None:
     rules.mkdir()
     (rules / "users.deal.yml").write_text(
         "stream: users\nobject: deals\nupsert_key: canai_deal_id\n"
-        "fields:\n  canai_deal_id: user_id\n  dealname: user_id\n  dealstage: {value: qualifidtobuy}\n"
+        "fields:\n  canai_deal_id: user_id\n  dealname: user_id\n"
+        "  dealstage: {value: qualifidtobuy}\n"
     )
     assert deliver(box, HUBSPOT, messages, tmp_path, mapping=str(rules)).code == 1
 

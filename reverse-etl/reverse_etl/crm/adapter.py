@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
 from reverse_etl.crm.call_count import CallCount
+from reverse_etl.crm.preflight import PreflightAdapter
 from reverse_etl.errors import CrmError, NoSuchLinkError, RowError
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
 from reverse_etl.records import Write
@@ -223,6 +224,8 @@ class Adapter(Protocol):
     """Lists records; needed by `ledger verify`."""
     unlinking: UnlinkAdapter | None = None
     """Removes the earlier link of one that moved; needed where links are calls."""
+    preflight: PreflightAdapter | None = None
+    """Examines the account; `check` says more with it."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

@@ -71,8 +71,7 @@ class Portal:
         self.merged: dict[End, str] = {}
         """Ids of the records that others were merged into."""
         self.files: dict[str, dict[str, Any]] = {}
-        self.removed_places: set[tuple[str, str]] = set()
-        """Stages and pipelines that people have removed, by object and id."""
+        self.removed_places: set[tuple[str, str]] = set()  # ids of stages and pipelines, by object
         self.newly_required = ""
         """The property that every write needs while a `refuse_all` strikes; empty for none."""
         self._next_id = 100

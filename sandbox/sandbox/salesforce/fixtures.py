@@ -30,6 +30,7 @@ PREFIXES = {
     "ContentDocumentLink": "06A",
     "User": "005",
     "Organization": "00D",
+    "DuplicateRule": "0Bm",
 }
 """The first three characters of the ids of each object."""
 
@@ -81,7 +82,16 @@ OBJECTS = {
         Field("ShareType", "picklist", 40),
     ),
     "User": (Field("Username"), Field("Email", "email"), Field("IsActive", "boolean")),
-    "Organization": (Field("Name"),),
+    "Organization": (
+        Field("Name"),
+        Field("IsSandbox", "boolean"),
+        Field("OrganizationType", "picklist", 40),
+    ),
+    "DuplicateRule": (
+        Field("MasterLabel"),
+        Field("SobjectType", "picklist", 40),
+        Field("IsActive", "boolean"),
+    ),
     "CurrencyType": (
         Field("IsoCode", "picklist", 3, required=True),
         Field("ConversionRate", "double", scale=6, required=True),
@@ -132,6 +142,22 @@ def currencies() -> dict[str, dict[str, Any]]:
             "IsCorporate": place == 0,
         }
     return rows
+
+
+def organization(name: str) -> dict[str, Any]:
+    """The org itself."""
+    return {
+        "Name": f"Sandbox {name}",
+        "IsSandbox": True,
+        "OrganizationType": "Developer Edition",
+    }
+
+
+def duplicate_rules(*, is_active: bool) -> dict[str, dict[str, Any]]:
+    """The duplicate rule that orgs come with, by id."""
+    row_id = long_id(PREFIXES["DuplicateRule"], 1)
+    rule = {"MasterLabel": "Standard Contact Duplicate Rule", "SobjectType": "Contact"}
+    return {row_id: {"Id": row_id, **rule, "IsActive": is_active}}
 
 
 def users(number: int, org_name: str) -> list[dict[str, Any]]:

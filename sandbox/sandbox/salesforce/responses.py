@@ -13,7 +13,7 @@ from sandbox.salesforce.state import Org, Row
 QUERY_PAGE = 2000
 CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where a new word begins in the name of an object."""
-SET_UP_ELSEWHERE = ("Organization", "CurrencyType")
+SET_UP_ELSEWHERE = ("Organization", "CurrencyType", "DuplicateRule")
 """Objects whose rows come with the org."""
 
 

@@ -18,6 +18,8 @@ from sandbox.salesforce.fixtures import (
     PREFIXES,
     currencies,
     described,
+    duplicate_rules,
+    organization,
     standard_objects,
     users,
 )
@@ -73,7 +75,8 @@ class Org:
         self._visible: dict[tuple[str, bool], Fields] = {}
         """What `visible` returned, until fields or permissions change."""
 
-        self.rows["Organization"][self.org_id] = {"Id": self.org_id, "Name": f"Sandbox {name}"}
+        self.rows["Organization"][self.org_id] = {"Id": self.org_id, **organization(name)}
+        self.rows["DuplicateRule"] = duplicate_rules(is_active=switches["duplicate_rules"])
         self.rows["CurrencyType"] = currencies()
         self.rows["User"] = {user["Id"]: user for user in users(number, name)}
         self.user_id = next(iter(self.rows["User"]))
