@@ -1,4 +1,4 @@
-"""What a portal says before a run: its kind, its calls of the day, and scopes that are missing."""
+"""What a portal says before a run: its kind, its daily limit, and scopes that are missing."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Pipelines:
         self.deleted = tuple(stage for stage in self.stages if stage not in live)
         if self.deleted:
             logger.warning(
-                "stage_ids: Pipedrive has no stage %s any more; deals go to the others. "
+                "stage_ids: Pipedrive no longer has stage %s; deals go to the others. "
                 "Take it out of stage_ids.",
                 ", ".join(map(str, self.deleted)),
             )

@@ -41,4 +41,4 @@ class Preflight(PreflightAdapter):
             yield Problem(error.message, error.hint)
         if self.pipelines.deleted:
             ids = ", ".join(map(str, self.pipelines.deleted))
-            yield Problem(f"stage_ids: Pipedrive has no stage {ids} any more.", "Take it out.")
+            yield Problem(f"stage_ids: Pipedrive no longer has stage {ids}.", "Take it out.")

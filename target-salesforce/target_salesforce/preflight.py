@@ -1,4 +1,4 @@
-"""What an org says before a run: its kind, its calls of the day, hidden fields, duplicate rules."""
+"""What an org says before a run: its kind, its daily limit, hidden fields, duplicate rules."""
 
 from __future__ import annotations
 

@@ -23,21 +23,16 @@ def check(
     file = written(folder, "check.json", target_config(box, crm, folder, **config))
     code = commands.main(crm.target, ["check", "--json", "--config", str(file)])
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert [line for line in box.log(crm) if line["kind"] == "write" and not reads(line)] == []
+    assert [line for line in box.log(crm) if line["kind"] == "write"] == []
     assert not (folder / f"{crm}.db").exists()
     return code, report
-
-
-def reads(line: dict[str, Any]) -> bool:
-    """SOAP calls are posted; those that create are counted by the sandbox as rows."""
-    return "/services/Soap/" in line["path"] and line["rows"] == 0
 
 
 def messages_of(report: dict[str, Any]) -> str:
     return "\n".join(problem["message"] for problem in report["problems"])
 
 
-@pytest.mark.parametrize("crm", CRMS.values() if isinstance(CRMS, dict) else CRMS, ids=str)
+@pytest.mark.parametrize("crm", CRMS, ids=str)
 def test_a_new_account_is_ready_to_be_provisioned(
     box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str], crm: Crm
 ) -> None:
@@ -48,7 +43,7 @@ def test_a_new_account_is_ready_to_be_provisioned(
     assert report["name"]
 
 
-@pytest.mark.parametrize("crm", CRMS.values() if isinstance(CRMS, dict) else CRMS, ids=str)
+@pytest.mark.parametrize("crm", CRMS, ids=str)
 def test_missing_fields_are_named_where_none_may_be_created(
     box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str], crm: Crm
 ) -> None:
@@ -69,7 +64,7 @@ def test_hubspots_missing_scopes_and_removed_stages_are_named(
     assert report["kind"] == "standard"
     said = messages_of(report)
     assert "contacts: HubSpot refused permission (403" in said
-    assert "dealstage of deals has no option 'qualifiedtobuy'" in said
+    assert "dealstage of deals no longer has the option 'qualifiedtobuy'" in said
     assert len(report["problems"]) == 2
 
 
@@ -103,4 +98,4 @@ def test_pipedrives_deleted_stages_are_named(
     box.by_hand(PIPEDRIVE, "remove_option", "deals", field="stage_id", option="3")
     code, report = check(box, PIPEDRIVE, tmp_path, capsys, stage_ids=[2, 3])
     assert code == 1
-    assert "Pipedrive has no stage 3 any more" in messages_of(report)
+    assert "Pipedrive no longer has stage 3" in messages_of(report)

@@ -21,7 +21,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What stands in a run's way, and what to do."""
+    """What a run would stumble over, and what to do."""
 
     message: str
     hint: str = ""

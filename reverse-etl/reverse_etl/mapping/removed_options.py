@@ -51,7 +51,7 @@ def removed_lines(rules: Iterable[CompiledRule], crm: str) -> list[str]:
             for option, instead in field.removed.items():
                 what = f"{instead!r} is written instead" if instead else "the field is left out"
                 lines.append(
-                    f"{name} of {rule.object} has no option {option!r} any more: {what}. "
+                    f"{name} of {rule.object} no longer has the option {option!r}: {what}. "
                     f"Add it in {crm}, or map the value onto another option."
                 )
     return lines

@@ -61,7 +61,7 @@ def check_account(target: CrmTarget) -> Preflight:
 
 
 def problems_of(target: CrmTarget, adapter: Adapter) -> Iterator[Problem]:
-    """What stands in a run's way."""
+    """What a run would stumble over."""
     known: dict[str, Fields] = {}
     for name in sorted({rule.object for rule in target.rules}):
         try:
@@ -107,7 +107,7 @@ def removed_problems(target: CrmTarget, known: Mapping[str, Fields]) -> Iterator
                         removed[(rule.object, field.name, option)] = None
     for object_name, name, option in removed:
         yield Problem(
-            f"{name} of {object_name} has no option {option!r} any more.",
+            f"{name} of {object_name} no longer has the option {option!r}.",
             "Add it in the CRM, or map the value onto another option.",
         )
 
