@@ -34,7 +34,8 @@ TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("PATCH", re.compile(r"^/api/v1/"), 10),
     ("POST", re.compile(r"^/api/v2/"), 5),
     ("PATCH", re.compile(r"^/api/v2/"), 5),
-    ("DELETE", re.compile(r"^/api/v2/\w+Fields/\w+$"), 3),
+    ("DELETE", re.compile(r"^/api/v2/"), 3),
+    ("DELETE", re.compile(r"^/api/v1/"), 6),
     ("GET", re.compile(r""), 1),
 )
 """Tokens of a call: the first line that fits.

@@ -94,7 +94,8 @@ class Engine(Stages):
             self.outcomes.never(absent.object, "no_object", len(raw))
         for compiled in self.compiled[stream]:
             self.outcomes.of(compiled.object).planned(len(raw))
-        return self.receivers[stream].receive(raw)
+        received = self.receivers[stream].receive(raw)
+        return self.erased.sift(self.compiled[stream], received, self.drain_all)
 
     def with_room(self, rule: CompiledRule, mapped: Mapped) -> Mapped:
         """The records, once their parents are finished and what is gathered of their keys is sent.
@@ -151,10 +152,7 @@ class Engine(Stages):
             self.jobs.send(spool)
 
     def drain_all(self) -> None:
-        """Send everything that is gathered; parents first, as the rules are ordered.
-
-        Raises: CrmError.
-        """
+        """Send everything that is gathered, parents first. Raises: CrmError."""
         for name in list(self.spools.by_rule):
             self.drain(name)
         self.check()

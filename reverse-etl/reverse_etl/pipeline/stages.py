@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.crm.download import Fetcher
 from reverse_etl.ledger import Ledger
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.conflicts import Conflicts
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.erased import ErasedPeople
 from reverse_etl.pipeline.guard import Guard
 from reverse_etl.pipeline.internal_errors import InternalErrors
 from reverse_etl.pipeline.letter_retries import LetterRetries
@@ -40,6 +43,16 @@ class Stages:
     outcomes: Outcomes
     control: RunControl
     receivers: dict[str, Receiver]
+    rules: Sequence[Rule]
+
+    @cached_property
+    def erased(self) -> ErasedPeople:
+        """Keeps the erased out, and erases whom the source has deleted."""
+        chosen = self.settings
+        return ErasedPeople(
+            self.adapter, self.ledger, self.rules, chosen.erase_deleted, chosen.max_erasures,
+            chosen.clean_files,
+        )  # fmt: skip
 
     @cached_property
     def options(self) -> Options:

@@ -28,6 +28,7 @@ from reverse_etl.ledger.tables import ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.audit_commands import audit_commands
 from reverse_etl.singer.configured import configured, open_ledger, validated
+from reverse_etl.singer.erase_commands import erase_command, unerase_command
 from reverse_etl.singer.letter_commands import letter_commands, replay_command
 from reverse_etl.singer.run_report import REPORT_FILE
 from reverse_etl.singer.target import CrmTarget
@@ -39,7 +40,9 @@ that Python's own thresholds cost a fifth of the time."""
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("audit", "dead-letters", "ledger", "mapping", "plan", "replay")
+COMMANDS = (
+    "audit", "dead-letters", "erase", "ledger", "mapping", "plan", "replay", "unerase",
+)  # fmt: skip
 READING_COMMANDS = ("", "plan")
 """Those that a tap writes to; the Singer command has no name."""
 PLAN_LIMIT = 10
@@ -147,6 +150,8 @@ def commands(target: type[CrmTarget]) -> click.Group:
         print_plan(validated(target, config_files, dry_run=True), lines, limit, as_json=as_json)
 
     group.add_command(audit_commands(target))
+    group.add_command(erase_command(target))
+    group.add_command(unerase_command(target))
     group.add_command(letter_commands(target))
     group.add_command(replay_command(target))
 

@@ -16,6 +16,7 @@ from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, rejected_limit
 from reverse_etl.singer.alerts import DEFAULT_SILENCE_H
+from reverse_etl.singer.erasure_settings import DEFAULT_MAX_ERASURES, ERASURE
 
 __all__ = [
     "COMMON",
@@ -236,6 +237,7 @@ COMMON: list[th.Property[Any]] = [
         description="Folder for latest.json. The default is .meltano/run/<target>/reports, or "
         "outside Meltano ./reports-<target>.",
     ),
+    *ERASURE,
     th.Property(
         "alert_url",
         th.StringType,
@@ -330,4 +332,6 @@ def engine_settings(
         on_missing=config.get("on_missing") or "follow",
         verify_days=float(config.get("verify_days", 7)),
         gather=not config.get("batch_size_rows"),
+        erase_deleted=bool(config.get("erase_deleted")),
+        max_erasures=int(config.get("max_erasures", DEFAULT_MAX_ERASURES)),
     )

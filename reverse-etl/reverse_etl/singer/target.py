@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import IO, Any
@@ -34,6 +35,7 @@ from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import STOP_GRACE_S, Grace
 from reverse_etl.singer.guarded_input import listen_within_guards
 from reverse_etl.singer.reader import MessageReader
+from reverse_etl.singer.report_cleaning import clean_files
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.sdk_settings import check_sdk_settings
@@ -140,6 +142,8 @@ class CrmTarget(TargetSettings):
         self._account, ledger = open_account(adapter, self.config, self.name, self.dry_run)
         shipped, concurrency = self.shipped_mapping(), self.default_concurrency
         settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
+        if self.dry_run is None:
+            settings = replace(settings, clean_files=partial(clean_files, self.report_folder))
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
 
     # Streams

@@ -24,6 +24,7 @@ from sandbox.hubspot import (
     merges,
     objects,
     properties,
+    purges,
     responses,
     schemas,
 )
@@ -53,6 +54,8 @@ ROUTES = (
     Route("POST", FILES, files.upload),
     Route("GET", f"{FILES}/search", files.search),
     Route("GET", f"{FILES}/{{file_id}}", files.get),
+    Route("DELETE", f"{FILES}/{{file_id}}/gdpr-delete", purges.purge_file),
+    Route("POST", f"{OBJECTS}/gdpr-delete", purges.purge_contact),
     Route("POST", f"{OBJECTS}/merge", merges.merge),
     Route("POST", f"{OBJECTS}/batch/upsert", batches.upsert),
     Route("POST", f"{OBJECTS}/batch/create", batches.create),

@@ -89,6 +89,7 @@ ROUTES = (
     Route("DELETE", f"{V1}/notes/{{number}}", notes.delete),
     Route("POST", f"{V1}/files", files.upload),
     Route("GET", f"{V1}/files", files.list_files),
+    Route("DELETE", f"{V1}/files/{{number}}", files.delete),
     *(file_route(kind) for kind in ("persons", "deals", "organizations", "products")),
     *(merge_route(kind) for kind in ("persons", "deals", "organizations")),
     Route("GET", f"{V1}/currencies", account.list_currencies),
