@@ -36,11 +36,13 @@ COMMANDS = {
     "dead-letters-close": ("dead-letters close", "Close letters that no one needs to deliver."),
     "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),
     "dead-letters-show": ("dead-letters show", "The dead letters of a source key, with records."),
+    "erase": ("erase", "Erase a person, named by --user-id, from the CRM and the ledger."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
     "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),
     "replay": ("replay", "Try dead letters again, whatever their cause."),
+    "unerase": ("unerase", "Let an erased person, named by --user-id, be delivered again."),
 }
 TAP_COMMANDS = {
     "audit-verify": ("audit verify", "Check that no row of the log of exports was changed."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
@@ -95,7 +95,9 @@ class Engine(Stages):
         for compiled in self.compiled[stream]:
             self.outcomes.of(compiled.object).planned(len(raw))
         received = self.receivers[stream].receive(raw)
-        return self.erased.sift(self.compiled[stream], received, self.drain_all)
+        return self.erased.sift(
+            self.compiled[stream], received, partial(self.drain_all, within=True)
+        )
 
     def with_room(self, rule: CompiledRule, mapped: Mapped) -> Mapped:
         """The records, once their parents are finished and what is gathered of their keys is sent.
@@ -151,11 +153,11 @@ class Engine(Stages):
         if spool is not None:
             self.jobs.send(spool)
 
-    def drain_all(self) -> None:
+    def drain_all(self, *, within: bool = False) -> None:
         """Send everything that is gathered, parents first. Raises: CrmError."""
         for name in list(self.spools.by_rule):
             self.drain(name)
-        self.check()
+        self.check(within=within)
 
     def deliver(
         self, rule: CompiledRule, writes: Sequence[Write], outcomes: Sequence[Outcome]

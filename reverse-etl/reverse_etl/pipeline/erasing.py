@@ -8,7 +8,7 @@ would know what to erase. Each step can be repeated, so that a killed erasure is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class Proof:
     ended_at: str = ""
     records: dict[str, int] = field(default_factory=dict)
     """Records erased in the CRM, by object."""
+    merged: dict[str, int] = field(default_factory=dict)
+    """Records, by object, that people merged into those of someone else, who keeps them."""
     files: int = 0
     ledger: dict[str, int] = field(default_factory=dict)
     """Rows deleted from the ledger, by kind."""
@@ -178,7 +180,8 @@ class Erasure:
     def _person_ids(self, entry: Entry) -> set[str]:
         """The ids of the person's own records, also where people have deleted them."""
         known = [entry.crm_id] if entry.crm_id else []
-        return {*known, *self._ids(self._object, entry)}
+        ids, _ = self._ids(self._object, entry)
+        return {*known, *ids}
 
     def _marks_of_links(
         self, rule: Rule, link: LinkRule, ids: Collection[str]
@@ -205,7 +208,10 @@ class Erasure:
     ) -> None:
         """Erase the records of one key, and their files before them. Raises: CrmError."""
         mark = entry.marks.get(FILE_MARK)
-        for crm_id in self._ids(object_name, entry):
+        ids, merged = self._ids(object_name, entry)
+        if merged:
+            proof.merged[object_name] = proof.merged.get(object_name, 0) + 1
+        for crm_id in ids:
             if mark is not None:
                 proof.files += erasing.erase_files(
                     object_name, crm_id, lambda name: hash_value(name) == mark.hash
@@ -213,18 +219,19 @@ class Erasure:
             erased = erasing.erase(object_name, crm_id)
             proof.records[object_name] = proof.records.get(object_name, 0) + int(erased)
 
-    def _ids(self, object_name: str, entry: Entry) -> Iterator[str]:
+    def _ids(self, object_name: str, entry: Entry) -> tuple[list[str], bool]:
         """The ids of the records of a key: that of the ledger, and those that carry the key.
 
-        A record that was merged into another person's is theirs now, and stays. One that is not
-        found was deleted by people, and may still be in the recycle bin.
+        A record that was merged into another person's is theirs now, and stays: then the second
+        value is True. One that is not found was deleted by people, and may be in the recycle bin.
         """
         try:
             infos = self.adapter.describe(object_name)
         except NoSuchObjectError:
-            return
+            return [], False
         key_field = self._key_field(object_name)
         ids: dict[str, None] = {}
+        present: str | None = None
         if entry.crm_id:
             present = self.adapter.locate(object_name, [entry.crm_id]).get(entry.crm_id)
             if present in (None, entry.crm_id):
@@ -233,7 +240,7 @@ class Erasure:
             lookup = Lookup(entry.key, {})
             found = self.adapter.find(object_name, key_field, [lookup], [], exact=True)
             ids |= {hit.crm_id: None for hit in found.get(entry.key, ())}
-        yield from ids
+        return [*ids], present not in (None, *ids)
 
     def _key_field(self, object_name: str) -> str:
         return next(rule.upsert_key for rule in self.belongings.rules if rule.object == object_name)
