@@ -37,6 +37,7 @@ COMMANDS = {
     "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),
     "dead-letters-show": ("dead-letters show", "The dead letters of a source key, with records."),
     "erase": ("erase", "Erase a person, named by --user-id, from the CRM and the ledger."),
+    "explain": ("explain", "Where a record is, named by --key, and what waits of it."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),

@@ -29,6 +29,7 @@ from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.audit_commands import audit_commands
 from reverse_etl.singer.configured import configured, open_ledger, validated
 from reverse_etl.singer.erase_commands import erase_command, unerase_command
+from reverse_etl.singer.explain_command import explain_command
 from reverse_etl.singer.letter_commands import letter_commands, replay_command
 from reverse_etl.singer.run_report import REPORT_FILE
 from reverse_etl.singer.target import CrmTarget
@@ -41,7 +42,7 @@ DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
 COMMANDS = (
-    "audit", "dead-letters", "erase", "ledger", "mapping", "plan", "replay", "unerase",
+    "audit", "dead-letters", "erase", "explain", "ledger", "mapping", "plan", "replay", "unerase",
 )  # fmt: skip
 READING_COMMANDS = ("", "plan")
 """Those that a tap writes to; the Singer command has no name."""
@@ -152,6 +153,7 @@ def commands(target: type[CrmTarget]) -> click.Group:
     group.add_command(audit_commands(target))
     group.add_command(erase_command(target))
     group.add_command(unerase_command(target))
+    group.add_command(explain_command(target))
     group.add_command(letter_commands(target))
     group.add_command(replay_command(target))
 
