@@ -160,6 +160,14 @@ COMMON: list[th.Property[Any]] = [
         "are counted as not attempted.",
     ),
     th.Property(
+        "keep_calls_free",
+        NUMBER_OR_SHARE,
+        title="Keep calls free",
+        description="Calls of the CRM's day to leave to other apps, such as `5000`, or their "
+        "share, such as `20%`; in Pipedrive tokens. Once no more are left, the run goes on as when "
+        "they are used up. The CRM's own headers say how many are left.",
+    ),
+    th.Property(
         "fail_on_budget",
         th.BooleanType,
         default=False,
