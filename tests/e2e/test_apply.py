@@ -25,6 +25,7 @@ from support import (
     later,
     lines_of,
     log_handlers_kept,
+    payment,
     pipeline_streams,
     report_of,
     schema_message,
@@ -218,7 +219,7 @@ def test_a_record_created_by_hand_since_is_refused(desk: Desk, box: Box) -> None
     assert [row["key"] for row in desk.report["plan"]["refused"]] == ["user-1"]
 
 
-def test_a_plan_that_does_not_hold_any_more_writes_nothing(
+def test_a_plan_that_no_longer_holds_writes_nothing(
     desk: Desk, box: Box, caplog: pytest.LogCaptureFixture
 ) -> None:
     deliver(box, HUBSPOT, users(2), desk.folder)
@@ -254,6 +255,37 @@ def test_a_plan_that_does_not_hold_any_more_writes_nothing(
 
     desk.plan(renamed(2), "--valid-hours", "0.000001")
     refused("The plan expired")
+
+
+def test_what_would_not_go_well_is_said_before_anything_is_done(
+    desk: Desk, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.plan(users(1))
+    assert desk.apply(dry_run=True) == 1
+    assert "dry_run is on" in caplog.text
+    lines = str(lines_of(desk.folder, users(1)))
+    box.forget_log(HUBSPOT)
+    assert desk.run("plan", "--input", lines, "--out", str(desk.folder / "no" / "plan")) == 1
+    assert "does not exist" in caplog.text
+    bad = [schema_message(), user(1, email=7)]
+    lines = str(lines_of(desk.folder, bad))
+    assert desk.run("plan", "--input", lines, "--out", str(desk.path), max_rejected=0) == 1
+    assert "The plan is not complete" in caplog.text
+    assert box.writes(HUBSPOT) == []
+
+
+def test_what_came_to_wait_since_the_plan_goes_on_waiting(box: Box, tmp_path: Path) -> None:
+    desk = Desk(box, SALESFORCE, tmp_path)
+    desk.plan(users([1]))
+    payments = [schema_message("payments", "payment_id"), payment(1, 1)]
+    assert deliver(box, SALESFORCE, payments, tmp_path).counts("Opportunity")["waiting"] == 1
+    assert desk.apply() == 0
+    assert desk.counts("Contact")["created"] == 1
+    assert desk.counts("Opportunity")["refused"] == 1
+    assert box.objects(SALESFORCE, "Opportunity") == []
+    result = deliver(box, SALESFORCE, users([1]), tmp_path)
+    assert result.counts("Opportunity") == {"planned": 1, "created": 1}
+    assert len(box.objects(SALESFORCE, "Opportunity")) == 1
 
 
 def test_a_plan_is_private_and_its_approval_is_noted(desk: Desk) -> None:

@@ -13,7 +13,7 @@ class CallLimits:
     """What the headers of a response say of the account's limits; None where they say nothing."""
 
     daily: int | None = None
-    """The calls of a day, or what the CRM counts instead, such as tokens."""
+    """The daily limit of calls, or of what the CRM counts instead, such as tokens."""
     daily_left: int | None = None
     per_s: float | None = None
     """Calls per second."""

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def write_page(path: Path, head: PlanHead, changes: Changes) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = value_text
+    environment.filters |= {"shown": value_text, "moment": moment_text}
     parts = environment.get_template(TEMPLATE).generate(
         head=head,
         report=head.report,
@@ -55,6 +56,11 @@ def write_page(path: Path, head: PlanHead, changes: Changes) -> None:
             f"The page cannot be written to {path} ({error.strerror}).",
             "Name a file in a folder that can be written.",
         ) from None
+
+
+def moment_text(moment: str) -> str:
+    """A time for people, to the minute."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
 
 
 def counted(objects: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -35,6 +35,9 @@ class Apply:
 
     def run(self) -> Approval | None:
         """Carry it out; returns what was refused. Raises: FatalError, StoppedError."""
+        if self.target.dry_run is not None:
+            self.target.dry_run.close()
+            raise SettingError("dry_run is on, so nothing is applied.", "Turn dry_run off.")
         with tempfile.TemporaryFile(
             "w+", encoding="utf-8", errors="surrogateescape", newline="\n"
         ) as messages:

@@ -82,7 +82,7 @@ def apply_command(target: type[CrmTarget]) -> click.Command:
         A record that has changed since, in the CRM or at the source, is left out and named. Apply a
         plan again after an interruption: what is done counts as unchanged.
         """
-        plugin = validated(target, config_files, dry_run=False)
+        plugin = validated(target, config_files)
         for line in applied(Apply(plugin, plan, approved_by).run()):
             click.echo(line)
 

@@ -54,6 +54,7 @@ def make_plan(plugin: CrmTarget, lines: IO[str] | None, output: PlanOutput) -> N
     assert dry_run is not None
     tripped: GuardError | None = None
     try:
+        check_folders(output)
         with input_of(plugin, lines, keep=output.out is not None) as messages:
             try:
                 plugin.run(messages)
@@ -64,6 +65,13 @@ def make_plan(plugin: CrmTarget, lines: IO[str] | None, output: PlanOutput) -> N
         dry_run.close()
     if tripped is not None:
         raise tripped
+
+
+def check_folders(output: PlanOutput) -> None:
+    """Raises: SettingError if a file could not be written at the end."""
+    for path in (output.out, output.page):
+        if path is not None and not path.parent.is_dir():
+            raise SettingError(f"The folder of {path} does not exist.", "Create it, then plan.")
 
 
 @contextmanager

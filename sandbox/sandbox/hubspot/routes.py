@@ -255,7 +255,7 @@ def run(handler: Handler, call: Call, portal: Portal, params: dict[str, str]) ->
 
 
 def daily_headers(pace: Pace) -> dict[str, str]:
-    """What a private app is told of the day; an app that signed in by OAuth is told nothing.
+    """The daily limit, which private apps get; an app that signed in by OAuth does not.
 
     Source: HubSpot, API usage guidelines, read 2026-11-30.
     """
