@@ -101,6 +101,7 @@ dist: $(VENV_READY) ## Build every package's wheel and sdist into dist/ and chec
 
 types: $(VENV_READY) ## Check types
 	$(BIN)/mypy $(SOURCES) scripts tests
+	cd examples/target-tiny && $(CURDIR)/$(BIN)/mypy --strict --config-file= --cache-dir $(CURDIR)/.mypy_cache/strict target_tiny
 
 generate: $(VENV_READY) ## Write the generated files (meltano.yml, README tables, .env.example, docs/mapping.md)
 	$(BIN)/python scripts/generate.py

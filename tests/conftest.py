@@ -18,6 +18,7 @@ from quick import QUICKER, SLEEP
 # isort: split
 # `quick` has to come before whatever imports the product.
 import rewritten  # noqa: F401  # and this before the modules that assert
+import statements  # noqa: F401  # and this before the first ledger
 
 # isort: split
 from box import Box, sandbox

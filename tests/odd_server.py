@@ -30,6 +30,8 @@ class OddServer:
     url: str = ""
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    """What came with each request."""
 
     def next_reply(self, path: str) -> Reply:
         """The reply to a request for a path."""
@@ -44,7 +46,7 @@ def odd_server(tls: ssl.SSLContext | None = None) -> Iterator[OddServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def respond(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            odd.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             odd.asked.append((self.path, dict(self.headers)))
             reply = odd.next_reply(self.path.split("?")[0])
             if reply.raw is not None:

@@ -36,7 +36,7 @@ from support import (
     written,
 )
 
-MANY = int(os.environ.get("BULK_ROWS", "6000"))
+MANY = int(os.environ.get("BULK_ROWS", "3000"))
 """100000 for the long version."""
 PEAK_OF = """
 import sys

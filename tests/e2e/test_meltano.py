@@ -133,7 +133,12 @@ def test_a_wrong_key_fails_the_run_with_a_clear_line_and_no_secret(project: Proj
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("TARGET_HUBSPOT_MAX_CONCURRENCY", "four", "'max_concurrency' is not valid"),
+        pytest.param(
+            "TARGET_HUBSPOT_MAX_CONCURRENCY",
+            "four",
+            "'max_concurrency' is not valid",
+            marks=pytest.mark.soak,
+        ),
         ("TARGET_HUBSPOT_MAPING", "mine", "Did you mean 'TARGET_HUBSPOT_MAPPING'?"),
         ("TAP_CANAI_WINDOW_DAYS", "soon", "window_days"),
     ],

@@ -118,14 +118,15 @@ def killed_tap(box: Box, folder: Path, state: Any, after: float) -> tuple[int, l
 
 
 @one_crm
+@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.soak)])
 def test_a_backfill_killed_at_random_moments_resumes_at_its_last_window(
-    box: Box, crm: Crm, tmp_path: Path
+    box: Box, crm: Crm, kills: int, tmp_path: Path
 ) -> None:
     rng = random.Random(crm.name)
     state: Any = None
-    for kill in range(11):
+    for kill in range(kills + 1):
         before = len(exports_noted(tmp_path))
-        last = kill == 10
+        last = kill == kills
         code, lines = killed_tap(box, tmp_path, state, inf if last else rng.randint(2, 9))
         assert (code == 0) == last
         asked = exports_noted(tmp_path)[before:]

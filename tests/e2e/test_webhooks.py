@@ -276,7 +276,7 @@ def has_stored(url: str, count: float) -> bool:
 @pytest.mark.parametrize(
     ("crm", "users"),
     [
-        (HUBSPOT, 400),
+        (HUBSPOT, 200),
         pytest.param(HUBSPOT, 1000, marks=pytest.mark.soak),
         pytest.param(PIPEDRIVE, 400, marks=pytest.mark.soak),
         pytest.param(SALESFORCE, 500, marks=pytest.mark.soak),
@@ -317,7 +317,7 @@ def test_events_sent_twice_and_shuffled_over_three_kills_are_all_there_once_and_
     of_each_kind = {
         user for user, count in Counter(user for _, user in held).items() if count == len(KINDS)
     }
-    assert of_each_kind
+    assert known or of_each_kind
     assert facts_differ(big_box, crm, touched if known else of_each_kind) == []
     deals = [row["properties"][crm.deal_key] for row in big_box.objects(crm, crm.deals)]
     assert len(deals) == len(set(deals))

@@ -17,6 +17,7 @@ from reverse_etl.errors import LedgerError
 from reverse_etl.ledger import Ledger, Reason
 from reverse_etl.objects import ObjectSpec
 from reverse_etl.pipeline.engine import Engine
+from reverse_etl.singer.alerts import Alerts
 from reverse_etl.singer.run_report import RunReport
 
 
@@ -31,6 +32,8 @@ class RunEnd:
     """What the target ships; a run that opened its account has the mapping's beside them."""
     dry_run: DryRun | None = None
     """Has the changes that a dry run planned."""
+    alerts: Alerts | None = None
+    """Who is notified of the end; nobody after a dry run."""
 
     def close(self, engine: Engine | None) -> None:
         """Write what the run did; `engine` is None if the account was never opened.
@@ -56,6 +59,8 @@ class RunEnd:
                     failure = error if self.report.exit_code == 0 else None
                     built = self._save_failed(engine, error)
         self._log(built, reasons)
+        if self.alerts is not None and self.dry_run is None:
+            self.alerts.after(built)
         if failure is not None:
             raise failure
 

@@ -15,6 +15,7 @@ from singer_sdk import typing as th
 from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, rejected_limit
+from reverse_etl.singer.alerts import DEFAULT_SILENCE_H
 
 __all__ = [
     "COMMON",
@@ -241,6 +242,23 @@ COMMON: list[th.Property[Any]] = [
         title="Report folder",
         description="Folder for latest.json. The default is .meltano/run/<target>/reports, or "
         "outside Meltano ./reports-<target>.",
+    ),
+    th.Property(
+        "alert_url",
+        th.StringType,
+        secret=True,
+        title="Alert URL",
+        description="Incoming webhook of a chat that takes Slack's JSON, such as Slack or "
+        "Mattermost. It gets one message when runs begin to fail, to deliver in part or to receive "
+        "nothing, and one when that is over.",
+    ),
+    th.Property(
+        "alert_silence_h",
+        th.NumberType(minimum=0, maximum=MOST_DAYS * 24),
+        default=DEFAULT_SILENCE_H,
+        title="Alert silence",
+        description="Hours without a single record after which `alert_url` is notified that the "
+        "source is silent; 0 for never.",
     ),
     th.Property(
         "stop_grace_s",

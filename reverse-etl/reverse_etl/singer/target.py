@@ -103,6 +103,7 @@ class CrmTarget(TargetSettings):
         exit_code, message = 1, "ended by an unexpected error"
         try:
             check_sdk_settings(self.config)
+            self.alerts.check()
             self.rules  # noqa: B018  # a wrong rule is an error before anything is read
             work()
             exit_code, message = 0, self.control.spent
@@ -291,4 +292,4 @@ class CrmTarget(TargetSettings):
             self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips,
             self.approval,
         )  # fmt: skip
-        return RunEnd(report, self.report_folder, self.objects, self.dry_run)
+        return RunEnd(report, self.report_folder, self.objects, self.dry_run, self.alerts)

@@ -16,6 +16,7 @@ from reverse_etl.crm.adapter import Adapter
 from reverse_etl.dry_run.run import DryRun
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import Namespace, ObjectSpec
+from reverse_etl.singer.alerts import Alerts
 from reverse_etl.singer.chosen_mapping import ChosenMapping, object_names
 from reverse_etl.singer.sdk_settings import SdkSettings
 from reverse_etl.singer.settings import report_dir
@@ -49,6 +50,11 @@ class TargetSettings(CheckedFiles, SdkSettings):
         """Where the reports go; those of dry runs into a folder of their own."""
         folder = report_dir(self.config, self.name)
         return folder if self.dry_run is None else folder / "dry-run"
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who is notified how runs end."""
+        return Alerts.of(self.config, self.name, self.report_folder)
 
     @classmethod
     def shipped_mapping(cls) -> Path:
