@@ -37,7 +37,7 @@ from support import (
 )
 
 KILLED = {
-    "hubspot": "contacts/batch/", "pipedrive": "/api/v2/persons", "salesforce": "sobjects/Contact"
+    "hubspot": "contacts/batch/", "pipedrive": "/api/v2/persons", "salesforce": "PATCH"
 }  # fmt: skip
 """What calls that write people have in common, look-ups left out."""
 
@@ -181,8 +181,8 @@ def test_an_apply_that_was_killed_is_finished_by_the_next(
     desk = Desk(box, crm, tmp_path, batch_size_rows=5)
     desk.plan([*renamed(number // 2), *(user(n) for n in range(number // 2, number))])
     box.forget_log(crm)
-    writes = KILLED[crm.name]
-    box.fault(crm, "kill_pid", match=writes, after=kill * 2, args={"pid": "client"})
+    after = kill * (2 if crm.rows_a_call > 1 else 15)
+    box.fault(crm, "kill_pid", match=KILLED[crm.name], after=after, args={"pid": "client"})
     command = [str(BIN / f"target-{crm}"), *desk.command("apply", str(desk.path))]
     killed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert killed.returncode == -9, killed.stderr

@@ -91,8 +91,8 @@ class Approval:
     ) -> Mapping[str, Hit]:
         """What the CRM holds of the approved fields, by CRM id. Raises: CrmError."""
         crm_ids = [str(write.crm_id) for write in writes if write.crm_id and write.key in approved]
-        names = sorted({name for record in approved.values() for name in record.values})
-        names = [name for name in names if name in fields_of(rule)]
+        planned = {name for record in approved.values() for name in record.values}
+        names = sorted(planned & fields_of(rule))
         if not crm_ids or not names:
             return {}
         self.outcomes.of(rule.object).worked("read", len(crm_ids))
@@ -155,10 +155,11 @@ def changed_fields(
         return []
     hit = held.get(write.crm_id)
     values: Mapping[str, Value] = {} if hit is None else hit.values
+    known = fields_of(rule)
     return sorted(
         name
         for name, before in approved.before.items()
-        if name in fields_of(rule)
+        if name in known
         if hash_value(values.get(name)) not in hashes(rule, name, before)
         and not is_planned(rule, name, values.get(name), approved, ids)
     )

@@ -17,13 +17,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reverse_etl.dry_run.changes import Change, Changes
-from reverse_etl.dry_run.plan import value_text
+from reverse_etl.dry_run.plan import duration_text, value_text
 from reverse_etl.dry_run.plan_file import PlanHead
 from reverse_etl.errors import SettingError
 
 TEMPLATE = "plan.html"
-MINUTE_S = 60
-HOUR_S = 3600
 
 
 def write_page(path: Path, head: PlanHead, changes: Changes) -> None:
@@ -72,17 +70,3 @@ def counted(objects: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]
 def by_object(changes: Iterable[Change]) -> Iterator[tuple[str, Iterator[Change]]]:
     """Changes in runs of one object, in the order in which they would be written."""
     yield from groupby(changes, key=lambda change: change.object)
-
-
-def duration_text(calls: Mapping[str, Any]) -> str:
-    """How long the calls of a run take at the CRM's limit."""
-    if not calls["per_second"]:
-        return "the CRM sets no limit per second"
-    seconds = calls["least"] / calls["per_second"]
-    if seconds < 1:
-        return "less than a second"
-    if seconds < MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < HOUR_S:
-        return f"{seconds / MINUTE_S:.0f} min"
-    return f"{seconds / HOUR_S:.1f} h"
