@@ -32,6 +32,7 @@ ENV_ALIASES = {
 }
 COMMANDS = {
     "apply": ("apply", "Carry out the plan of a file that `plan --out` wrote, and nothing else."),
+    "audit-verify": ("audit verify", "Check that no event of the ledger's audit was changed."),
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
     "dead-letters-close": ("dead-letters close", "Close letters that no one needs to deliver."),
     "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -115,6 +116,16 @@ edits = st.lists(
     min_size=1,
     max_size=4,
 )
+
+
+def some_edits(chance: random.Random) -> list[tuple[float, int, bytes]]:
+    """One to four changes."""
+
+    def piece() -> bytes:
+        return chance.choice(PIECES) if chance.random() < 0.5 else chance.randbytes(8)
+
+    number = chance.randrange(1, 5)
+    return [(chance.random(), chance.randrange(31), piece()) for _ in range(number)]
 
 
 def edited(file: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from reverse_etl.crm.call_count import CallLimits
 from reverse_etl.crm.http import Answer, CrmHttp, Meaning, Purpose, Upload
 
-from target_salesforce.errors import check, errors_of
+from target_salesforce.errors import check, errors_of, session_ended
 from target_salesforce.session import Session
 
 logger = logging.getLogger(__name__)
@@ -95,8 +95,11 @@ def json_upload(body: object, headers: Mapping[str, str]) -> Upload:
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
     """`spent` if the org's calls of the last 24 hours are used up.
 
-    `again` if too many long calls are running at the moment: they end by themselves.
+    `again` if too many long calls are running at the moment: they end by themselves. `expired` if
+    the session has ended.
     """
+    if session_ended(body):
+        return "expired"
     for error in errors_of(body):
         if status == 403 and error.get("errorCode") == "REQUEST_LIMIT_EXCEEDED":
             return "again" if "Concurrent" in str(error.get("message")) else "spent"

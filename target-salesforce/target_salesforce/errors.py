@@ -56,6 +56,16 @@ RUN_CODES = {
     "INVALID_SESSION_ID": "Check the credentials, then run again.",
 }
 """Codes of errors that would fail every row, with what to do."""
+ENDED_SESSION = frozenset({"INVALID_SESSION_ID", "InvalidSessionId"})
+"""The code for a session that has ended, as REST and SOAP spell it and as the Bulk API does."""
+ENDED_SESSION_XML = re.compile(
+    r"<faultcode>(?:\w+:)?INVALID_SESSION_ID<|<exceptionCode>InvalidSessionId<"
+)
+"""A fault of a SOAP API, status 500, and a refusal of the Bulk API, status 400.
+Source: metaforce issue 16, Apache Camel pull request 826, read 2026-11-30."""
+BAD_TOKEN = "Bad_OAuth_Token"  # noqa: S105  # a body  # nosec B105
+"""The whole body with which userinfo refuses a token that has ended; the status is 403.
+Source: Salesforce Mobile SDK for iOS issue 3398, jsforce pull request 736, read 2026-11-30."""
 
 
 def errors_of(body: Any) -> list[Mapping[str, Any]]:
@@ -63,6 +73,15 @@ def errors_of(body: Any) -> list[Mapping[str, Any]]:
     if isinstance(body, list):
         return [item for item in body if isinstance(item, dict)]
     return [body] if isinstance(body, dict) else []
+
+
+def session_ended(body: Any) -> bool:
+    """Returns True if a refusal, JSON or text, says that the session has ended."""
+    if isinstance(body, str):
+        return body.strip() == BAD_TOKEN or ENDED_SESSION_XML.search(body) is not None
+    names = ("errorCode", "exceptionCode")
+    codes = {str(error.get(name)) for error in errors_of(body) for name in names}
+    return not ENDED_SESSION.isdisjoint(codes)
 
 
 def check(answer: Answer) -> Answer:

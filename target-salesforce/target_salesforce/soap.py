@@ -16,6 +16,7 @@ from reverse_etl.crm.http import SETUP, Answer, Upload
 from reverse_etl.errors import CrmError
 
 from target_salesforce.api import Request, SalesforceApi
+from target_salesforce.errors import RUN_CODES
 
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 METADATA = "http://soap.sforce.com/2006/04/metadata"
@@ -76,20 +77,23 @@ class SoapApi:
 
     def _call(self, interface: str, namespace: str, call: Element) -> Element:
         """The answer to a message. Raises: CrmError."""
-        self.api.session.headers()  # sign in first: the message carries the token
-        message = envelope(self.api.session.access_token, namespace, call)
+
+        def message() -> bytes:  # for each attempt: it carries the token
+            return envelope(self.api.session.access_token, namespace, call)
+
         request = Request(
             "POST",
             f"/services/Soap/{interface}/{self.api.version.removeprefix('v')}",
             SETUP,
-            upload=Upload(lambda: message, SOAP_HEADERS),
+            upload=Upload(message, SOAP_HEADERS),
             final=frozenset({SOAP_FAULT}),
         )
         tree = parsed(self.api.call(request))
         fault = next(tree.iter("faultcode"), None)
         if fault is not None:
             code = str(fault.text).rpartition(":")[2]
-            raise CrmError(f"Salesforce's SOAP API refused the call ({code}).", CUSTOMIZE)
+            hint = RUN_CODES.get(code, CUSTOMIZE)
+            raise CrmError(f"Salesforce's SOAP API refused the call ({code}).", hint)
         return tree
 
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from reverse_etl.crm.adapter import RowResult
-from reverse_etl.errors import CrmError, RowError
+from reverse_etl.errors import BudgetSpentError, CrmError, RowError
 from reverse_etl.records import Write
 from target_hubspot.write import Writer
+from target_salesforce.write import Writer as SalesforceWriter
 
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_portal
-from support import Result, deliver, later, record_message, schema_message, user, written
+from support import (
+    Message,
+    Result,
+    deliver,
+    later,
+    record_message,
+    schema_message,
+    state,
+    target_command,
+    user,
+    wait_for,
+    written,
+)
 
 MOVES = {
     "swap": {1: "b", 2: "a"},
@@ -47,8 +62,8 @@ def put_unique_code(box: Box, crm: Crm) -> None:
     box.call("POST", path, named, crm.headers())
 
 
-def deliver_codes(box: Box, crm: Crm, folder: Path, day: int, codes: str, **more: Any) -> Result:
-    """Deliver a product for each of these codes."""
+def code_messages(crm: Crm, folder: Path, day: int, codes: str) -> tuple[list[Message], str]:
+    """A product for each of these codes, and the folder of their mapping."""
     kind, key, code, name = UNIQUE_CODES[crm.name]
     rule = {
         "stream": "items",
@@ -64,7 +79,13 @@ def deliver_codes(box: Box, crm: Crm, folder: Path, day: int, codes: str, **more
         later(record_message("items", {"id": f"{place}", "name": f"{day}", "code": held}), day)
         for place, held in enumerate(codes)
     ]
-    return deliver(box, crm, [described, *rows], folder, mapping=str(folder / "rules"), **more)
+    return [described, *rows], str(folder / "rules")
+
+
+def deliver_codes(box: Box, crm: Crm, folder: Path, day: int, codes: str, **more: Any) -> Result:
+    """Deliver a product for each of these codes."""
+    messages, mapping = code_messages(crm, folder, day, codes)
+    return deliver(box, crm, messages, folder, mapping=mapping, **more)
 
 
 def codes_held(box: Box, crm: Crm) -> str:
@@ -284,6 +305,94 @@ def test_a_circle_that_does_not_close_leaves_no_address_empty(
     assert sorted(letters(result, HUBSPOT)) == codes
     result = deliver(box, HUBSPOT, people({1: "b", 2: "a"}, 4), tmp_path)
     assert (addresses(box, HUBSPOT), result.letters) == (expected({1: "b", 2: "a"}), [])
+
+
+@pytest.mark.parametrize(
+    ("crm", "writer"), [(HUBSPOT, Writer), (SALESFORCE, SalesforceWriter)], ids=["hubspot", "sf"]
+)
+def test_a_code_that_the_budget_left_empty_gets_its_value_once_the_cause_has_passed(
+    box: Box,
+    tmp_path: Path,
+    crm: Crm,
+    writer: type[Writer | SalesforceWriter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The circle does not close, and no call is left to write the emptied code back."""
+    put_unique_code(box, crm)
+    deliver_codes(box, crm, tmp_path, 2, "abc")
+    code = UNIQUE_CODES[crm.name][2]
+    write = writer.write
+    refused_keys: list[str] = []
+
+    def cut_off(self: Any, kind: str, key: str, writes: Sequence[Write]) -> list[RowResult]:
+        if all(each.fields.get(code) is None for each in writes):
+            return write(self, kind, key, writes)  # it empties a code
+        if refused_keys:
+            raise BudgetSpentError("max_api_calls is used up.")
+        refused_keys.extend(each.key for each in writes)
+        return [RowResult(fault=RowError("INVALID_DATE", "no date")) for _ in writes]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "write", cut_off)
+        cut = deliver_codes(box, crm, tmp_path, 3, "bac")
+    assert (cut.code, cut.report["message"]) == (0, "max_api_calls is used up.")
+    assert refused_keys
+    held = [row["properties"].get(code) for row in box.objects(crm, UNIQUE_CODES[crm.name][0])]
+    assert any(not each for each in held)
+    result = deliver_codes(box, crm, tmp_path, 3, "bac")
+    assert (codes_held(box, crm), result.letters) == ("bac", [])
+
+
+EMPTIES = {
+    HUBSPOT: "products/batch/update",
+    SALESFORCE: "PATCH /salesforce/services/data/v67.0/composite/sobjects",
+}
+"""The call that empties a code of a circle."""
+
+
+def stopped_during(
+    box: Box, crm: Crm, match: str, messages: list[Message], folder: Path, **config: Any
+) -> None:
+    """Stop a run while the first call that matches is under way; it writes no STATE."""
+    box.fault(crm, "slow", match=match, args={"delay_ms": 700})
+    moved = [*messages, state("moved")]
+    with subprocess.Popen(
+        target_command(box, crm, moved, folder, **config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for(lambda: box.struck(crm, "slow"))
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, b""), err.decode()
+    box.clear_faults()
+
+
+@pytest.mark.parametrize("crm", EMPTIES, ids=str)
+def test_a_circle_that_a_signal_cuts_is_closed_by_the_next_run(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    """One code is emptied; none is written yet."""
+    put_unique_code(box, crm)
+    deliver_codes(box, crm, tmp_path, 2, "abc")
+    messages, mapping = code_messages(crm, tmp_path, 3, "bca")
+    stopped_during(box, crm, EMPTIES[crm], messages, tmp_path, mapping=mapping)
+    kind, _, code, _ = UNIQUE_CODES[crm.name]
+    held = [row["properties"].get(code) or "" for row in box.objects(crm, kind)]
+    assert sorted(map(len, held)) == [0, 1, 1]
+    result = deliver_codes(box, crm, tmp_path, 3, "bca")
+    assert (codes_held(box, crm), result.letters) == ("bca", [])
+
+
+def test_addresses_that_a_signal_cuts_are_moved_by_the_next_run(box: Box, tmp_path: Path) -> None:
+    """Pipedrive keeps no address unique, so none is emptied: a person is behind for a run."""
+    first(box, PIPEDRIVE, tmp_path)
+    moved = people({1: "b", 2: "c", 3: "a"})
+    stopped_during(box, PIPEDRIVE, "PATCH /pipedrive/api/v2/persons", moved, tmp_path)
+    assert addresses(box, PIPEDRIVE) == expected({1: "b"})
+    result = deliver(box, PIPEDRIVE, moved, tmp_path)
+    at_last = (addresses(box, PIPEDRIVE), result.letters)
+    assert at_last == (expected({1: "b", 2: "c", 3: "a"}), [])
 
 
 def test_pipedrive_replaces_our_entry_and_keeps_what_people_added(box: Box, tmp_path: Path) -> None:

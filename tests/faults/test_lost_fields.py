@@ -8,7 +8,7 @@ import pytest
 
 from box import Box
 from crms import Crm, each_crm
-from support import deliver, later, schema_message, user
+from support import deliver, later, record_message, schema_message, user, written
 
 PEOPLE = [schema_message(), user(1), user(2)]
 NUMBERS = {"hubspot": "number", "pipedrive": "double", "salesforce": "double"}
@@ -64,3 +64,28 @@ def test_a_field_of_another_type_is_one_error_until_it_has_its_own_again(
     result = deliver(box, crm, changed, tmp_path)
     assert result.code == 0
     assert values(box, crm, crm.text_field)[0] == "florist"
+
+
+@each_crm
+def test_a_letter_is_tried_again_once_people_changed_a_field_that_its_rule_writes(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    """No record comes again, and the rule is the same: its cause may be in the field."""
+    deliver(box, crm, PEOPLE, tmp_path)
+    names = [crm.person_key, crm.name_fields[-1]]
+    spent = {"from": "worth", "parse": "number"}
+    fields = {**dict.fromkeys(names, "id"), crm.email_field: "email", crm.spent_field: spent}
+    rule = {"stream": "guests", "object": crm.people, "upsert_key": crm.person_key}
+    written(tmp_path / "rules", "guests.person.yml", {**rule, "fields": fields})
+    text = {"type": ["string", "null"]}
+    schema = {"type": "object", "properties": dict.fromkeys(("id", "email", "worth"), text)}
+    described = {"type": "SCHEMA", "stream": "guests", "key_properties": ["id"], "schema": schema}
+    guest = record_message("guests", {"id": "g1", "email": "g1@example.com", "worth": "much"})
+    tries = []
+    text_type = TEXTS[crm.name]
+    for run, messages in enumerate([[described, guest], [described], [described]]):
+        if run == 2:
+            box.by_hand(crm, "retype_field", crm.people, field=crm.spent_field, type=text_type)
+        result = deliver(box, crm, messages, tmp_path, mapping=str(tmp_path / "rules"))
+        tries.append([(letter["key"], letter["times"]) for letter in result.letters])
+    assert tries == [[("g1", 1)], [("g1", 1)], [("g1", 2)]]

@@ -101,6 +101,7 @@ def test_what_was_gathered_and_not_sent_keeps_its_state_back(
 SET_UPS: dict[Crm, str] = {
     HUBSPOT: "/properties/",
     PIPEDRIVE: "POST /pipedrive/api/v2/personFields",
+    SALESFORCE: "/Soap/m/",
 }
 LOOK_UPS: dict[Crm, str] = {
     HUBSPOT: "contacts/batch/read",

@@ -223,3 +223,24 @@ def test_a_link_to_a_record_that_is_left_alone_is_reported_and_heals(
     healed = deliver(box, crm, messages, tmp_path, on_missing="follow", verify_days=0)
     assert healed.letters == []
     assert sorted(person for _, person in crm.deal_links(box)) == sorted(ids.values())
+
+
+@each_crm
+@pytest.mark.parametrize("on_missing", ["leave", "follow"])
+def test_a_link_is_made_in_the_run_after_people_restored_its_end(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str
+) -> None:
+    """No record comes again, of neither side; until then each run looks the end up in one call."""
+    messages = with_deals(crm)
+    deliver(box, crm, messages, tmp_path)
+    ids = ids_of(box, crm)
+    crm.delete(box, crm.people, ids["user-2"])
+    config: dict[str, Any] = {"on_missing": on_missing, "verify_days": 0}
+    deliver(box, crm, messages, tmp_path, **config)
+    schemas = [message for message in messages if message["type"] == "SCHEMA"]
+    still = deliver(box, crm, schemas, tmp_path, **config)
+    assert [letter["code"] for letter in still.letters] == ["link_end_gone"]
+    crm.undelete(box, crm.people, ids["user-2"])
+    healed = deliver(box, crm, schemas, tmp_path, **config)
+    assert healed.letters == []
+    assert sorted(person for _, person in crm.deal_links(box)) == sorted(ids.values())

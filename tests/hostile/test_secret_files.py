@@ -31,6 +31,8 @@ from support import deliver, run_tap, users, written
 WAYS = {way: crm for crm in CRMS for way in crm.sign_ins()}
 SECRETS = ("refresh_token", "private_key", "client_secret", "access_token", "api_token")
 OLD = "token-that-was-replaced"
+REFUSED = (401, 403)
+"""Statuses for a token that is not accepted; Salesforce's userinfo answers 403."""
 
 
 def secret_file(folder: Path, content: str | bytes, mode: int = 0o600) -> Path:
@@ -51,15 +53,15 @@ def in_files(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return moved
 
 
-def on_first_401(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> list[Any]:
-    """Do something when an answer is 401 for the first time; the requests that were sent."""
+def on_first_refusal(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> list[Any]:
+    """Do something when a token is refused for the first time; the requests that were sent."""
     sent: list[Any] = []
     send = requests.Session.send
 
     def observed(session: requests.Session, request: Any, **more: Any) -> requests.Response:
         sent.append(request)
         response = send(session, request, **more)
-        if response.status_code == 401 and todo:
+        if response.status_code in REFUSED and todo:
             todo.pop()()
         return response
 
@@ -97,11 +99,11 @@ def test_a_token_that_was_replaced_is_read_again_and_the_call_goes_again(
 ) -> None:
     name, settings = stored_token(crm, box)
     path = secret_file(tmp_path, OLD)
-    on_first_401(monkeypatch, lambda: path.write_text(settings[name] + "\n"))
+    on_first_refusal(monkeypatch, lambda: path.write_text(settings[name] + "\n"))
     files = {**settings, name: None, f"{name}_file": str(path)}
     assert deliver(box, crm, users(3), tmp_path, **files).code == 0
     assert len(box.people(crm, "x")) == 3
-    refused = [line for line in box.log(crm) if line["status"] == 401]
+    refused = [line for line in box.log(crm) if line["status"] in REFUSED]
     assert len(refused) == 1
 
 
@@ -112,7 +114,7 @@ def test_a_token_that_stays_refused_is_sent_once(
     name, settings = stored_token(crm, box)
     files = {**settings, name: None, f"{name}_file": str(secret_file(tmp_path, OLD))}
     assert deliver(box, crm, users(3), tmp_path, **files).code == 1
-    assert len([line for line in box.log(crm) if line["status"] == 401]) == 1
+    assert len([line for line in box.log(crm) if line["status"] in REFUSED]) == 1
     assert OLD not in caplog.text
 
 
@@ -148,7 +150,7 @@ def test_a_sign_in_sends_what_the_files_hold_at_that_time(
     crm = WAYS[way]
     given = crm.sign_ins()[way]
     config = {**crm.no_credentials, **in_files(tmp_path, dict(given))}
-    sent = on_first_401(monkeypatch, lambda: written(tmp_path, "client_secret", "replaced"))
+    sent = on_first_refusal(monkeypatch, lambda: written(tmp_path, "client_secret", "replaced"))
     box.fault(crm, "expired_token", match=crm.person_writes)
     deliver(box, crm, users(2), tmp_path, **config)
     sign_ins = [request for request in sent if "oauth" in request.url and request.body]
@@ -161,7 +163,7 @@ def test_an_api_key_that_was_replaced_is_read_again_and_the_call_goes_again(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = secret_file(tmp_path, json.dumps(["old-key", "older-key"]))
-    on_first_401(monkeypatch, lambda: path.write_text("sandbox-key\n"))
+    on_first_refusal(monkeypatch, lambda: path.write_text("sandbox-key\n"))
     code, messages = run_tap(box, tmp_path, api_key=None, api_key_file=str(path))
     assert code == 0
     assert any(message["type"] == "RECORD" for message in messages)
@@ -172,7 +174,7 @@ def test_an_api_key_whose_file_is_gone_by_then_is_one_line(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = secret_file(tmp_path, "old-key")
-    on_first_401(monkeypatch, path.unlink)
+    on_first_refusal(monkeypatch, path.unlink)
     assert run_tap(box, tmp_path, api_key=None, api_key_file=str(path))[0] == 1
     assert "api_key_file names a file that cannot be read (No such file" in caplog.text
 

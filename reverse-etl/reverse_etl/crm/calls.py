@@ -105,6 +105,12 @@ def text_of(response: requests.Response) -> str:
     return response.content[:TEXT_BYTES].decode("utf-8", "replace")
 
 
+def content_of(response: requests.Response) -> Any:
+    """The JSON of a body; its text if it is not JSON."""
+    body = parsed(response)
+    return text_of(response) if body is None else body
+
+
 def parsed(response: requests.Response) -> Any:
     """The JSON of a body; None if it is not JSON (an edge server's HTML page, for example)."""
     if not response.content:

@@ -29,8 +29,8 @@ from reverse_etl.crm.calls import (
     Purpose,
     Upload,
     answer,
+    content_of,
     never_connected,
-    parsed,
     receive,
 )
 from reverse_etl.errors import AmbiguousAnswerError, BudgetSpentError, CrmError, redirected
@@ -59,10 +59,11 @@ LONGEST_RETRY_AFTER_S = 300.0
 CONNECT_TIMEOUT_S = 10.0
 MOST_CONNECTIONS = 32
 
-Meaning = Literal["spent", "again", ""]
+Meaning = Literal["spent", "again", "expired", ""]
 """What a refusal means beyond its status.
 
-`spent`: the daily limit is used up. `again`: the call was not carried out.
+`spent`: the daily limit is used up. `again`: the call was not carried out. `expired`: the token is
+no longer accepted, as after a 401.
 """
 
 
@@ -79,7 +80,7 @@ class CrmHttp:
     calls: CallCount = field(default_factory=CallCount)
     timeout_s: float = 30.0
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
-    """What a refusal means, from status, body and headers."""
+    """What a refusal means, from status, body (JSON, or else text) and headers."""
     limits: Callable[[Mapping[str, str]], CallLimits] = lambda headers: CallLimits()
     """What an answer's headers say of the account's limits."""
     window_s: Callable[[], float] = lambda: 0.0
@@ -87,7 +88,7 @@ class CrmHttp:
     cost: Callable[[str, str], int] = lambda method, path: 0
     """What a call costs in the CRM's own unit, by method and path."""
     renew: Callable[[], bool] | None = None
-    """Gets a new token after a 401; returns False if there is none to get."""
+    """Gets a new token for one that expired; returns False if there is none to get."""
     sleep: Callable[[float], None] = time.sleep
     """`RunControl.sleep` in a run, so that a signal ends the wait. Raises: StoppedError."""
     jitter: Callable[[], float] = random.random
@@ -245,7 +246,7 @@ class CrmHttp:
     def _refused(self, response: requests.Response) -> bool:
         """Returns True if the call was surely not carried out. Raises: BudgetSpentError."""
         status = response.status_code
-        meaning = self.meaning(status, parsed(response), response.headers)
+        meaning = self._meaning(response)
         if meaning == "spent":
             raise BudgetSpentError(
                 f"The daily limit of calls to {self.name} is used up.",
@@ -253,12 +254,17 @@ class CrmHttp:
             )
         return status in REFUSED or meaning == "again"
 
+    def _meaning(self, response: requests.Response) -> Meaning:
+        return self.meaning(response.status_code, content_of(response), response.headers)
+
     def _renew_token(self, call: Call, response: requests.Response) -> bool:
         """Returns True if the CRM refused the token and there is a new one.
 
         Raises: SettingError, CrmError.
         """
-        if response.status_code != 401 or 401 in call.final or self.renew is None:
+        if response.ok or 401 in call.final or self.renew is None:
+            return False
+        if response.status_code != 401 and self._meaning(response) != "expired":
             return False
         with self._renewing:
             # another thread's call may have been refused for the same token

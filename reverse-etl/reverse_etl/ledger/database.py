@@ -18,7 +18,7 @@ from reverse_etl.ledger.tables import ENTRY, METADATA
 MIGRATION_LOCK = 0x7265766572736531
 """PostgreSQL's advisory lock under which one process migrates."""
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0011"
 """The newest migration; a new one is named here."""
 VERSION = Table("ledger_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """Alembic's table of the version."""

@@ -223,6 +223,15 @@ class Waiting:
         """All that it holds, oldest first."""
         return (*self.earlier, Version(self.source_key, self.observed_us, self.record or {}))
 
+    @property
+    def is_masked(self) -> bool:
+        """Returns True if it holds no values, so that its write waits for the record, too."""
+        return not self.record
+
+    def masked(self) -> Waiting:
+        """The row without values of the record."""
+        return replace(self, record=None, earlier=())
+
     def joined(self, known: Waiting) -> Waiting:
         """This row on top of the row that waits already; the newer version leads."""
         newer = known if known.observed_us > self.observed_us else self

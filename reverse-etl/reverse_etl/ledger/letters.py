@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select, update
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.letter_search import LetterChoice
 from reverse_etl.ledger.rows import Rows, parts
+from reverse_etl.ledger.run_values import RunValues, Values
 from reverse_etl.ledger.tables import DEAD_LETTER, key_columns
 from reverse_etl.ledger.versions import Version
 
@@ -36,8 +37,8 @@ class Letters:
     """Reads dead letters, and writes them within a transaction of the ledger."""
 
     rows: Rows
-    masks: bool = False
-    """True if letters are kept without values."""
+    values: RunValues | None = None
+    """The values of this run's letters if the ledger keeps none."""
 
     def open(self) -> list[DeadLetter]:
         """Dead letters that no newer accepted record has closed, oldest first."""
@@ -114,15 +115,19 @@ class Letters:
             .where(*self.rows.where(DEAD_LETTER), DEAD_LETTER.c.closed_at.is_(None), *conditions)
             .order_by(DEAD_LETTER.c.first_at, DEAD_LETTER.c.rule, DEAD_LETTER.c.key)
         )
-        return [
-            DeadLetter(
-                row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
-                row.hint, row.record, row.observed_us, row.times, row.first_at, row.last_at,
-                row.run_id, Version.unpacked(row.earlier), row.to_object, row.rule_hash,
-                row.schema_hash, tuple(row.properties),
-            )
-            for row in connection.execute(query)
-        ]  # fmt: skip
+        return [self._letter(row) for row in connection.execute(query)]
+
+    def _letter(self, row: Any) -> DeadLetter:
+        """The letter of a row."""
+        values = Values(row.record, Version.unpacked(row.earlier))
+        if self.values is not None and not row.record:
+            values = self.values.of((row.rule, row.key), row.observed_us)
+        return DeadLetter(
+            row.rule, row.key, row.stream, row.object, row.stage, row.code, row.message,
+            row.hint, values.record or {}, row.observed_us, row.times, row.first_at, row.last_at,
+            row.run_id, values.earlier, row.to_object, row.rule_hash, row.schema_hash,
+            tuple(row.properties),
+        )  # fmt: skip
 
     def write(self, connection: Connection, letters: Sequence[DeadLetter]) -> None:
         """Open letters; one that exists is opened again and its `times` go up.
@@ -138,9 +143,11 @@ class Letters:
             key = (new.rule, new.key)
             before = known.get(key)
             letter = new if before is None else new.joined(before)
-            if self.masks:
-                letter = letter.masked(before.properties if before is not None else ())
             known[key] = letter
+            if self.values is not None:
+                values = Values(letter.record, letter.earlier)
+                self.values.keep(key, letter.observed_us, values)
+                letter = letter.masked(before.properties if before is not None else ())
             rows.append(self._row(letter, now))
         insert, same = self.rows.insert(DEAD_LETTER), key_columns(DEAD_LETTER)
         again = {name: insert.excluded[name] for name in rows[0] if name not in (*same, FIRST_AT)}
@@ -176,6 +183,8 @@ class Letters:
     def close(self, connection: Connection, closed: Sequence[tuple[str, str]]) -> None:
         """Close the letters of these rules and source keys."""
         for rule, key in closed:
+            if self.values is not None:
+                self.values.drop((rule, key))
             query = update(DEAD_LETTER).where(
                 *self.rows.where(DEAD_LETTER),
                 DEAD_LETTER.c.rule == rule,

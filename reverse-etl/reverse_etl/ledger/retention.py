@@ -15,8 +15,9 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from reverse_etl.ledger.entries import DeadLetter
 from reverse_etl.ledger.rows import Rows
-from reverse_etl.ledger.tables import DEAD_LETTER, OUTCOME, RUN
+from reverse_etl.ledger.tables import DEAD_LETTER, OUTCOME, RUN, WAITING_LINK
 from reverse_etl.ledger.versions import Version
+from reverse_etl.ledger.waiting import WaitingRows
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +30,25 @@ class Retention:
     """Deletes old rows, and masks dead letters."""
 
     rows: Rows
+    waiting: WaitingRows
 
-    def mask_letters(self, *, logs: bool = True) -> None:
-        """Take the values out of all dead letters, open and closed. Raises: LedgerError."""
+    def mask(self, *, logs: bool = True) -> None:
+        """Take the values out of all dead letters, open and closed, and out of what waits.
+
+        Raises: LedgerError.
+        """
         with self.rows.writing() as connection:
-            masked = self._mask(connection)
+            masked, waiting = self._mask(connection), self.waiting.mask(connection)
         if masked and logs:
             logger.info("the values of %d dead letters were deleted: mask_dead_letters", masked)
+        if waiting and logs:
+            logger.info("the values of %d waiting records were deleted: mask_dead_letters", waiting)
 
     def delete_older(self, days: float, *, logs: bool = True) -> None:
         """Delete what is older than this many days. Raises: LedgerError.
 
-        Closed dead letters, runs and their outcomes go. An open letter loses its values: the
-        record is still not delivered, and someone may have to know.
+        Closed dead letters, runs and their outcomes go. An open letter loses its values, and so
+        does what waits: the record is still not delivered, and someone may have to know.
         """
         limit = utc_text(self.rows.clock() - timedelta(days=days))
         with self.rows.writing() as connection:
@@ -51,6 +58,9 @@ class Retention:
             runs = self._delete_runs(connection, limit)
             is_old = (DEAD_LETTER.c.closed_at.is_(None), DEAD_LETTER.c.last_at < limit)
             masked = self._mask(connection, *is_old)
+            waiting = self.waiting.mask(connection, WAITING_LINK.c.since < limit)
+        if logs and waiting:
+            logger.info("the values of %d waiting records were deleted: retention_days", waiting)
         if logs and (letters or runs):
             logger.info(
                 "retention_days: %d closed dead letters and %d runs were deleted", letters, runs

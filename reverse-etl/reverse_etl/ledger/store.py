@@ -33,6 +33,7 @@ from reverse_etl.ledger.lost_fields import LostFields
 from reverse_etl.ledger.retention import Retention
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
+from reverse_etl.ledger.run_values import RunValues
 from reverse_etl.ledger.schemas import StreamSchemas
 from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS, OUTCOME, RUN, key_columns
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
@@ -65,9 +66,10 @@ class Ledger:
         self.keys = Keys(self.rows)
         self.whereabouts = Whereabouts(self.rows, self.keys)
         self.lost_fields = LostFields(self.rows)
-        self.letters = Letters(self.rows, masks_letters)
-        self.retention = Retention(self.rows)
-        self.waiting = WaitingRows(self.rows)
+        self.values = RunValues() if masks_letters else None
+        self.letters = Letters(self.rows, self.values)
+        self.waiting = WaitingRows(self.rows, self.values)
+        self.retention = Retention(self.rows, self.waiting)
         self.filtered = FilteredRows(self.rows)
         self.schemas = StreamSchemas(self.rows)
         self.jobs = JobRows(self.rows)
@@ -89,6 +91,8 @@ class Ledger:
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+        if self.values is not None:
+            self.values.close()
 
     # Runs
 

@@ -281,3 +281,14 @@ AUDIT = Table(
     Column("chain", String(64), nullable=False),
 )
 """Who did what, hash-chained."""
+
+AUDIT_HEAD = Table(
+    "audit_head",
+    METADATA,
+    *account_columns(),
+    # The chain of the newest event that was deleted as old; empty before the first.
+    Column("carried", String(64), nullable=False),
+    # The chain of the last event.
+    Column("chain", String(64), nullable=False),
+)
+"""Where the chain of an account's audit begins and ends."""

@@ -8,12 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 from singer_kit.times import utc_text
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, String, cast, delete, func, select, update
 
 from reverse_etl.ledger.entries import Waiting
 from reverse_etl.ledger.rows import Rows, parts
+from reverse_etl.ledger.run_values import RunValues, Values
 from reverse_etl.ledger.tables import WAITING_LINK, key_columns
 from reverse_etl.ledger.versions import Version
+
+NO_RECORD = "null"
+"""The JSON of a row that keeps no values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class WaitingRows:
     """Reads what waits, and writes it within a transaction of the ledger."""
 
     rows: Rows
+    values: RunValues | None = None
+    """The values of what this run lets wait if the ledger keeps none."""
 
     def of(self, rule: str) -> list[Waiting]:
         """What waits of a rule, oldest first."""
@@ -58,14 +64,34 @@ class WaitingRows:
             .where(*self.rows.where(WAITING_LINK), *conditions)
             .order_by(WAITING_LINK.c.since, WAITING_LINK.c.key)
         )
-        return [
-            Waiting(
-                row.rule, row.key, row.object, row.to_object, row.to_key, row.source_key,
-                row.observed_us, row.record, row.since, row.run_id,
-                Version.unpacked(row.earlier), row.whole,
-            )
-            for row in connection.execute(query)
-        ]  # fmt: skip
+        return [self._waiting(row) for row in connection.execute(query)]
+
+    def _waiting(self, row: Any) -> Waiting:
+        """What a row says."""
+        values = Values(row.record, Version.unpacked(row.earlier))
+        if self.values is not None and not row.record:
+            name = (row.rule, row.key, row.to_object)
+            values = self.values.of(name, row.observed_us)
+        return Waiting(
+            row.rule, row.key, row.object, row.to_object, row.to_key, row.source_key,
+            row.observed_us, values.record, row.since, row.run_id, values.earlier, row.whole,
+        )  # fmt: skip
+
+    def whole_and_masked(self) -> int:
+        """The number of writes that wait and are in the ledger without their values."""
+        query = select(func.count()).where(
+            *self.rows.where(WAITING_LINK),
+            WAITING_LINK.c.whole,
+            cast(WAITING_LINK.c.record, String) == NO_RECORD,
+        )
+        with self.rows.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def mask(self, connection: Connection, *conditions: Any) -> int:
+        """Take the values out of what waits; returns of how many rows."""
+        held = cast(WAITING_LINK.c.record, String) != NO_RECORD
+        query = update(WAITING_LINK).where(*self.rows.where(WAITING_LINK), held, *conditions)
+        return connection.execute(query.values(record=None, earlier=[])).rowcount
 
     def cutoff(self, days: float) -> str:
         """The moment this many days ago, as the tables keep it."""
@@ -79,6 +105,10 @@ class WaitingRows:
         for new in waiting:
             known = self._known(connection, new)
             row = new.joined(known) if known is not None else new
+            if self.values is not None:
+                values = Values(row.record, row.earlier)
+                self.values.keep(row.name, row.observed_us, values)
+                row = row.masked()
             columns = {
                 "object": row.object, "to_key": row.to_key, "source_key": row.source_key,
                 "record": dict(row.record) if row.record is not None else None,
@@ -107,6 +137,8 @@ class WaitingRows:
     def remove(self, connection: Connection, done: Sequence[tuple[str, str, str]]) -> None:
         """Forget what no longer waits, by rule, key and the object of the other end."""
         for rule, key, to_object in done:
+            if self.values is not None:
+                self.values.drop((rule, key, to_object))
             connection.execute(
                 delete(WAITING_LINK).where(
                     *self.rows.where(WAITING_LINK),

@@ -65,8 +65,7 @@ class Draft:
                 if name in self.references and mark.observed_us < self.record.seen_us(name):
                     self.accepted[name] = value  # it leads there still, which is news of its time
                 continue
-            is_older = mark is not None and mark.observed_us > self.record.seen_us(name)
-            if is_older and not force:
+            if self._is_older(name) and not force:
                 self.superseded += 1
             elif self.rule.policy(name) in JUDGED:
                 self.to_judge[name] = value
@@ -74,11 +73,13 @@ class Draft:
                 self.changed[name] = value
 
     def compare_with_crm(self, hit: Hit) -> None:
-        """Take what differs from the CRM's values: the source wins where the ledger is silent."""
+        """Take what differs from the CRM's values and is not older: the source wins."""
         for name, value in self._sendable():
             held = hit.values.get(name)
             matched_by = name in self.rule.match_by and not self.adopt
-            if self.rule.policy(name) in JUDGED:
+            if self._is_older(name):
+                self.superseded += 1
+            elif self.rule.policy(name) in JUDGED:
                 self.to_judge[name] = value
             elif same(self.rule.info(name), held, value) or matched_by:
                 self.accepted[name] = value
@@ -112,6 +113,11 @@ class Draft:
             return False
         ranks = {option: rank for rank, option in enumerate(self.rule.fields[name].order)}
         return ranks.get(str(value), -1) > ranks.get(str(held), -1)
+
+    def _is_older(self, name: str) -> bool:
+        """Returns True if the ledger knows that the source said something newer of a field."""
+        mark = self.entry.marks.get(name) if self.entry is not None else None
+        return mark is not None and mark.observed_us > self.record.seen_us(name)
 
     def _sendable(self) -> list[tuple[str, Value]]:
         """Values that may be sent after creation; a null only where it clears the field."""
@@ -153,7 +159,8 @@ class Draft:
                 if value is not None and self.rule.info(name).no_two_hold
             }
         marks = self.entry.marks if self.entry is not None else {}
-        return {name: marks[name].hash for name in self.changed if name in marks}
+        known = {name: marks[name].hash for name in self.changed if name in marks}
+        return {name: mark for name, mark in known.items() if mark}
 
     def outcome(self) -> Outcome:
         """The outcome if nothing is left to send."""

@@ -2,36 +2,39 @@
 
 A letter is tried again if its cause can pass, by itself or by what people change in the CRM, or if
 the rule, the CRM's description of the object, or the other end of its link is not what it was, or
-if options that it lacks are now added. Each release tries the letters of errors of ours again.
+if options that it lacks are now added, or its record is no longer gone. Each release tries the
+letters of errors of ours again.
 A replay tries the letters that it was asked for instead, whatever their cause. A record that its
 stream's schema does not allow stays where it is either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.ledger import DeadLetter, Entry, Ledger, LetterChoice
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.ends import holds_id, is_linked, moved_id
+from reverse_etl.pipeline.gone import RECORD_GONE
 from reverse_etl.pipeline.letters import cause_hash, sources
 from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Ids, Parents
 from reverse_etl.pipeline.receive import Receiver
+from reverse_etl.pipeline.restored import LINK_END_GONE, Restored
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, SourceRecord, WantedLink
 from reverse_etl.values import UNKNOWN_OPTION
 
 LINK_EXPIRED = "link_expired"
 PASSING_CODES = frozenset(
-    {"identity_conflict", "ambiguous_link", "link_end_gone", "parent_not_found", "no_verdict"}
+    {"identity_conflict", "ambiguous_link", LINK_END_GONE, "parent_not_found", "no_verdict"}
 )
 """Codes of causes that pass without a change of rule or schema: two records are merged, an address
 is freed, the other end is put back. An adapter adds its vendor's in `passing_codes`."""
-END_CODES = frozenset({LINK_EXPIRED, "ambiguous_link", "link_end_gone", "parent_not_found"})
+END_CODES = frozenset({LINK_EXPIRED, "ambiguous_link", LINK_END_GONE, "parent_not_found"})
 """Codes of causes that pass when the other end of a link comes, without a record of the stream."""
 
 
@@ -44,6 +47,7 @@ class LetterRetries:
     outcomes: Outcomes
     parents: Parents
     options: Options
+    restored: Restored
     replays: LetterChoice | None = None
     """The letters to try in a replay."""
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
@@ -65,13 +69,21 @@ class LetterRetries:
             if letter.record and letter.run_id != self.ledger.scope.run_id
             if letter.stage != "receive" or self.receivers[rule.stream].takes(letter)
         ]
-        chosen = [] if expired_only else [each for each in letters if self.can_pass(rule, each)]
+        chosen: list[DeadLetter] = []
+        if not expired_only:
+            restored = self.restored.letters(rule, letters)
+            chosen = [each for each in letters if self.can_pass(rule, each, restored)]
         chosen += self._revived(rule, [letter for letter in letters if letter not in chosen])
         self.outcomes.of(rule.object).planned(len(chosen))
         return [sources(rule.stream, letter.versions) for letter in chosen]
 
-    def can_pass(self, rule: CompiledRule, letter: DeadLetter) -> bool:
-        """Returns True if a letter is replayed, or its cause may be gone."""
+    def can_pass(
+        self, rule: CompiledRule, letter: DeadLetter, restored: Collection[str] = ()
+    ) -> bool:
+        """Returns True if a letter is replayed, or its cause may be gone.
+
+        `restored` are the source keys of letters whose records can take them now.
+        """
         if self.replays is not None:
             return self.replays.has(letter)
         hashes = (letter.rule_hash, letter.schema_hash)
@@ -79,6 +91,8 @@ class LetterRetries:
             return True
         if letter.code == UNKNOWN_OPTION:
             return self.options.can_add(rule, sources(rule.stream, letter.versions))
+        if letter.code == RECORD_GONE:
+            return letter.key in restored
         return letter.code in PASSING_CODES or letter.code in self.adapter.passing_codes
 
     def _revived(self, rule: CompiledRule, letters: Sequence[DeadLetter]) -> list[DeadLetter]:

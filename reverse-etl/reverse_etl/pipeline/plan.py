@@ -259,7 +259,8 @@ class Planner:
                 decisions.append(Outcome.rejection(record, "plan", identity))
             elif isinstance(identity, Identified):
                 recovered = record.key in pending and not identity.adopt
-                decisions.append(self._seen(rule, record, own, identity, recovered))
+                before = entries[record.key] if record.key in gone and not self.force else None
+                decisions.append(self._seen(rule, record, own, identity, recovered, before))
             elif record.key in gone and self.on_missing != "recreate":
                 decisions.append(Outcome.of("gone", record))
             else:
@@ -304,12 +305,13 @@ class Planner:
         references: References,
         identity: Identified,
         recovered: bool,
+        before: Entry | None,
     ) -> Write | Outcome:
-        """A record that the CRM has already."""
+        """A record that the CRM has already; it was gone if there is an entry `before`."""
         if rule.mode == "create_only":
             return Outcome.of("mode", record)
         draft = Draft(
-            rule, record, references, hit=identity.hit, adopt=identity.adopt,
+            rule, record, references, before, hit=identity.hit, adopt=identity.adopt,
             recovered=recovered, regress=self.regress,
         )  # fmt: skip
         draft.compare_with_crm(identity.hit)

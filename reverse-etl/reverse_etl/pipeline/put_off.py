@@ -126,12 +126,14 @@ class PutOff:
         if not changes.dead and not self.ledger.letters.any(rule.name):
             return  # the common case
         filtered = newest_left(outcomes)
+        opened = {letter.key for letter in changes.dead}
         records = {
             source.key: outcome.record
             for outcome in outcomes
             if outcome.record is not None and outcome.name != "rejected"
             if outcome.refused is None
             for source in outcome.record.sources
+            if outcome.name != "gone" or source.key not in opened
         }
         settled = {**entries, **{entry.key: entry for entry in changes.entries}}
         for letter in self._letters(rule, [*filtered, *records], changes.dead):

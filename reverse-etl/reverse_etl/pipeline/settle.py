@@ -12,17 +12,13 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from reverse_etl.errors import GoneError, RowError
+from reverse_etl.errors import RowError
 from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Changes, Entry, FieldMark, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.gone import gone_entry, is_news, left_entry, record_gone, was_gone
 from reverse_etl.pipeline.guard import Guard
-from reverse_etl.pipeline.held import (
-    held_entry,
-    is_elsewhere,
-    seen_entry,
-    with_marks,
-)
+from reverse_etl.pipeline.held import held_entry, is_elsewhere, seen_entry, with_marks
 from reverse_etl.pipeline.identity import held_by_another
 from reverse_etl.pipeline.letters import letter, letters_of, waiting_write
 from reverse_etl.pipeline.outcomes import Outcomes
@@ -232,10 +228,19 @@ class Settler:
                 changes.entries.append(Entry(record.key, "dead"))
             error = outcome.error or RowError("unknown", "no reason was given")
             changes.dead += letters_of(settlement.rule, record, outcome.stage, error)
-        elif outcome.name == "gone":
-            changes.entries += gone_entry(entry)
+        elif outcome.name == "gone" and entry is not None:
+            self._settle_gone(settlement.rule, record, entry, changes)
         elif outcome.name == "waiting" and outcome.missing is not None:
             changes.waiting.append(waiting_write(settlement.rule, record, outcome.missing))
+
+    def _settle_gone(
+        self, rule: CompiledRule, record: CrmRecord, entry: Entry, changes: Changes
+    ) -> None:
+        """A record that the CRM no longer has: what it says is kept for when it is restored."""
+        left = left_entry(rule, record, entry)
+        changes.entries += [left] if left != entry else []
+        if is_news(self.ledger, rule, record, entry):
+            changes.dead += letters_of(rule, record, "plan", record_gone(rule.object))
 
     def _settle_filtered(
         self, settlement: Settlement, record: CrmRecord, outcome: Outcome, changes: Changes
@@ -309,19 +314,6 @@ def was_carried(outcome: Outcome, entry: Entry | None) -> bool:
     """Returns True if the CRM carried an update over to the record that was merged into."""
     known = entry is not None and entry.state == "settled"
     return known and outcome.name == "updated" and is_elsewhere(outcome, entry)
-
-
-def was_gone(outcome: Outcome, entry: Entry | None) -> bool:
-    """Returns True if an update failed since the record that the ledger knows is gone."""
-    known = entry is not None and entry.state in ("settled", "gone")
-    return known and isinstance(outcome.error, GoneError)
-
-
-def gone_entry(entry: Entry | None) -> list[Entry]:
-    """The entry of a record that was deleted in the CRM; empty if the ledger knows that."""
-    if entry is None or entry.state == "gone":
-        return []
-    return [entry.as_gone()]
 
 
 def key_in(outcome: Outcome) -> str:

@@ -24,6 +24,7 @@ from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.refusals import Refusals
+from reverse_etl.pipeline.restored import Restored
 from reverse_etl.pipeline.send import Sender
 from reverse_etl.pipeline.settle import Settler
 from reverse_etl.pipeline.unchanged import Unchanged
@@ -155,6 +156,7 @@ class Stages:
         """Dead letters that are worth another try."""
         return LetterRetries(
             self.adapter, self.ledger, self.outcomes, self.parents, self.options,
+            Restored(self.adapter, self.ledger, self.outcomes, self.settings.on_missing),
             self.settings.replays, self.receivers,
         )  # fmt: skip
 

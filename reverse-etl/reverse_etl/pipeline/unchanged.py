@@ -69,7 +69,7 @@ class Unchanged:
         """
         rows = self.ledger.waiting.of_keys(rule.name, newest)
         for row in rows:
-            if not row.whole:
+            if not row.whole or row.is_masked:
                 continue
             waiting = map_versions(rule, sources(rule.stream, row.versions))
             record = newest[row.key]

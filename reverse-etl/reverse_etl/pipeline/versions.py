@@ -76,7 +76,7 @@ def brings_news(
             continue
         mark = marks.get(name)
         is_known = mark is not None and (
-            mark.observed_us >= at_us or mark.hash == hash_value(older.fields.get(name))
+            mark.observed_us > at_us or mark.hash == hash_value(older.fields.get(name))
         )
         if not is_known:
             return True

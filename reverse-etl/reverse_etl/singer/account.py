@@ -63,7 +63,7 @@ def delete_old(ledger: Ledger, config: Mapping[str, Any], *, logs: bool) -> None
     A dry run does so in its copy, or its plan would try letters again that a run could not.
     """
     if config.get("mask_dead_letters"):
-        ledger.retention.mask_letters(logs=logs)
+        ledger.retention.mask(logs=logs)
     if config.get("retention_days"):
         ledger.retention.delete_older(float(config["retention_days"]), logs=logs)
 

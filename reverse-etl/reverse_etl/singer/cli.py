@@ -25,6 +25,7 @@ from sqlalchemy import func, select
 from reverse_etl.errors import StoppedError
 from reverse_etl.ledger.tables import ENTRY, RUN
 from reverse_etl.mapping.examples import check_examples
+from reverse_etl.singer.audit_commands import audit_commands
 from reverse_etl.singer.configured import configured, open_ledger, validated
 from reverse_etl.singer.letter_commands import letter_commands, replay_command
 from reverse_etl.singer.plan_commands import apply_command, plan_command
@@ -37,7 +38,7 @@ that Python's own thresholds cost a fifth of the time."""
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("apply", "dead-letters", "ledger", "mapping", "plan", "replay")
+COMMANDS = ("apply", "audit", "dead-letters", "ledger", "mapping", "plan", "replay")
 READING_COMMANDS = ("", "plan")
 """Those that a tap writes to; the Singer command has no name."""
 
@@ -126,6 +127,7 @@ def commands(target: type[CrmTarget]) -> click.Group:
 
     group.add_command(plan_command(target))
     group.add_command(apply_command(target))
+    group.add_command(audit_commands(target))
     group.add_command(letter_commands(target))
     group.add_command(replay_command(target))
 

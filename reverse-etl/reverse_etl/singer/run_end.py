@@ -100,7 +100,18 @@ class RunEnd:
         built = report.build(adapter.objects, adapter.calls, letters, run_id, reasons)
         self._write(built)
         ledger.end_run(int(report.exit_code or 0), built, report.outcomes.rows())
+        self._warn_of_masked(ledger)
         return built
+
+    def _warn_of_masked(self, ledger: Ledger) -> None:
+        """Say how many records wait that no later run can send by itself. Raises: LedgerError."""
+        masked = ledger.waiting.whole_and_masked() if ledger.values is not None else 0
+        if masked:
+            logging.getLogger(self.report.target).warning(
+                "%d records wait without their values (mask_dead_letters): they go out "
+                "when they come again after the records that they link to",
+                masked,
+            )
 
     def _save_failed(self, engine: Engine, error: LedgerError) -> dict[str, Any]:
         """Write the report of a run whose ledger failed, at the latest at its end."""

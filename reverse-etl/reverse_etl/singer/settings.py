@@ -133,9 +133,9 @@ COMMON: list[th.Property[Any]] = [
         allowed_values=["leave", "follow", "recreate"],
         title="On missing",
         description="What to do about a record that was deleted or merged in the CRM. `leave`: "
-        "nothing, until it is restored and comes along again. `follow`: continue with the record "
-        "that carries its key, or that it was merged into. `recreate`: the same, and create it "
-        "again if there is none.",
+        "nothing, until people restore it; what the source says until then is kept as a dead "
+        "letter. `follow`: continue with the record that carries its key, or that it was merged "
+        "into. `recreate`: the same, and create it again if there is none.",
     ),
     th.Property(
         "verify_days",
@@ -211,8 +211,9 @@ COMMON: list[th.Property[Any]] = [
         th.BooleanType,
         default=False,
         title="Mask dead letters",
-        description="Keep dead letters without the values of their records: key, reason and names "
-        "of properties only. Such a letter is tried again when its record comes again.",
+        description="Keep dead letters, and what waits for a link, without the values of their "
+        "records: key, reason and names of properties only. They are tried again when their "
+        "records come again.",
     ),
     th.Property(
         "retention_days",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.http import Reply
+from sandbox.http import Call, Reply
+from sandbox.salesforce import soap
 
 INVALID_SESSION = (401, "INVALID_SESSION_ID", "Session expired or invalid")
 DAILY_LIMIT = (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
@@ -100,6 +101,21 @@ def call_error_reply(error: CallError) -> Reply:
     if error.fields:
         item["fields"] = error.fields
     return Reply(error.status, [item])
+
+
+def invalid_session(call: Call) -> Reply:
+    """The response to a token that has ended; each of Salesforce's APIs has words of its own.
+
+    Source: metaforce issue 16 (a fault of the Metadata API) and Salesforce Mobile SDK for iOS
+    issue 3398 (a 403 of userinfo), read 2026-11-30.
+    """
+    if call.path.startswith("/services/Soap/"):
+        code = "INVALID_SESSION_ID"
+        message = f"{code}: Invalid Session ID found in SessionHeader: Illegal Session"
+        return soap.fault(f"sf:{code}", message)
+    if call.path.startswith("/services/oauth2/userinfo"):
+        return Reply(403, b"Bad_OAuth_Token", {"Content-Type": "text/html; charset=UTF-8"})
+    return call_error_reply(CallError(*INVALID_SESSION))
 
 
 def not_emulated(call_name: str) -> Reply:

@@ -147,13 +147,15 @@ class Salesforce(Emulator):
         if VERSION_LIST.match(call.path):
             return Reply(200, [version_body(number) for number in VERSIONS])
 
+        org = self._org_of(call)
+        if org is None:
+            return errors.invalid_session(call)
         try:
-            return self._answer(call)
+            return self._answer(call, org)
         except CallError as error:
             return errors.call_error_reply(error)
 
-    def _answer(self, call: Call) -> Reply:
-        org = self._org_of(call)
+    def _answer(self, call: Call, org: Org) -> Reply:
         org.calls += 1
         pace = self.pace_of(org.name)
         if pace.spent:
@@ -179,16 +181,11 @@ class Salesforce(Emulator):
         self.sessions[token] = name
         return Reply(200, sessions.session_body(call, org, token))
 
-    def _org_of(self, call: Call) -> Org:
-        """The org of a session.
-
-        Raises: CallError.
-        """
+    def _org_of(self, call: Call) -> Org | None:
+        """The org of a session; None if the session has ended."""
         token = sessions.token_of(call)
         name = self.sessions.get(token or "") or self.account_name(token)
-        if name is None:
-            raise CallError(*errors.INVALID_SESSION)
-        org: Org = self.account(name)
+        org: Org | None = None if name is None else self.account(name)
         return org
 
     def fault_reply(self, fault: str, call: Call, args: dict[str, Any]) -> Reply:
@@ -199,6 +196,7 @@ class Salesforce(Emulator):
 
         if fault == "expired_token":
             self.sessions.pop(call.bearer or "", None)
+            return errors.invalid_session(call)
         if fault == "401" and "/oauth2/" in call.path:
             return errors.invalid_client()
         return errors.fault_reply(fault, args)

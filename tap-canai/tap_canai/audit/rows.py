@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from singer_kit.times import utc_text
+from singer_kit.users import user_name
 
 from tap_canai.errors import FatalError
 
@@ -32,14 +31,6 @@ def chained(before: str, event: Row) -> str:
 def salted(salt: str, value: str) -> str:
     """A user id as it may be written down."""
     return hashlib.sha256(f"{salt}\n{value}".encode()).hexdigest()[:32]
-
-
-def user_name() -> str:
-    """Who runs this process, as the machine knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def beginning(now: datetime) -> dict[str, Any]:
