@@ -17,7 +17,6 @@ from target_salesforce.session import Session
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_LOGIN_URL = "https://login.salesforce.com"
 DEFAULT_VERSION = "v67.0"
 API_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 WARNING_SHARES = (0.8, 0.95)
