@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +42,8 @@ class EngineSettings:
     """People whom a run may erase."""
     clean_files: Callable[[Ledger], int] = lambda ledger: 0
     """Takes what an erasure leaves out of the files of reports and plans; returns how many."""
+    approved_fields: Mapping[str, Collection[str]] | None = None
+    """By object: the fields that an approved plan creates, and no others; None for any."""
     replays: LetterChoice | None = None
     """The dead letters to try whatever their cause, and no others; None tries those whose cause may
     be gone."""
