@@ -16,7 +16,7 @@ from support import written as written_to
 
 
 @each_crm
-def test_the_way_of_a_record_is_told_without_its_values(
+def test_the_way_of_a_record_is_shown_without_its_values(
     box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deliver(box, crm, users([1, 2]), tmp_path)

@@ -37,9 +37,9 @@ class EngineSettings:
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
     erase_deleted: bool = False
-    """True if people are erased whom the source has deleted."""
+    """True if people that the source has deleted are erased."""
     max_erasures: int = 10
-    """People whom a run may erase."""
+    """How many people a run may erase."""
     clean_files: Callable[[Ledger], int] = lambda ledger: 0
     """Takes what an erasure leaves out of the files of reports and plans; returns how many."""
     approved_fields: Mapping[str, Collection[str]] | None = None

@@ -21,7 +21,7 @@ from reverse_etl.records import Outcome, Received, SourceRecord
 
 @dataclass(slots=True)
 class ErasedPeople:
-    """Keeps the erased out of a run, and erases whom the source has deleted."""
+    """Keeps the erased out of a run, and erases people that the source has deleted."""
 
     adapter: Adapter
     ledger: Ledger
@@ -75,7 +75,7 @@ class ErasedPeople:
     def _people(
         self, rule: CompiledRule, source: SourceRecord, objects: frozenset[str]
     ) -> Iterator[Person]:
-        """Whom a record may belong to, of the objects that have tombstones."""
+        """The people that a record may belong to, of the objects that have tombstones."""
         if rule.object in objects:
             key = rule.key_in(source)
             if key is not None:

@@ -33,7 +33,7 @@ Entries = dict[str, dict[str, Entry]]
 
 @dataclass(slots=True)
 class Proof:
-    """What was erased, without a word about whom."""
+    """What was erased, without naming the person."""
 
     crm: str
     account: str
@@ -93,7 +93,7 @@ class Erasure:
     def _key(self) -> str:
         return self.belongings.canonical(self._object, self.belongings.person.key)
 
-    # First: no record of the person goes out any more
+    # First: no record of the person goes out
 
     def _bury(self) -> Proof:
         """The tombstone, and the end of what was put off. Raises: LedgerError."""

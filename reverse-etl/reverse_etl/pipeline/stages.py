@@ -48,7 +48,7 @@ class Stages:
 
     @cached_property
     def erased(self) -> ErasedPeople:
-        """Keeps the erased out, and erases whom the source has deleted."""
+        """Keeps the erased out, and erases people that the source has deleted."""
         chosen = self.settings
         return ErasedPeople(
             self.adapter, self.ledger, self.rules, chosen.erase_deleted, chosen.max_erasures,

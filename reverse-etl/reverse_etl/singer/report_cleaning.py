@@ -30,7 +30,7 @@ def clean_files(folder: Path, ledger: Ledger) -> int:
 
 
 def clean_report(folder: Path, ledger: Ledger) -> int:
-    """Returns 1 if the report listed letters that are not open any more. Raises: OSError."""
+    """Returns 1 if the report listed letters that are no longer open. Raises: OSError."""
     try:
         report = json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
