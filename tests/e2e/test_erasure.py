@@ -13,7 +13,7 @@ import pytest
 from reverse_etl.singer.cli import main as run_target
 
 from box import Box
-from crms import Crm, each_crm, one_crm
+from crms import HUBSPOT, Crm, each_crm, one_crm
 from support import (
     Message,
     deliver,
@@ -236,3 +236,17 @@ def test_a_mistyped_ledger_is_one_line_and_no_new_ledger(
     assert command(*arguments, ledger_url=f"sqlite:///{wrong}") == (1, "")
     assert "ledger_url names no ledger. Check ledger_url." in caplog.text
     assert not wrong.exists()
+
+
+@pytest.mark.parametrize("crm", [HUBSPOT], ids=str)
+def test_a_ledger_in_postgresql_keeps_the_erased_out(
+    box: Box, crm: Crm, tmp_path: Path, command: Command, postgres_url: str
+) -> None:
+    deliver(box, crm, everything(), tmp_path, ledger_url=postgres_url)
+    code, printed = command("erase", "--user-id", KEY, ledger_url=postgres_url)
+    assert (code, json.loads(printed)[0]["records"][crm.documents]) == (0, 2)
+    again = deliver(box, crm, everything(4), tmp_path, ledger_url=postgres_url)
+    assert again.counts(crm.people) == {"planned": 2, "unchanged": 1, "erased": 1}
+    assert len(box.people(crm)) == 1
+    assert command("explain", "--key", KEY, ledger_url=postgres_url)[0] == 0
+    assert command("unerase", "--user-id", KEY, ledger_url=postgres_url)[0] == 0
