@@ -39,6 +39,9 @@ COMMANDS = {
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
+    "mapping-check-online": ("mapping check --online", "Check every rule against the CRM as well."),
+    "mapping-fields": ("mapping fields", "The fields of an object of the CRM."),
+    "mapping-init": ("mapping init", "Begin a rule from a SCHEMA and the fields of an object."),
     "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),
     "replay": ("replay", "Try dead letters again, whatever their cause."),
 }

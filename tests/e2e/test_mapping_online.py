@@ -24,15 +24,20 @@ CHOICES: Mapping[Crm, tuple[str, str]] = {
 """An object and a field of it that has options."""
 READ_ONLY: Mapping[Crm, tuple[str, str]] = {
     HUBSPOT: ("contacts", "hs_object_id"),
-    PIPEDRIVE: ("persons", "id"),
+    PIPEDRIVE: ("deals", "stage_change_time"),
     SALESFORCE: ("Contact", "CreatedDate"),
 }
+UNFIT: Mapping[Crm, tuple[str, str]] = {
+    HUBSPOT: ("hs_object_id: due", "cannot be written"),
+    PIPEDRIVE: ("marketing_status: {value: maybe}", "has no option 'maybe'"),
+    SALESFORCE: ("CreatedDate: due", "cannot be written"),
+}
+"""A field of a person that does not take what the rule gives, and why."""
 REQUIRED: Mapping[Crm, tuple[str, str]] = {
     HUBSPOT: ("tickets", "hs_pipeline_stage"),
     PIPEDRIVE: ("deals", "title"),
     SALESFORCE: ("Contact", "LastName"),
 }
-TO_CREATE: Mapping[Crm, str] = {HUBSPOT: "nr", PIPEDRIVE: "nr", SALESFORCE: "Nr__c"}
 
 
 def command(box: Box, crm: Crm, folder: Path, *arguments: str, **config: Any) -> int:
@@ -71,11 +76,9 @@ def test_all_mistakes_of_all_rules_are_lines_with_file_line_and_nearest_name(
     box: Box, crm: Crm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typo, meant = NEAR[crm]
-    _, read_only = READ_ONLY[crm]
+    unfit, why = UNFIT[crm]
     wrong = PEOPLE[crm].replace("fields: {", "fields:\n  ").replace(", ", "\n  ").replace("}", "")
-    wrong += (
-        f"  {typo}: due\n  {read_only}: due\n  {crm.email_field}: {{from: id, as: lowercase}}\n"
-    )
+    wrong += f"  {typo}: due\n  {unfit}\n  {crm.email_field}: {{from: id, as: lowercase}}\n"
     wrong += (
         f"links:\n  - {{to: {COMPANIES[crm]}z, key: firm, by: {NAMES[crm]}}}\n"
         f"  - {{to: {COMPANIES[crm]}, key: firm, by: {NAMES[crm]}x}}\n"
@@ -94,7 +97,7 @@ def test_all_mistakes_of_all_rules_are_lines_with_file_line_and_nearest_name(
 
     assert f"Did you mean '{crm.people}'?" in at("gone.yml:2")
     assert f"Did you mean '{meant}'?" in at("people.yml:7")
-    assert "cannot be written" in at("people.yml:8")
+    assert why in at("people.yml:8")
     assert "unknown function 'lowercase'" in at("people.yml:9")
     assert f"Did you mean '{COMPANIES[crm]}'?" in at("people.yml:11")
     assert f"Did you mean '{NAMES[crm]}'?" in at("people.yml:12")
@@ -139,7 +142,18 @@ def test_a_record_that_the_rule_rejects_is_a_line(
     assert "record 1 of people would be rejected: no_key" in capsys.readouterr().out
 
 
-def test_an_input_that_is_no_singer_message_is_one_line(
+@each_crm
+def test_a_mistyped_end_of_a_link_has_the_nearest_name(
+    box: Box, crm: Crm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of an object that no rule maps, and without a field to find it by."""
+    link = f"links: [{{to: {COMPANIES[crm]}z, key: firm}}]\n"
+    rules = mapping(tmp_path, people=PEOPLE[crm] + link)
+    assert command(box, crm, tmp_path, "check", mapping=rules) == 1
+    assert f"Did you mean '{COMPANIES[crm]}'?" in caplog.text
+
+
+def test_an_input_that_is_not_a_singer_message_is_one_line(
     box: Box,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -20,8 +20,7 @@ from reverse_etl.singer.sample_messages import SampleMessages
 from reverse_etl.values import FieldInfo
 
 ALIKE = 0.8
-"""Similarity from which on two names may mean the same: `mail` and `email`, not `name` and `game`.
-"""
+"""Similarity from which on two names may mean the same, as `mail` and `email` do."""
 PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 """Text that YAML takes for text without quotes."""
 WORDS = ("true", "false", "null", "yes", "no", "on", "off")
