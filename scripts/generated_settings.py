@@ -31,6 +31,7 @@ ENV_ALIASES = {
     ("target-pipedrive", "api_token"): "PIPEDRIVE_API_TOKEN",
 }
 COMMANDS = {
+    "apply": ("apply", "Carry out the plan of a file that `plan --out` wrote, and nothing else."),
     "audit-verify": ("audit verify", "Check that no event of the ledger's audit was changed."),
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
     "dead-letters-close": ("dead-letters close", "Close letters that no one needs to deliver."),

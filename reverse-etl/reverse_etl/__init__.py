@@ -24,7 +24,7 @@ from reverse_etl.crm.adapter import (
     RowResult,
     UnlinkAdapter,
 )
-from reverse_etl.crm.call_count import CallCount
+from reverse_etl.crm.call_count import CallCount, CallLimits, whole_number
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth
@@ -66,6 +66,7 @@ __all__ = [
     "BatchRejectedError",
     "BudgetSpentError",
     "CallCount",
+    "CallLimits",
     "CrmError",
     "CrmHttp",
     "CrmRecord",
@@ -121,4 +122,5 @@ __all__ = [
     "other_names",
     "parent_key",
     "plain_number",
+    "whole_number",
 ]

@@ -11,9 +11,18 @@ import jwt
 from reverse_etl.crm.oauth import OAuth
 from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import CrmError, SettingError
+from singer_kit.settings import checked_url
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path  # nosec B105
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GENERIC_LOGIN_URL = "https://login.salesforce.com"
+"""Where to sign in to any org, except with client credentials."""
+GENERIC_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
+"""Hosts that refuse client credentials: `invalid_grant`, "request not supported on this domain".
+
+Source: pozil/pub-sub-api-node-client issue 58 (2025-02), read 2026-11-30.
+"""
+MY_DOMAIN_HINT = "Set login_url to your org's My Domain, such as https://acme.my.salesforce.com."
 JWT_LIFETIME_S = 180
 """An assertion may be valid for 3 to 5 minutes.
 Source: Salesforce, OAuth 2.0 JWT Bearer Flow, read 2026-11-23."""
@@ -34,6 +43,12 @@ class Credentials:
     refresh_token: str = ""
     access_token: str = ""
     instance_url: str = ""
+
+    @property
+    def are_of_client(self) -> bool:
+        """Returns True if the app signs in by itself, for no user."""
+        for_user = self.refresh_token or (self.username and self.private_key)
+        return bool(self.client_id and self.client_secret and not for_user)
 
 
 @dataclass(slots=True)
@@ -85,6 +100,24 @@ class Session:
     def identity_url(self) -> str:
         """The `id` that the sign-in returned, ending in /ORG_ID/USER_ID; empty without one."""
         return str(self.oauth.answer.get("id", "")) if self.oauth else ""
+
+
+def login_place(configured: str, credentials: Credentials) -> str:
+    """Where to sign in: `login_url`, if it is set. Raises: SettingError.
+
+    Client credentials are accepted at an org's own URL alone, so it takes the place of a default.
+    """
+    own = credentials.instance_url if credentials.are_of_client else GENERIC_LOGIN_URL
+    url = checked_url(configured, "login_url") if configured else own
+    if not url:
+        raise SettingError(
+            "The setting 'login_url' is missing: client credentials need it.", MY_DOMAIN_HINT
+        )
+    if credentials.are_of_client and urlsplit(url).hostname in GENERIC_HOSTS:
+        raise SettingError(
+            f"login_url is {url}, where Salesforce accepts no client credentials.", MY_DOMAIN_HINT
+        )
+    return url
 
 
 def open_session(
@@ -163,4 +196,4 @@ def audience_of(login_url: str) -> str:
         return login_url
     if host.startswith("test.") or ".sandbox." in host:
         return "https://test.salesforce.com"
-    return "https://login.salesforce.com"
+    return GENERIC_LOGIN_URL

@@ -17,9 +17,9 @@ from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.api import DEFAULT_LOGIN_URL, DEFAULT_VERSION, LimitWatch, meaning
+from target_salesforce.api import DEFAULT_VERSION, LimitWatch, limits, meaning
 from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, DEFAULT_OBJECT, OBJECTS
-from target_salesforce.session import Credentials, Session, open_session
+from target_salesforce.session import Credentials, Session, login_place, open_session
 
 TIMEOUT_S = 60.0
 PRIVATE_CONTACTS = (
@@ -47,9 +47,9 @@ class TargetSalesforce(CrmTarget):
         th.Property(
             "login_url",
             th.StringType,
-            default=DEFAULT_LOGIN_URL,
             title="Login URL",
-            description="Where to sign in: your org's My Domain, or login.salesforce.com.",
+            description="Where to sign in: your org's My Domain, which client credentials need "
+            "(default: `instance_url`). Other flows sign in at login.salesforce.com by default.",
         ),
         th.Property(
             "instance_url",
@@ -120,7 +120,7 @@ class TargetSalesforce(CrmTarget):
 
     def build_adapter(self) -> Adapter:
         """Salesforce as these settings reach it. Raises: SettingError."""
-        login_url = checked_url(str(self.config.get("login_url") or DEFAULT_LOGIN_URL), "login_url")
+        login_url = login_place(str(self.config.get("login_url") or ""), self._credentials())
         session = open_session(self._credentials, login_url, self.control.sleep)
         return SalesforceAdapter(
             self._http(session.fixed_url or login_url, session),
@@ -153,6 +153,7 @@ class TargetSalesforce(CrmTarget):
             renew=session.renew,
             pace_s=LimitWatch().pace_s,
             meaning=meaning,
+            limits=limits,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             sleep=self.control.sleep,

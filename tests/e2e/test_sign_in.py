@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from box import Box
-from crms import CRMS, Crm, each_crm
+from crms import CRMS, SALESFORCE, Crm, each_crm
 from support import deliver, users
 
 MESSAGES = users(5)
@@ -72,6 +72,37 @@ def test_wrong_credentials_are_one_line_without_a_secret(
         "does not accept",
     )
     assert any(reason in errors[0] for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    "place", [None, "https://login.salesforce.com", "https://test.salesforce.com/"]
+)
+def test_client_credentials_are_sent_to_no_host_but_the_orgs_own(
+    box: Box, place: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"login_url": place, "instance_url": None}
+    assert deliver(box, SALESFORCE, MESSAGES, tmp_path, **config).code == 1
+    assert "login_url" in caplog.text
+    assert "https://acme.my.salesforce.com" in caplog.text
+    assert box.log(SALESFORCE) == []
+
+
+def test_client_credentials_sign_in_at_the_instance_url_by_default(
+    box: Box, tmp_path: Path
+) -> None:
+    own = SALESFORCE.credentials(box.url)["login_url"]
+    config = {"login_url": None, "instance_url": own}
+    assert deliver(box, SALESFORCE, MESSAGES, tmp_path, **config).code == 0
+
+
+def test_what_a_sign_in_says_is_shown(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = SALESFORCE.credentials(box.url)["login_url"]
+    config = {"login_url": f"{own}/login.salesforce.com"}
+    assert deliver(box, SALESFORCE, MESSAGES, tmp_path, **config).code == 1
+    said = "(400 invalid_grant: request not supported on this domain)"
+    assert f"Salesforce refuses the sign-in {said}" in caplog.text
 
 
 @each_crm

@@ -15,6 +15,7 @@ import requests
 from singer_kit.certificates import HINT as CERTIFICATE_HINT
 from singer_kit.certificates import certificate_fault
 from singer_kit.http import new_session, redirect_of
+from singer_kit.scrub import scrub
 from singer_kit.urls import shown_url
 
 from reverse_etl.errors import CrmError, redirected
@@ -75,7 +76,8 @@ class OAuth:
         body = json_object(response)
         if response.status_code != 200 or not body.get("access_token"):
             code = str(body.get("error") or body.get("status") or "")
-            reason = f"{response.status_code} {code}".strip()
+            said = scrub(str(body.get("error_description") or body.get("message") or ""))
+            reason = f"{response.status_code} {code}".strip() + (f": {said}" if said else "")
             raise CrmError(f"{self.name} refuses the sign-in ({reason}).", self.hint)
         self.answer = body
         try:

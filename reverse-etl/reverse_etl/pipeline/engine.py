@@ -27,7 +27,6 @@ from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.map import map_block
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.prepare import Preparation
-from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
@@ -184,12 +183,9 @@ class Engine(Stages):
         with self.control.within_budget():
             properties = stream_properties(schema)
             chosen = self.settings
-            provisioning = Provisioning(
-                self.adapter, self.ledger, self.control, self.outcomes, chosen.provision
-            )
-            self.adapter.link_created = provisioning.report_link
+            self.adapter.link_created = self.provisioning.report_link
             prepare = Preparation(
-                self.adapter, self.functions, provisioning, chosen.add_options, self.rules
+                self.adapter, self.functions, self.provisioning, chosen.add_options, self.rules
             )
             receiver = Receiver.for_schema(stream, schema, key_properties)
             compiled, absent = prepare.compile(self.rules_of(stream), properties)
@@ -290,7 +286,7 @@ class Engine(Stages):
             self.run_block(rule.stream)
             self.drain(rule.name)
         if ready and self.control.may_call():
-            later = {record.key for record in self.planner.deferred.get(rule.name, ())}
+            later = self.planner.left(rule)
             self.waiting.forget(rule, [row for row in ready if row.key not in later])
         with self.control.within_budget():
             self.waiting.retry_links(rule)

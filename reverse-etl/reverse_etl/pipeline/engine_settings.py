@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,8 @@ class EngineSettings:
     """Days after which an unchanged record is looked up in the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
+    approved_fields: Mapping[str, Collection[str]] | None = None
+    """By object: the fields that an approved plan creates, and no others; None for any."""
     replays: LetterChoice | None = None
     """The dead letters to try whatever their cause, and no others; None tries those whose cause may
     be gone."""

@@ -20,6 +20,7 @@ from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
+from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.refusals import Refusals
@@ -40,6 +41,14 @@ class Stages:
     outcomes: Outcomes
     control: RunControl
     receivers: dict[str, Receiver]
+
+    @cached_property
+    def provisioning(self) -> Provisioning:
+        """Creates what is missing in the CRM, where the user wants it."""
+        return Provisioning(
+            self.adapter, self.ledger, self.control, self.outcomes,
+            self.settings.provision, self.settings.approved_fields,
+        )  # fmt: skip
 
     @cached_property
     def options(self) -> Options:

@@ -30,8 +30,8 @@ __all__ = [
 MOST_DAYS = 36_500
 """A hundred years: more days than a date can be moved by are a mistake."""
 MOST_SECONDS = 86_400
-NUMBER_OR_SHARE = th.CustomType({"type": ["string", "integer"]})
-"""Of a guard: `100`, "100" or "5%"."""
+NUMBER_OR_SHARE = th.CustomType({"type": ["string", "number"]})
+"""Of a guard: `100`, "100" or "5%". The SDK would read an integer from any variable."""
 COMMON: list[th.Property[Any]] = [
     th.Property(
         "api_version",
@@ -159,6 +159,14 @@ COMMON: list[th.Property[Any]] = [
         description="Maximum number of calls in a run. Once these, or the CRM's daily calls, are "
         "used up, nothing more is written, no further STATE is emitted, and the remaining records "
         "are counted as not attempted.",
+    ),
+    th.Property(
+        "keep_calls_free",
+        NUMBER_OR_SHARE,
+        title="Keep calls free",
+        description="Calls of the CRM's day to leave to other apps, such as `5000`, or their "
+        "share, such as `20%`; tokens where the CRM counts those. Once no more are left, the run "
+        "goes on as when they are used up. The CRM's own headers say how many are left.",
     ),
     th.Property(
         "fail_on_budget",

@@ -22,6 +22,7 @@ from singer_sdk import Sink
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.approval import Approval
 from reverse_etl.dry_run.guards import Trip
 from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
@@ -62,6 +63,7 @@ class CrmTarget(TargetSettings):
         self.lacks: list[Lack] = []
         self.trips: list[Trip] = []
         self.planning_calls = 0
+        self.approval: Approval | None = None
         self._account = Account("")
         self._draining: set[str] = set()
 
@@ -287,6 +289,7 @@ class CrmTarget(TargetSettings):
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(
-            self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips
-        )
+            self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips,
+            self.approval,
+        )  # fmt: skip
         return RunEnd(report, self.report_folder, self.objects, self.dry_run, self.alerts)

@@ -159,6 +159,7 @@ class Pipedrive(Emulator):
             "x-ratelimit-limit": str(pace.calls),
             "x-ratelimit-remaining": str(pace.remaining),
             "x-ratelimit-reset": "2",
+            **daily_headers(pace),
         }
         return reply
 
@@ -199,3 +200,13 @@ class Pipedrive(Emulator):
             return self.handle(call)
         finally:
             company.newly_required = ""
+
+
+def daily_headers(pace: Pace) -> dict[str, str]:
+    """Tokens of the day, a call counted as one; seen in practice, and not documented."""
+    if pace.daily is None:
+        return {}
+    return {
+        "x-daily-ratelimit-token-limit": str(pace.daily),
+        "x-daily-ratelimit-token-remaining": str(pace.left_today),
+    }

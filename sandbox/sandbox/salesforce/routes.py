@@ -172,6 +172,8 @@ class Salesforce(Emulator):
         client, secret = sessions.credentials(call)
         if call.form().get("grant_type") not in sessions.GRANTS:
             return sessions.unsupported_grant()
+        if sessions.is_refused_here(call):
+            return sessions.not_on_this_domain()
         name = self.account_name(client)
         if name is None or secret != client:
             return errors.invalid_client()

@@ -13,6 +13,8 @@ from sandbox.salesforce.state import Org
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GRANTS = ("client_credentials", "refresh_token", JWT_GRANT)
+GENERIC_HOST = "/login.salesforce.com/"
+"""In a path, since the sandbox has one host: where to sign in to any org."""
 JWT_LIFETIME_S = 300
 SIGNATURE_LENGTH = 342
 """Characters of an RS256 signature with a 2,048-bit key."""
@@ -57,6 +59,20 @@ def unsupported_grant() -> Reply:
     """The response to a grant type that is not emulated."""
     message = "grant type not supported"
     return Reply(400, {"error": "unsupported_grant_type", "error_description": message})
+
+
+def is_refused_here(call: Call) -> bool:
+    """Client credentials at the path that stands for the host for every org."""
+    return GENERIC_HOST in call.path and call.form().get("grant_type") == "client_credentials"
+
+
+def not_on_this_domain() -> Reply:
+    """The response to client credentials anywhere but at the org's own domain.
+
+    Source: pozil/pub-sub-api-node-client issue 58 (2025-02), read 2026-11-30.
+    """
+    message = "request not supported on this domain"
+    return Reply(400, {"error": "invalid_grant", "error_description": message})
 
 
 def session_body(call: Call, org: Org, token: str) -> dict[str, Any]:
