@@ -24,12 +24,12 @@ from sqlalchemy import func, select
 
 from reverse_etl.errors import StoppedError
 from reverse_etl.ledger.tables import ENTRY, RUN
-from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.audit_commands import audit_commands
 from reverse_etl.singer.configured import configured, open_ledger, validated
 from reverse_etl.singer.erase_commands import erase_command, unerase_command
 from reverse_etl.singer.explain_command import explain_command
 from reverse_etl.singer.letter_commands import letter_commands, replay_command
+from reverse_etl.singer.mapping_commands import mapping_commands
 from reverse_etl.singer.plan_commands import apply_command, plan_command
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.singer.verify import Repeated, repeated_keys
@@ -159,21 +159,7 @@ def commands(target: type[CrmTarget]) -> click.Group:
         """
         return print_repeated(repeated_keys(validated(target, config_files)), as_json=as_json)
 
-    @group.group("mapping")
-    def mapping() -> None:
-        """The mapping."""
-
-    @mapping.command("check")
-    @config_option
-    def check(config_files: Sequence[str]) -> None:
-        """Check the rules' shape and sense, and run their examples, without the CRM."""
-        plugin = configured(target, config_files)
-        rules = plugin.rules
-        count = check_examples(rules, plugin.mapping.functions())
-        click.echo(f"{len(rules)} rules and {count} examples are right")
-        for note in plugin.mapping_notes(rules):
-            click.echo(note)
-
+    group.add_command(mapping_commands(target))
     return group
 
 
