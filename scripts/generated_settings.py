@@ -31,17 +31,24 @@ ENV_ALIASES = {
     ("target-pipedrive", "api_token"): "PIPEDRIVE_API_TOKEN",
 }
 COMMANDS = {
+    "apply": ("apply", "Carry out the plan of a file that `plan --out` wrote, and nothing else."),
     "audit-verify": ("audit verify", "Check that no event of the ledger's audit was changed."),
     "dead-letters": ("dead-letters list --json", "Records that could not be delivered, as JSON."),
     "dead-letters-close": ("dead-letters close", "Close letters that no one needs to deliver."),
     "dead-letters-export": ("dead-letters export", "Records that could not be delivered, as CSV."),
     "dead-letters-show": ("dead-letters show", "The dead letters of a source key, with records."),
+    "erase": ("erase", "Erase a person, named by --user-id, from the CRM and the ledger."),
+    "explain": ("explain", "Where a record is, named by --key, and what waits of it."),
     "ledger-status": ("ledger status", "Entries by account, object and state, and the last run."),
     "check": ("check", "Sign in, and list what to do before a run; writes nothing."),
     "ledger-verify": ("ledger verify", "Keys that are on more than one record of the CRM."),
     "mapping-check": ("mapping check", "Check the rules and run their examples, without the CRM."),
+    "mapping-check-online": ("mapping check --online", "Check every rule against the CRM as well."),
+    "mapping-fields": ("mapping fields", "The fields of an object of the CRM."),
+    "mapping-init": ("mapping init", "Begin a rule from a SCHEMA and the fields of an object."),
     "plan": ("plan", "What a run would do, without doing it; Singer messages come from stdin."),
     "replay": ("replay", "Try dead letters again, whatever their cause."),
+    "unerase": ("unerase", "Let an erased person, named by --user-id, be delivered again."),
 }
 TAP_COMMANDS = {
     "audit-verify": ("audit verify", "Check that no row of the log of exports was changed."),

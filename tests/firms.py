@@ -25,6 +25,12 @@ PEOPLE: Mapping[Crm, str] = {
     PIPEDRIVE: "object: persons\nupsert_key: nr\nfields: {nr: id, name: name}\n",
     SALESFORCE: "object: Contact\nupsert_key: Nr__c\nfields: {Nr__c: id, LastName: name}\n",
 }
+NEAR: Mapping[Crm, tuple[str, str]] = {
+    HUBSPOT: ("jobtitl", "jobtitle"),
+    PIPEDRIVE: ("phone", "phones"),
+    SALESFORCE: ("Descriptio", "Description"),
+}
+"""A field that no object has, and the one that is meant."""
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "people",
@@ -39,6 +45,13 @@ def rules_folder(folder: Path) -> Path:
     """The folder of a test's own rules."""
     (folder / "rules").mkdir(exist_ok=True)
     return folder / "rules"
+
+
+def changes(box: Box, crm: Crm) -> list[Any]:
+    """Calls of the last run that could change the CRM."""
+    reading = ("oauth", "/search", "batch/read", "/composite")
+    lines = [line for line in box.log(crm) if line["method"] != "GET"]
+    return [line for line in lines if not any(part in line["path"] for part in reading)]
 
 
 def put_company(box: Box, crm: Crm, **values: str) -> str:

@@ -11,6 +11,7 @@ from reverse_etl.crm.adapter import (
     Adapter,
     Attachment,
     Currencies,
+    ErasureAdapter,
     FileAdapter,
     Hit,
     JobAdapter,
@@ -24,7 +25,7 @@ from reverse_etl.crm.adapter import (
     RowResult,
     UnlinkAdapter,
 )
-from reverse_etl.crm.call_count import CallCount
+from reverse_etl.crm.call_count import CallCount, CallLimits, whole_number
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose, Upload
 from reverse_etl.crm.notes import note_html, note_parts
 from reverse_etl.crm.oauth import OAuth
@@ -68,11 +69,13 @@ __all__ = [
     "BatchRejectedError",
     "BudgetSpentError",
     "CallCount",
+    "CallLimits",
     "CrmError",
     "CrmHttp",
     "CrmRecord",
     "CrmTarget",
     "Currencies",
+    "ErasureAdapter",
     "FatalError",
     "FieldInfo",
     "FieldWanted",
@@ -125,4 +128,5 @@ __all__ = [
     "other_names",
     "parent_key",
     "plain_number",
+    "whole_number",
 ]

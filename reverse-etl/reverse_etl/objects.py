@@ -121,6 +121,8 @@ class ObjectSpec:
     """
     belongs: bool = False
     """True if a new record needs at least one link; one without a key field needs it always."""
+    person: bool = False
+    """True if its records are people: `erase` takes their keys."""
     label: str = ""
     """What people call one record, for `provision`."""
     plural: str = ""

@@ -24,10 +24,11 @@ Skip = Literal[
     "kept_by_crm",
     "gone",
     "deleted_in_source",
+    "changed_since_plan",
 ]
 SKIPS: tuple[Skip, ...] = (
     "filtered", "mode", "collapsed", "superseded", "erased", "no_object", "kept_by_crm",
-    "gone", "deleted_in_source",
+    "gone", "deleted_in_source", "changed_since_plan",
 )  # fmt: skip
 LEFT: tuple[Skip, ...] = ("filtered", "deleted_in_source")
 """Skips of records that are no longer wanted: what was put off of them ends."""

@@ -64,6 +64,8 @@ class FieldInfo:
     """True if the CRM takes the field only when the record is created."""
     required: bool = False
     """True if the CRM takes no new record without it."""
+    label: str = field(default="", compare=False)
+    """What people call it in the CRM."""
 
     @property
     def no_two_hold(self) -> bool:

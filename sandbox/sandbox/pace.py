@@ -31,6 +31,11 @@ class Pace:
         return max(0, (self.calls or 0) - len(self._recent))
 
     @property
+    def left_today(self) -> int:
+        """Calls left of the day; there has to be a daily limit."""
+        return max(0, (self.daily or 0) - self.used_today)
+
+    @property
     def spent(self) -> bool:
         """Returns True if the daily limit is used up."""
         return self.daily is not None and self.used_today >= self.daily

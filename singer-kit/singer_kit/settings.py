@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -65,7 +66,8 @@ def with_environment(plugin: Any, settings: Mapping[str, Any]) -> dict[str, Any]
     except ValueError:  # text instead of a number: the validation that follows names the setting
         from_environment = environment_texts(plugin)
     check_environment(plugin)  # only now: the SDK has read a .env file into the environment
-    return coerced({**settings, **from_environment}, plugin.config_jsonschema)
+    lists = environment_lists(plugin)
+    return coerced({**settings, **from_environment, **lists}, plugin.config_jsonschema)
 
 
 def environment_texts(plugin: Any) -> dict[str, str]:
@@ -73,6 +75,34 @@ def environment_texts(plugin: Any) -> dict[str, str]:
     prefix = str(plugin._env_var_prefix)
     texts = {name: os.environ.get(f"{prefix}{name.upper()}") for name in known_settings(plugin)}
     return {name: text for name, text in texts.items() if text is not None}
+
+
+def environment_lists(plugin: Any) -> dict[str, Any]:
+    """The settings of environment variables that can only be lists."""
+    properties = plugin.config_jsonschema["properties"]
+    types = {name: properties.get(name, {}).get("type", []) for name in known_settings(plugin)}
+    return {
+        name: listed(text)
+        for name, text in environment_texts(plugin).items()
+        if "array" in types[name] and "string" not in types[name]
+    }
+
+
+def listed(text: str) -> Any:
+    """The list in a text: JSON, or as Meltano 4.4 writes it for a command, as Python does.
+
+    Without brackets the entries are separated by commas.
+    """
+    if not text.strip().startswith("["):
+        return [entry.strip() for entry in text.split(",") if entry.strip()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text  # the validation that follows names the setting
 
 
 def command_line_settings(plugin: Any, config: Any) -> dict[str, Any]:

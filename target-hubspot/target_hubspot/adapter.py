@@ -15,6 +15,7 @@ from reverse_etl.values import FieldInfo
 
 from target_hubspot.api import ACCOUNT, HubSpotApi, Paths
 from target_hubspot.associations import Associations
+from target_hubspot.erasure import Eraser
 from target_hubspot.errors import PASSING_CODES
 from target_hubspot.fields import Fields
 from target_hubspot.files import Files
@@ -64,6 +65,7 @@ class HubSpotAdapter(Adapter):
         self.listing = Listing(self.api, self.keyless)
         self.unlinking = self
         self.files = Files(self.api, self.finder, namespace)
+        self.erasing = Eraser(self.api, self.files)
         self.owning = Owners(self.api)
         self.choosing = Options(self.api, self.fields)
         self.preflight = Preflight(self.api)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reverse_etl.crm.call_count import CallLimits, whole_number
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose
 from reverse_etl.errors import CrmError
 
@@ -107,6 +108,18 @@ def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
     by_message = "daily limit" in str(body.get("message", "")).lower()
     by_header = headers.get("X-HubSpot-RateLimit-Daily-Remaining") == "0"
     return "spent" if by_policy or by_message or by_header else ""
+
+
+def limits(headers: Mapping[str, str]) -> CallLimits:
+    """The account's limits. HubSpot names those of a day to private apps, not to OAuth apps.
+
+    Source: HubSpot, API usage guidelines, read 2026-11-30.
+    """
+    day, left = "X-HubSpot-RateLimit-Daily", "X-HubSpot-RateLimit-Daily-Remaining"
+    burst = whole_number(headers, "X-HubSpot-RateLimit-Max")
+    window_ms = whole_number(headers, "X-HubSpot-RateLimit-Interval-Milliseconds")
+    per_s = burst * 1000 / window_ms if burst and window_ms else None
+    return CallLimits(whole_number(headers, day), whole_number(headers, left), per_s)
 
 
 @dataclass(slots=True)

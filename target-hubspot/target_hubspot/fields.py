@@ -129,6 +129,7 @@ def field_info(object_name: str, item: Mapping[str, Any]) -> FieldInfo:
         unique=bool(item.get("hasUniqueValue")) or folds,
         folds_case=folds,
         trims=folds,
+        label=str(item.get("label") or ""),
     )
 
 

@@ -47,8 +47,8 @@ class Files(FileAdapter):
                 "remove `attach` from the rule",
             )
         purpose = Purpose(object_name, "attach")
-        file_ids = [] if new else self._files_of(purpose, crm_id)
-        if any(self._name_of(purpose, file_id) == file.name for file_id in file_ids):
+        file_ids = [] if new else self.files_of(purpose, crm_id)
+        if any(self.name_of(purpose, file_id) == file.name for file_id in file_ids):
             return False
 
         uploaded = self._upload(purpose, file)
@@ -57,7 +57,7 @@ class Files(FileAdapter):
         self._set_files(purpose, crm_id, [*file_ids, uploaded])
         return True
 
-    def _files_of(self, purpose: Purpose, crm_id: str) -> list[str]:
+    def files_of(self, purpose: Purpose, crm_id: str) -> list[str]:
         """Ids of a record's files. Raises: RowError if it does not exist, CrmError."""
         record = next(self.finder.records(purpose, [crm_id], [FILES]), None)
         if record is None:
@@ -66,7 +66,7 @@ class Files(FileAdapter):
         joined = str((record.get("properties") or {}).get(FILES) or "")
         return [file_id for file_id in joined.split(";") if file_id]
 
-    def _name_of(self, purpose: Purpose, file_id: str) -> str:
+    def name_of(self, purpose: Purpose, file_id: str) -> str:
         """A file's name; empty if HubSpot does not say. Raises: CrmError."""
         answer = check(self.api.http.call("GET", f"{self.api.paths.files()}/{file_id}", purpose))
         if not answer.ok:

@@ -40,7 +40,7 @@ ANY_OBJECT = ObjectSpec(
 """An object whose records are upserted by a unique property."""
 NEEDED = "HubSpot requires it"
 OBJECTS = {
-    "contacts": replace(ANY_OBJECT, name="contacts"),
+    "contacts": replace(ANY_OBJECT, name="contacts", person=True),
     "deals": replace(ANY_OBJECT, name="deals", required={"dealname": NEEDED, "dealstage": NEEDED}),
     "tickets": replace(
         ANY_OBJECT, name="tickets", required={"subject": NEEDED, "hs_pipeline_stage": NEEDED}

@@ -18,7 +18,7 @@ from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_hubspot.adapter import HubSpotAdapter
-from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Pace, Paths, meaning
+from target_hubspot.api import DEFAULT_URL, DEFAULT_VERSION, Pace, Paths, limits, meaning
 from target_hubspot.objects import ANY_OBJECT, OBJECTS
 
 TIMEOUT_S = 30.0
@@ -130,6 +130,7 @@ class TargetHubSpot(CrmTarget):
             pace_s=pace.pace_s,
             window_s=pace.window_s,
             meaning=meaning,
+            limits=limits,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             sleep=self.control.sleep,

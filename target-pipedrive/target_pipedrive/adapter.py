@@ -13,6 +13,7 @@ from reverse_etl.records import Write
 from reverse_etl.values import FieldInfo
 
 from target_pipedrive.api import PipedriveApi
+from target_pipedrive.erasure import Eraser
 from target_pipedrive.errors import PASSING_CODES
 from target_pipedrive.fields import Fields
 from target_pipedrive.files import Files
@@ -50,6 +51,7 @@ class PipedriveAdapter(Adapter):
         self.files = Files(self.api)
         self.owning = Owners(self.api)
         self.merging = Merger(self.api)
+        self.erasing = Eraser(self.api, self.files)
 
     def _spec(self, object_name: str) -> ObjectSpec:
         """What is known of an object by now: the mapping may have said more of it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reverse_etl.crm.call_count import CallLimits, whole_number
 from reverse_etl.crm.http import SETUP, Answer, CrmHttp, Meaning, Purpose
 from reverse_etl.errors import CrmError
 
@@ -19,6 +20,8 @@ OAUTH_URL = "https://oauth.pipedrive.com/oauth/token"
 """Source: Pipedrive, OAuth authorization, read 2026-11-23."""
 RESERVE = 5
 """Calls of a burst that stay unused, for those in flight."""
+BURST_S = 2.0
+"""The window of a burst. Source: Pipedrive, Rate limiting, read 2026-11-30."""
 TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("GET", re.compile(r"^/api/v2/(stages|pipelines)$"), 5),
     ("GET", re.compile(r"^/api/v2/\w+$"), 10),
@@ -34,7 +37,8 @@ TOKENS: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("PATCH", re.compile(r"^/api/v1/"), 10),
     ("POST", re.compile(r"^/api/v2/"), 5),
     ("PATCH", re.compile(r"^/api/v2/"), 5),
-    ("DELETE", re.compile(r"^/api/v2/\w+Fields/\w+$"), 3),
+    ("DELETE", re.compile(r"^/api/v2/"), 3),
+    ("DELETE", re.compile(r"^/api/v1/"), 6),
     ("GET", re.compile(r""), 1),
 )
 """Tokens of a call: the first line that fits.
@@ -121,6 +125,18 @@ def pace_s(headers: Mapping[str, str]) -> float:
     except (KeyError, ValueError):
         return 0.0
     return reset_s if remaining < RESERVE else 0.0
+
+
+def limits(headers: Mapping[str, str]) -> CallLimits:
+    """The company's limits: tokens of a day, and calls of a burst.
+
+    The headers of the tokens are seen in practice, and are not documented.
+    Source: Pipedrive, Rate limiting, read 2026-11-30.
+    """
+    day, left = "x-daily-ratelimit-token-limit", "x-daily-ratelimit-token-remaining"
+    burst = whole_number(headers, "x-ratelimit-limit")
+    per_s = burst / BURST_S if burst else None
+    return CallLimits(whole_number(headers, day), whole_number(headers, left), per_s)
 
 
 def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:

@@ -216,6 +216,7 @@ def field_info(item: Record, name: str, custom: bool) -> FieldInfo:
         folds_case=name == "emails",
         wire_name=item["field_code"] if custom else "",
         refers=(REFERS[field_type],) if field_type in REFERS else (),
+        label=str(item.get("field_name") or ""),
     )
 
 

@@ -38,14 +38,14 @@ class Files(FileAdapter):
                 f"files of {object_name} are not supported",
                 "remove `attach` from the rule",
             )
-        field, owner = self._owner_of(crm_id)
+        field, owner = self.owner_of(crm_id)
         files = self.api.pages(f"/api/v1/{OWNERS[field]}/{owner}/files", PURPOSE)
         if any(existing.get("name") == file.name for existing in files):
             return False
         self._upload(field, owner, file)
         return True
 
-    def _owner_of(self, note_id: str) -> tuple[str, str]:
+    def owner_of(self, note_id: str) -> tuple[str, str]:
         """The field that names what a note belongs to, and its id. Raises: RowError, CrmError."""
         note = self.api.row(f"{ENDPOINTS[NOTES].path}/{note_id}", PURPOSE)
         if note is None:

@@ -143,6 +143,7 @@ def spec_of(endpoint: Endpoint) -> ObjectSpec:
         file_rows=(1,) if is_note else (),
         marker_in=MARKED.get(endpoint.name, ""),
         belongs=endpoint.name == "leads",
+        person=endpoint.name == "persons",
     )
 
 

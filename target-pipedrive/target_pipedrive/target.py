@@ -18,7 +18,15 @@ from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_pipedrive.adapter import PipedriveAdapter
-from target_pipedrive.api import DEFAULT_URL, DEFAULT_VERSION, OAUTH_URL, meaning, pace_s, tokens
+from target_pipedrive.api import (
+    DEFAULT_URL,
+    DEFAULT_VERSION,
+    OAUTH_URL,
+    limits,
+    meaning,
+    pace_s,
+    tokens,
+)
 from target_pipedrive.objects import OBJECTS
 
 TIMEOUT_S = 30.0
@@ -147,6 +155,7 @@ class TargetPipedrive(CrmTarget):
             renew=oauth.renew if oauth else stored.renew,
             pace_s=pace_s,
             meaning=meaning,
+            limits=limits,
             cost=tokens,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,

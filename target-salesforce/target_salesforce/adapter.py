@@ -17,6 +17,7 @@ from reverse_etl.values import FieldInfo
 from target_salesforce.api import SalesforceApi
 from target_salesforce.bulk import Bulk
 from target_salesforce.currencies import Money
+from target_salesforce.erasure import Eraser
 from target_salesforce.errors import PASSING_CODES
 from target_salesforce.fields import Fields
 from target_salesforce.files import Files
@@ -86,6 +87,7 @@ class SalesforceAdapter(Adapter):
 
         self.jobs = Bulk(jobs, self.fields)
         self.files = Files(soql)
+        self.erasing = Eraser(api, soql, soap)
         self.owning = Owners(soql)
         self.choosing = Options(soap, self.fields)
         self.preflight = Preflight(api, soap)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from reverse_etl.crm.call_count import CallLimits
 from reverse_etl.crm.http import Answer, CrmHttp, Meaning, Purpose, Upload
 
 from target_salesforce.errors import check, errors_of, session_ended
@@ -102,6 +103,15 @@ def meaning(status: int, body: Any, headers: Mapping[str, str]) -> Meaning:
         if status == 403 and error.get("errorCode") == "REQUEST_LIMIT_EXCEEDED":
             return "again" if "Concurrent" in str(error.get("message")) else "spent"
     return ""
+
+
+def limits(headers: Mapping[str, str]) -> CallLimits:
+    """The org's calls of the last 24 hours; Salesforce has no limit per second."""
+    usage = API_USAGE.search(headers.get("Sforce-Limit-Info", ""))
+    if usage is None:
+        return CallLimits()
+    used, limit = int(usage.group(1)), int(usage.group(2))
+    return CallLimits(limit, max(0, limit - used))
 
 
 @dataclass(slots=True)

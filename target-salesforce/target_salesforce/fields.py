@@ -109,6 +109,7 @@ def field_info(item: Mapping[str, Any]) -> FieldInfo:
         refers=tuple(item.get("referenceTo") or ()),
         create_only=bool(item.get("createable") and not item.get("updateable")),
         required=is_required(item),
+        label=str(item.get("label") or ""),
     )
 
 

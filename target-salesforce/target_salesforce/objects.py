@@ -51,6 +51,8 @@ CONTACT_OF_OPPORTUNITY = LinkForm(
 )
 """Set on creation; a contact that comes later gets a role by a call."""
 OBJECTS = {
+    "Contact": replace(DEFAULT_OBJECT, name="Contact", person=True),
+    "Lead": replace(DEFAULT_OBJECT, name="Lead", person=True),
     "Opportunity": replace(
         DEFAULT_OBJECT, name="Opportunity", links={"Contact": CONTACT_OF_OPPORTUNITY}
     ),

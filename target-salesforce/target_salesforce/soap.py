@@ -1,7 +1,7 @@
 """Salesforce's SOAP APIs: a message, its answer, and what a fault means.
 
 Source: metadata WSDL v63; Metadata API developer guide, createMetadata, readMetadata,
-updateMetadata; SOAP API developer guide, getUserInfo, read 2026-11-29.
+updateMetadata; SOAP API developer guide, getUserInfo, emptyRecycleBin(), read 2026-11-30.
 """
 
 from __future__ import annotations
@@ -74,6 +74,17 @@ class SoapApi:
         result = next(tree.iter(f"{{{PARTNER}}}result"), None)
         children = result if result is not None else ()
         return {local_name(child): child.text or "" for child in children}
+
+    def empty_recycle_bin(self, crm_id: str) -> bool:
+        """Erase a deleted record. Returns False if the recycle bin does not hold it.
+
+        Raises: CrmError.
+        """
+        call = Element("emptyRecycleBin")
+        SubElement(call, "ids").text = crm_id
+        tree = self._call("u", PARTNER, call)
+        results = tree.iter(f"{{{PARTNER}}}result")
+        return any(result.findtext(f"{{{PARTNER}}}success") == "true" for result in results)
 
     def _call(self, interface: str, namespace: str, call: Element) -> Element:
         """The answer to a message. Raises: CrmError."""

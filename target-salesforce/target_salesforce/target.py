@@ -17,7 +17,7 @@ from singer_kit.secret_files import secret_settings
 from singer_sdk import typing as th
 
 from target_salesforce.adapter import SalesforceAdapter
-from target_salesforce.api import DEFAULT_VERSION, LimitWatch, meaning
+from target_salesforce.api import DEFAULT_VERSION, LimitWatch, limits, meaning
 from target_salesforce.objects import DEFAULT_BULK_THRESHOLD, DEFAULT_OBJECT, OBJECTS
 from target_salesforce.session import Credentials, Session, login_place, open_session
 
@@ -153,6 +153,7 @@ class TargetSalesforce(CrmTarget):
             renew=session.renew,
             pace_s=LimitWatch().pace_s,
             meaning=meaning,
+            limits=limits,
             calls=CallCount(),
             timeout_s=TIMEOUT_S,
             sleep=self.control.sleep,

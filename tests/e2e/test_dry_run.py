@@ -163,3 +163,4 @@ def test_the_command_prints_the_plan(
     assert "user-2" not in out
     assert "2 more changes of contacts; `--limit 0` shows them all" in out
     assert "calls: at least 4 for the run, 3 for this plan" in out
+    assert "time for the run's calls: less than a second" in out

@@ -150,3 +150,19 @@ def test_events_of_other_users_are_left_out_where_users_are_chosen(
             receiver.post(event(user_id=name))
     messages = extract(box, tmp_path, streams=("events",), inbox_url=url, user_ids=["u-2"])
     assert [record["user_id"] for record in records(messages)] == ["u-2"]
+
+
+def test_the_events_of_a_user_are_erased(
+    inbox_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with receiving(tmp_path, inbox_url) as receiver:
+        for user_id in ("u-1", "u-2"):
+            receiver.post(event(user_id=user_id))
+    audit = ["--inbox-url", inbox_url, "--audit-log", str(tmp_path / "audit.jsonl")]
+    capsys.readouterr()
+    assert cli.main(["inbox", "erase", "--user-id", "u-1", *audit]) == 0
+    assert capsys.readouterr().out == "1 events erased\n"
+    assert cli.main(["inbox", "list", "--data", "--inbox-url", inbox_url]) == 0
+    left = [json.loads(line)["data"]["user_id"] for line in capsys.readouterr().out.splitlines()]
+    assert left == ["u-2"]
+    assert "u-1" not in (tmp_path / "audit.jsonl").read_text()

@@ -10,16 +10,10 @@ import pytest
 
 from box import Box
 from crms import HUBSPOT, PIPEDRIVE, SALESFORCE, Crm, each_crm
-from firms import COMPANIES, NAMES, PEOPLE, SCHEMA, person, rules_folder
+from firms import COMPANIES, NAMES, NEAR, PEOPLE, SCHEMA, changes, person, rules_folder
 from support import Result, deliver, run_tap, written
 
 MESSAGES = [SCHEMA, person(1, None)]
-NEAR: Mapping[Crm, tuple[str, str]] = {
-    HUBSPOT: ("jobtitl", "jobtitle"),
-    PIPEDRIVE: ("phone", "phones"),
-    SALESFORCE: ("Descriptio", "Description"),
-}
-"""A field that no object has, and the one that is meant."""
 DATES: Mapping[Crm, str] = {
     HUBSPOT: "object: deals\nupsert_key: nr\nfields: {nr: id, dealname: name, "
     "dealstage: {value: closedwon}, closedate: DAY}\n",
@@ -40,13 +34,6 @@ def run(box: Box, crm: Crm, folder: Path, rule: str, **config: Any) -> Result:
     """Deliver a person by one rule."""
     written(rules_folder(folder), "people.yml", f"stream: people\n{rule}")
     return deliver(box, crm, MESSAGES, folder, mapping=str(folder / "rules"), **config)
-
-
-def changes(box: Box, crm: Crm) -> list[Any]:
-    """Calls of the last run that could change the CRM."""
-    reading = ("oauth", "/search", "batch/read", "/composite")
-    lines = [line for line in box.log(crm) if line["method"] != "GET"]
-    return [line for line in lines if not any(part in line["path"] for part in reading)]
 
 
 def refused(box: Box, crm: Crm, folder: Path, rule: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -31,6 +31,7 @@ from singer_kit.settings import (
     command_line_settings,
     run_folder,
     settings_from_files,
+    with_environment,
 )
 from singer_kit.times import microseconds, parse_utc, utc_text
 from singer_sdk import Tap
@@ -114,6 +115,18 @@ def test_the_environment_goes_over_the_settings_files(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TAP_KIT_COUNT", "7")
     assert command_line_settings(TapKit, Parsed()) == {"key": "from-file", "count": 7}
     assert command_line_settings(TapKit, None) == {}
+
+
+@pytest.mark.parametrize("text", ['["a", "b"]', "['a', 'b']", "a,b", " a , b "])
+def test_a_list_in_the_environment_is_json_or_as_meltano_writes_it_or_with_commas(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAP_KIT_NAMES", text)
+    for count in ("7", "many"):  # the SDK gives all up over a text that is not a number
+        monkeypatch.setenv("TAP_KIT_COUNT", count)
+        assert with_environment(TapKit, {})["names"] == ["a", "b"]
+    monkeypatch.setenv("TAP_KIT_NAMES", "['a'")
+    assert with_environment(TapKit, {})["names"] == "['a'"
 
 
 def test_settings_files_are_read_in_order(tmp_path: Path) -> None:

@@ -125,4 +125,6 @@ def test_without_calls_left_a_new_option_makes_no_dead_letter() -> None:
 def test_a_crm_that_cannot_add_options_is_a_setting_error_before_the_first_record() -> None:
     adapter = cast(Any, SimpleNamespace(crm="Tiny", choosing=None, money=None, facts=dict))
     with pytest.raises(SettingError, match="add_options: Tiny has no way"):
-        Preparation(adapter, {}, cast(Any, None), adds_options=True).compile([], {})
+        Preparation(
+            adapter, {}, cast(Any, SimpleNamespace(is_on=False)), adds_options=True
+        ).compile([], {})

@@ -124,6 +124,14 @@ def test_a_misspelled_object_is_named_and_not_the_link_that_leads_to_it(tmp_path
         check_rules(load_rules(tmp_path), known_objects=lambda: ["contacts", "deals"])
 
 
+def test_two_files_that_say_the_same_are_an_error_that_names_both(tmp_path: Path) -> None:
+    alone = DEAL.partition("links:")[0]
+    # another field, filter or link makes another rule of the same stream and object
+    rules(tmp_path, a=alone, b=alone + "where: user_id != 'x'\n")
+    with pytest.raises(MappingError, match=r"^c.yml:2: says the same as a.yml\."):
+        rules(tmp_path, c=f"# a copy\n{alone}")
+
+
 def test_join_is_for_keys_of_several_properties(tmp_path: Path) -> None:
     written(
         tmp_path,

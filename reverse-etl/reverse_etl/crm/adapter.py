@@ -188,6 +188,21 @@ class JobAdapter(Protocol):
         ...
 
 
+class ErasureAdapter(Protocol):
+    """A CRM that deletes records so that nobody can restore them, as far as it can."""
+
+    def erase(self, object_name: str, crm_id: str) -> bool:
+        """Erase a record. Returns False if the CRM no longer has it. Raises: CrmError."""
+        ...
+
+    def erase_files(self, object_name: str, crm_id: str, is_ours: Callable[[str], bool]) -> int:
+        """Erase the files of a record that `is_ours` knows by name; returns how many there were.
+
+        Raises: CrmError.
+        """
+        ...
+
+
 class Adapter(Protocol):
     """A CRM: what it must be able to do, and what it may be able to do besides."""
 
@@ -226,6 +241,8 @@ class Adapter(Protocol):
     """Removes the earlier link of one that moved; needed where links are calls."""
     preflight: PreflightAdapter | None = None
     """Examines the account; `check` says more with it."""
+    erasing: ErasureAdapter | None = None
+    """Erases records; needed by `erase` and `erase_deleted`."""
     money: MoneyAdapter | None = None
     """Knows the account's currencies; needed if a rule names one."""
 

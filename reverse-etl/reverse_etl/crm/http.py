@@ -21,7 +21,7 @@ from singer_kit.certificates import certificate_fault
 from singer_kit.http import http_date, new_session, redirect_of, retry_after_s
 from singer_kit.urls import shown_url
 
-from reverse_etl.crm.call_count import CallCount
+from reverse_etl.crm.call_count import CallCount, CallLimits
 from reverse_etl.crm.calls import (
     SETUP,
     Answer,
@@ -81,6 +81,8 @@ class CrmHttp:
     timeout_s: float = 30.0
     meaning: Callable[[int, Any, Mapping[str, str]], Meaning] = lambda status, body, headers: ""
     """What a refusal means, from status, body (JSON, or else text) and headers."""
+    limits: Callable[[Mapping[str, str]], CallLimits] = lambda headers: CallLimits()
+    """What an answer's headers say of the account's limits."""
     window_s: Callable[[], float] = lambda: 0.0
     """Seconds of the CRM's burst window, for a refusal without `Retry-After`."""
     cost: Callable[[str, str], int] = lambda method, path: 0
@@ -170,6 +172,7 @@ class CrmHttp:
         except requests.exceptions.Timeout:
             self._after_silence(call, attempt)
             return None
+        self.calls.learn(self.limits(response.headers))
         self._keep_pace(response.headers)
         self._note_time(response.headers)
         return response

@@ -50,6 +50,7 @@ class DryAdapter(Adapter):
         self.files = None if adapter.files is None else self
         self.merging = None if adapter.merging is None else self
         self.choosing = None if adapter.choosing is None else self
+        self.erasing = None if adapter.erasing is None else self
         self.unlinking = None if adapter.unlinking is None else self
         self._described: dict[str, Fields] = {}
         """Fields that the CRM has, by object."""
@@ -277,6 +278,14 @@ class DryAdapter(Adapter):
     def merge(self, object_name: str, keep_id: str, other_id: str) -> bool:
         """The records count as merged."""
         return True
+
+    def erase(self, object_name: str, crm_id: str) -> bool:
+        """The record counts as erased."""
+        return True
+
+    def erase_files(self, object_name: str, crm_id: str, is_ours: Callable[[str], bool]) -> int:
+        """Files are not looked for."""
+        return 0
 
 
 class DryResults:

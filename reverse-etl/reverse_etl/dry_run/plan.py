@@ -16,6 +16,7 @@ from reverse_etl.errors import SettingError
 from reverse_etl.ledger.database import to_json
 
 PLAN_FILE = "plan.json"
+MINUTE_S, HOUR_S = 60, 3600
 VALUE_CHARACTERS = 60
 """Of a value, in text."""
 
@@ -64,6 +65,7 @@ def text_of(report: Mapping[str, Any], changes: Iterable[Change], limit: int) ->
     links, calls = report["links"], report["calls"]
     yield f"links: {links['wanted']} wanted, {links['made']} would be made"
     yield f"calls: at least {calls['least']} for the run, {calls['made']} for this plan"
+    yield f"time for the run's calls: {duration_text(calls)}"
     if report["message"]:
         yield f"the run would end: {report['message']}"
 
@@ -108,3 +110,17 @@ def value_text(value: object) -> str:
     text = "; ".join(value) if isinstance(value, tuple) else str(value)
     line = " ".join(text.split())
     return line if len(line) <= VALUE_CHARACTERS else line[: VALUE_CHARACTERS - 1] + "…"
+
+
+def duration_text(calls: Mapping[str, Any]) -> str:
+    """How long the calls of a run take at the CRM's limit."""
+    if not calls["per_second"]:
+        return "the CRM sets no limit per second"
+    seconds = calls["least"] / calls["per_second"]
+    if seconds < 1:
+        return "less than a second"
+    if seconds < MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < HOUR_S:
+        return f"{seconds / MINUTE_S:.0f} min"
+    return f"{seconds / HOUR_S:.1f} h"

@@ -8,7 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from singer_kit.database import database_errors, exclusive, open_engine
+from singer_kit.database import (
+    URI_SCHEME,
+    checked_database_url,
+    database_errors,
+    exclusive,
+    open_engine,
+)
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, event, inspect, select
 from sqlalchemy.engine import ExceptionContext
 
@@ -18,7 +24,7 @@ from reverse_etl.ledger.tables import ENTRY, METADATA
 MIGRATION_LOCK = 0x7265766572736531
 """PostgreSQL's advisory lock under which one process migrates."""
 MIGRATIONS = Path(__file__).with_name("migrations")
-SCHEMA_VERSION = "0011"
+SCHEMA_VERSION = "0012"
 """The newest migration; a new one is named here."""
 VERSION = Table("ledger_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """Alembic's table of the version."""
@@ -52,6 +58,26 @@ def open_database(url: str) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def check_ledger_exists(url: str) -> None:
+    """Raises: LedgerError unless a database holds a ledger. It creates none."""
+    parsed = checked_database_url(url, "ledger_url", LedgerError)
+    if parsed.get_backend_name() == "sqlite":
+        path = Path(str(parsed.database).removeprefix(URI_SCHEME))
+        exists = path.is_file() and path.stat().st_size > 0
+    else:
+        engine = open_engine(url, "ledger_url", error=LedgerError)
+        event.listen(engine, "handle_error", raise_ledger_error)
+        try:
+            with engine.connect() as connection:
+                exists = schema_version(connection) is not None
+        finally:
+            engine.dispose()
+    if not exists:
+        raise LedgerError(
+            "ledger_url names no ledger.", "Check ledger_url. The first sync creates the ledger."
+        )
 
 
 def migrate(engine: Engine) -> None:

@@ -30,12 +30,14 @@ from reverse_etl.ledger.future import FutureTimes
 from reverse_etl.ledger.keys import Keys
 from reverse_etl.ledger.letters import Letters
 from reverse_etl.ledger.lost_fields import LostFields
+from reverse_etl.ledger.personal import PersonalRows
 from reverse_etl.ledger.retention import Retention
 from reverse_etl.ledger.rows import Rows, parts
 from reverse_etl.ledger.rule_versions import RuleVersions
 from reverse_etl.ledger.run_values import RunValues
 from reverse_etl.ledger.schemas import StreamSchemas
 from reverse_etl.ledger.tables import ENTRY, ENTRY_COLUMNS, OUTCOME, RUN, key_columns
+from reverse_etl.ledger.tombstones import Tombstones
 from reverse_etl.ledger.unfinished import DoubtRows, JobRows
 from reverse_etl.ledger.waiting import WaitingRows
 from reverse_etl.ledger.whereabouts import Whereabouts
@@ -76,6 +78,8 @@ class Ledger:
         self.doubts = DoubtRows(self.rows)
         self.future = FutureTimes(self.rows)
         self.rule_versions = RuleVersions(self.rows)
+        self.tombstones = Tombstones(self.rows)
+        self.personal = PersonalRows(self.rows)
 
     @staticmethod
     def open(url: str) -> Engine:

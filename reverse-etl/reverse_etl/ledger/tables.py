@@ -226,7 +226,15 @@ TOMBSTONE = Table(
     Column("key_hash", String(64), primary_key=True),
     Column("erased_at", String(27), nullable=False),
 )
-"""A key that was erased, as a keyed hash."""
+"""A key of a person who was erased, as a keyed hash."""
+
+TOMBSTONE_KEY = Table(
+    "tombstone_key",
+    METADATA,
+    *account_columns(),
+    Column("secret", String(64), nullable=False),
+)
+"""What the hashes of tombstones are keyed with, made with the account's first tombstone."""
 
 STREAM_SCHEMA = Table(
     "stream_schema",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from singer_kit.words import nearest, suggestion
 
+from reverse_etl.mapping.content import content_hash
 from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.rules import Rule
 
@@ -26,6 +27,7 @@ def check_rules(
 
     Raises: MappingError.
     """
+    check_distinct(rules)
     key_fields = upsert_keys(rules)
     for rule in rules:
         if objects is not None:
@@ -48,6 +50,19 @@ def with_settings(rule: Rule, settings: Mapping[str, str]) -> Rule:
         replace(link, fixed=settings[link.setting]) if link.setting else link for link in rule.links
     )
     return replace(rule, links=tuple(link for link in links if link.fixed or link.paths))
+
+
+def check_distinct(rules: Sequence[Rule]) -> None:
+    """Raises: MappingError if two rules say the same: every record would be planned twice."""
+    known: dict[str, Rule] = {}
+    for rule in rules:
+        twin = known.setdefault(content_hash(replace(rule, name="")), rule)
+        if twin is not rule:
+            raise rule.error(
+                f"says the same as {twin.file}.",
+                "stream",
+                "Remove one of the two, or name its folder once in `mapping`.",
+            )
 
 
 def upsert_keys(rules: Sequence[Rule]) -> dict[str, str]:

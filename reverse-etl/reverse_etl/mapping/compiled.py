@@ -177,6 +177,13 @@ class CompiledRule:
         known = fingerprint(parts, links) + self.version
         return CrmRecord(key, values, links, source, known, file=self._file(source))
 
+    def key_in(self, source: SourceRecord) -> str | None:
+        """The upsert key of a record; None if it has none that can be computed."""
+        try:
+            return self._key(source)
+        except (AwaitedError, RowError):
+            return None
+
     def _passes(self, source: SourceRecord) -> bool:
         assert self.where is not None
         try:

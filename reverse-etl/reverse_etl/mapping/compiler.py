@@ -54,17 +54,18 @@ class RuleCompiler:
     def check_properties(self, rule: Rule, properties: Mapping[str, Any]) -> None:
         """Raises: MappingError for a path that the stream lacks, or an unknown function."""
         for path, line in wanted_properties(rule):
-            try:
-                schema_at(rule.stream, properties, path)
-            except NoSuchPathError as error:
-                raise rule.error(error.message, line, error.hint) from None
+            check_path(rule, properties, path, line)
         for field in rule.fields:
-            if field.function is not None and field.function not in self.functions:
-                raise rule.error(
-                    f"unknown function {field.function!r}.",
-                    field.line,
-                    suggestion(field.function, sorted(self.functions)),
-                )
+            self.check_function(rule, field)
+
+    def check_function(self, rule: Rule, field: FieldRule) -> None:
+        """Raises: MappingError for an unknown function."""
+        if field.function is not None and field.function not in self.functions:
+            raise rule.error(
+                f"unknown function {field.function!r}.",
+                field.line,
+                suggestion(field.function, sorted(self.functions)),
+            )
 
     def wanted_fields(self, rule: Rule, properties: Mapping[str, Any]) -> list[FieldWanted]:
         """The CRM fields that a rule names; `reference_fields` gives those of its links."""
@@ -91,7 +92,7 @@ class RuleCompiler:
         check_links(rule, spec, forms)
         check_fields_exist(rule, crm_fields)
         fields = {
-            field.name: self._compile_field(rule, field, crm_fields[field.name], properties)
+            field.name: self.compile_field(rule, field, crm_fields[field.name], properties)
             for field in rule.fields
         }
         if rule.owner is not None:
@@ -119,7 +120,7 @@ class RuleCompiler:
     def _kind(self, field: FieldRule, properties: Mapping[str, Any]) -> SourceKind:
         return source_kind(field, properties, self.functions)
 
-    def _compile_field(
+    def compile_field(
         self, rule: Rule, field: FieldRule, info: FieldInfo, properties: Mapping[str, Any]
     ) -> CompiledField:
         """A field that the CRM's field can take. Raises: MappingError."""
@@ -173,6 +174,14 @@ class RuleCompiler:
         key_of = self._compute(rule, rule.field_named(rule.upsert_key))
         # by the record's key, not by turns: a second run then chooses the same owner
         return lambda record: ids[crc32(str(key_of(record)).encode()) % len(ids)]
+
+
+def check_path(rule: Rule, properties: Mapping[str, Any], path: str, line: int) -> None:
+    """Raises: MappingError if the stream rules a path out."""
+    try:
+        schema_at(rule.stream, properties, path)
+    except NoSuchPathError as error:
+        raise rule.error(error.message, line, error.hint) from None
 
 
 def wanted_properties(rule: Rule) -> list[tuple[str, int]]:

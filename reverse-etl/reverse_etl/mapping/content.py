@@ -28,7 +28,7 @@ def content(value: Any) -> object:
             {
                 each.name: getattr(value, each.name)
                 for each in fields(value)
-                if each.name not in NO_CONTENT and not is_default(value, each)
+                if each.compare and each.name not in NO_CONTENT and not is_default(value, each)
             }
         )
     if isinstance(value, Mapping):

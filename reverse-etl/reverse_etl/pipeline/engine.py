@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from reverse_etl.crm.adapter import Adapter
@@ -27,7 +27,6 @@ from reverse_etl.pipeline.letters import sources
 from reverse_etl.pipeline.map import map_block
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.prepare import Preparation
-from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.settle import Settlement
 from reverse_etl.pipeline.spool import SPOOL_ROWS, Spools
@@ -94,7 +93,10 @@ class Engine(Stages):
             self.outcomes.never(absent.object, "no_object", len(raw))
         for compiled in self.compiled[stream]:
             self.outcomes.of(compiled.object).planned(len(raw))
-        return self.receivers[stream].receive(raw)
+        received = self.receivers[stream].receive(raw)
+        return self.erased.sift(
+            self.compiled[stream], received, partial(self.drain_all, within=True)
+        )
 
     def with_room(self, rule: CompiledRule, mapped: Mapped) -> Mapped:
         """The records, once their parents are finished and what is gathered of their keys is sent.
@@ -150,14 +152,11 @@ class Engine(Stages):
         if spool is not None:
             self.jobs.send(spool)
 
-    def drain_all(self) -> None:
-        """Send everything that is gathered; parents first, as the rules are ordered.
-
-        Raises: CrmError.
-        """
+    def drain_all(self, *, within: bool = False) -> None:
+        """Send everything that is gathered, parents first. Raises: CrmError."""
         for name in list(self.spools.by_rule):
             self.drain(name)
-        self.check()
+        self.check(within=within)
 
     def deliver(
         self, rule: CompiledRule, writes: Sequence[Write], outcomes: Sequence[Outcome]
@@ -184,12 +183,9 @@ class Engine(Stages):
         with self.control.within_budget():
             properties = stream_properties(schema)
             chosen = self.settings
-            provisioning = Provisioning(
-                self.adapter, self.ledger, self.control, self.outcomes, chosen.provision
-            )
-            self.adapter.link_created = provisioning.report_link
+            self.adapter.link_created = self.provisioning.report_link
             prepare = Preparation(
-                self.adapter, self.functions, provisioning, chosen.add_options, self.rules
+                self.adapter, self.functions, self.provisioning, chosen.add_options, self.rules
             )
             receiver = Receiver.for_schema(stream, schema, key_properties)
             compiled, absent = prepare.compile(self.rules_of(stream), properties)
@@ -290,7 +286,7 @@ class Engine(Stages):
             self.run_block(rule.stream)
             self.drain(rule.name)
         if ready and self.control.may_call():
-            later = {record.key for record in self.planner.deferred.get(rule.name, ())}
+            later = self.planner.left(rule)
             self.waiting.forget(rule, [row for row in ready if row.key not in later])
         with self.control.within_budget():
             self.waiting.retry_links(rule)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from reverse_etl.ledger import LetterChoice
+from reverse_etl.ledger import Ledger, LetterChoice
 from reverse_etl.pipeline.guard import DEFAULT_LIMIT, Limit
 
 OnMissing = Literal["leave", "follow", "recreate"]
@@ -35,6 +36,14 @@ class EngineSettings:
     """Days after which an unchanged record is looked up in the CRM."""
     gather: bool = True
     """False if the user has set the size of a block: its writes then go out with it."""
+    erase_deleted: bool = False
+    """True if people that the source has deleted are erased."""
+    max_erasures: int = 10
+    """How many people a run may erase."""
+    clean_files: Callable[[Ledger], int] = lambda ledger: 0
+    """Takes what an erasure leaves out of the files of reports and plans; returns how many."""
+    approved_fields: Mapping[str, Collection[str]] | None = None
+    """By object: the fields that an approved plan creates, and no others; None for any."""
     replays: LetterChoice | None = None
     """The dead letters to try whatever their cause, and no others; None tries those whose cause may
     be gone."""

@@ -7,7 +7,7 @@ is planned its keys are claimed, so that no two processes write one record at a 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reverse_etl.crm.adapter import Adapter
@@ -45,6 +45,10 @@ class Plan:
     """Keys that belong to this run until it releases them."""
 
 
+Approve = Callable[[CompiledRule, Plan], Plan]
+"""Takes out the writes that an approved plan does not have. Raises: CrmError."""
+
+
 @dataclass(slots=True)
 class Planner:
     """Plans blocks of records."""
@@ -62,6 +66,9 @@ class Planner:
     on_missing: OnMissing = "follow"
     deferred: dict[str, list[CrmRecord]] = field(default_factory=dict)
     """By rule: records whose keys another process was writing. The next block takes them up."""
+    approve: Approve | None = None
+    _withheld: dict[str, set[str]] = field(default_factory=dict)
+    """By rule: keys whose writes were not approved."""
 
     def plan(self, rule: CompiledRule, changed: Sequence[CrmRecord]) -> Plan:
         """Plan a block, one record per key. Raises: CrmError."""
@@ -71,9 +78,23 @@ class Planner:
             return Plan()
         with self.control.within_budget():
             if self.control.may_call():
-                return self._plan(rule, newest, collapsed)
+                return self._approved(rule, self._plan(rule, newest, collapsed))
         left = [Outcome.of("not_attempted", record) for record in newest.values()]
         return Plan(outcomes=[*collapsed, *left])
+
+    def _approved(self, rule: CompiledRule, plan: Plan) -> Plan:
+        if self.approve is None or not plan.writes:
+            return plan
+        approved = self.approve(rule, plan)
+        going = {write.key for write in approved.writes}
+        withheld = {write.key for write in plan.writes} - going
+        self._withheld.setdefault(rule.name, set()).update(withheld)
+        return approved
+
+    def left(self, rule: CompiledRule) -> set[str]:
+        """Keys whose records are still to be written, in this run or a later one."""
+        later = {record.key for record in self.deferred.get(rule.name, ())}
+        return later | self._withheld.get(rule.name, set())
 
     def _plan(
         self, rule: CompiledRule, newest: dict[str, CrmRecord], collapsed: Sequence[Outcome]

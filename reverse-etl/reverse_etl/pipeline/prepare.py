@@ -6,38 +6,26 @@ What is missing in the CRM is created where `provision` is on, else it is one er
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from singer_kit.words import nearest, suggestion
-
-from reverse_etl.crm.adapter import Adapter, Currencies
-from reverse_etl.errors import (
-    CrmError,
-    MappingError,
-    NoSuchLinkError,
-    NoSuchObjectError,
-    SettingError,
-)
+from reverse_etl.crm.adapter import Adapter
+from reverse_etl.errors import NoSuchLinkError, NoSuchObjectError, SettingError
 from reverse_etl.mapping.compiled import CompiledRule
-from reverse_etl.mapping.compiler import RuleCompiler, link_form, reference_fields
+from reverse_etl.mapping.compiler import RuleCompiler, reference_fields
 from reverse_etl.mapping.field_checks import planned_info
 from reverse_etl.mapping.functions import Function
-from reverse_etl.mapping.link_rules import LinkRule
 from reverse_etl.mapping.removed_options import warn_of_removed
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.objects import FieldWanted, LinkForm, LinkWanted, ObjectSpec
+from reverse_etl.pipeline.crm_objects import CrmObjects, Fields, fields_of_new
 from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.values import FieldInfo
 
 logger = logging.getLogger(__name__)
 
-
-Fields = Mapping[str, FieldInfo]
 Properties = Mapping[str, Any]
-FormOf = Callable[[str, LinkWanted], LinkForm]
-"""Gives the form of a link of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +52,11 @@ class Preparation:
     mapping: Sequence[Rule] = ()
     """All rules, those of other streams included."""
 
+    @property
+    def crm(self) -> CrmObjects:
+        """What the CRM has of what the rules name."""
+        return CrmObjects(self.adapter, self.mapping, self.provisioning.is_on)
+
     def compile(
         self, rules: Sequence[Rule], properties: Properties
     ) -> tuple[list[CompiledRule], list[Rule]]:
@@ -75,13 +68,13 @@ class Preparation:
         compiler = RuleCompiler(
             self.functions,
             self.adapter.facts(),
-            self._currencies(rules),
+            self.crm.currencies(rules),
             adds_options=self._adds_options(),
         )
         for rule in rules:
             compiler.check_properties(rule, properties)
-            self._check_ends(rule)
-        described = [(rule, self._described(rule, self._spec(rule))) for rule in rules]
+            self.crm.check_ends(rule)
+        described = [(rule, self.crm.described(rule, self.crm.spec(rule))) for rule in rules]
         drafts, fields = self._created(self._drafts(compiler, described, properties))
         compiled = [
             compiler.compile(
@@ -114,7 +107,7 @@ class Preparation:
             # an earlier rule of the stream may create what this one writes, too
             by_then = planned.setdefault(rule.object, {})
             if not fields:
-                by_then |= fields_of_new(self._spec(rule))
+                by_then |= fields_of_new(self.crm.spec(rule))
             draft = self._draft(compiler, rule, properties, fields, by_then)
             if draft is not None:
                 drafts.append(draft)
@@ -133,10 +126,10 @@ class Preparation:
 
         `planned`: fields that its object will have besides. Raises: MappingError, CrmError.
         """
-        spec, known = self._spec(rule), {**fields, **planned}
+        spec, known = self.crm.spec(rule), {**fields, **planned}
         find = self.adapter.planned_link if self.provisioning.is_on else self.adapter.link_form
         try:
-            forms = self._link_forms(rule, spec, find)
+            forms = self.crm.link_forms(rule, spec, find)
             wanted = compiler.wanted_fields(rule, properties) + reference_fields(forms, known)
             missing = [field for field in wanted if field.name not in known]
             if missing and fields:
@@ -146,9 +139,9 @@ class Preparation:
                 known |= {field.name: planned_info(field) for field in missing}
         except NoSuchObjectError as error:
             if not spec.optional:
-                raise self._no_such_object(rule, error) from None
+                raise self.crm.no_such_object(rule, error) from None
             return None
-        owners = self._owners(rule)
+        owners = self.crm.owners(rule)
         compiler.compile(rule, spec, properties, known, forms, owners)
         return Draft(rule, spec, fields, missing, forms, owners)
 
@@ -167,49 +160,15 @@ class Preparation:
             try:
                 known = fields.get(rule.object, draft.fields)
                 fields[rule.object] = self.provisioning.create(rule, known, draft.missing)
-                forms = self._link_forms(rule, draft.spec, self._link_form)
+                forms = self.crm.link_forms(rule, draft.spec, self._link_form)
             except NoSuchObjectError as error:
                 if not draft.spec.optional:
-                    raise self._no_such_object(rule, error) from None
+                    raise self.crm.no_such_object(rule, error) from None
                 refused.add(rule.object)
                 continue
             self._remember(draft.spec, forms)
             ready.append(replace(draft, forms=forms))
         return ready, fields
-
-    def _spec(self, rule: Rule) -> ObjectSpec:
-        """Raises: MappingError if the CRM cannot have such an object."""
-        spec = self.adapter.objects.get(rule.object)
-        if spec is None:
-            raise self._no_such_object(rule)
-        return spec
-
-    def _described(self, rule: Rule, spec: ObjectSpec) -> Mapping[str, FieldInfo] | None:
-        """The fields of a rule's object, none if it is yet to be created.
-
-        None if the account may lack the object, and does. Raises: MappingError, CrmError.
-        """
-        try:
-            return self.adapter.describe(rule.object)
-        except NoSuchObjectError as error:
-            # A mistyped name must not become an object in a customer's CRM.
-            if self.provisioning.is_on and spec.listed:
-                return {}
-            if not spec.optional:
-                raise self._no_such_object(rule, error) from None
-            return None
-
-    def _link_forms(self, rule: Rule, spec: ObjectSpec, form_of: FormOf) -> list[LinkForm]:
-        """The forms of a rule's links, in order. Raises: MappingError, CrmError."""
-        forms = []
-        for link in rule.links:
-            wanted = LinkWanted(link.to, link.field, link.label)
-            try:
-                form = form_of(rule.object, wanted)
-            except (NoSuchLinkError, NoSuchObjectError) as error:
-                raise self._no_such_link(rule, link, error) from None
-            forms.append(link_form(link, form, needed=spec.needs_link))
-        return forms
 
     def _link_form(self, object_name: str, wanted: LinkWanted) -> LinkForm:
         """The form of a link, created if needed. Raises: NoSuchLinkError, CrmError."""
@@ -221,74 +180,11 @@ class Preparation:
         with self.provisioning.lease():
             return self.adapter.link_form(object_name, wanted, provision=True)
 
-    def _no_such_link(self, rule: Rule, link: LinkRule, error: CrmError) -> MappingError:
-        """A link that the CRM does not have, or that leads to an object whose name is wrong."""
-        names = set(self.adapter.object_names())
-        hint = "" if link.to in names else nearest(link.to, names)
-        return rule.error(f"links to {link.to!r}: {error.message}", link.line, hint or error.hint)
-
     def _remember(self, spec: ObjectSpec, forms: Sequence[LinkForm]) -> None:
         """Keep the forms with the object's spec: the least number of calls depends on them."""
         links = {**spec.links, **{form.to: form for form in forms}}
         known = replace(spec, links=links)
         self.adapter.objects = {**self.adapter.objects, spec.name: known}
-
-    def _check_ends(self, rule: Rule) -> None:
-        """Raises: MappingError if the CRM lacks what a link leads to, or its field; CrmError."""
-        for link in rule.links:
-            if not link.found_by:
-                continue
-            writers = self._writers(link)
-            try:
-                fields = self.adapter.describe(link.to)
-            except NoSuchObjectError as error:
-                if not writers:
-                    raise self._no_such_link(rule, link, error) from None
-                fields = {}
-            if link.found_by not in fields:
-                self._check_writers(rule, link, writers, fields)
-
-    def _writers(self, link: LinkRule) -> list[Rule]:
-        """The rules that write the field by which a link's other end is found."""
-        return [
-            other
-            for other in self.mapping
-            if other.object == link.to and link.found_by in other.field_names
-        ]
-
-    def _check_writers(
-        self, rule: Rule, link: LinkRule, writers: Sequence[Rule], fields: Fields
-    ) -> None:
-        """Raises: MappingError unless a rule of the same stream creates a link's field."""
-        streams = sorted({writer.stream for writer in writers})
-        is_on = self.provisioning.is_on
-        if is_on and rule.stream in streams:
-            return
-        if writers:
-            switch = "" if is_on else "set `provision: true` and "
-            raise rule.error(
-                f"{link.to} has no field {link.found_by!r} yet.",
-                link.line,
-                f"The rule {writers[0].name} writes it: {switch}bring its stream, {streams[0]}, "
-                "first. Or create the field in the CRM.",
-            )
-        raise rule.error(
-            f"{link.to} has no field {link.found_by!r}.",
-            link.line,
-            suggestion(link.found_by, sorted(fields)),
-        )
-
-    def _no_such_object(self, rule: Rule, error: NoSuchObjectError | None = None) -> MappingError:
-        """The object's name is wrong, or the account lacks it."""
-        message = f"unknown object {rule.object!r}." if error is None else error.message
-        known = [name for name in self.adapter.object_names() if name != rule.object]
-        hint = nearest(rule.object, known) or (error.hint if error else "")
-        return rule.error(message, "object", hint or suggestion(rule.object, known))
-
-    def _currencies(self, rules: Sequence[Rule]) -> Currencies | None:
-        """The account's currencies, if a rule asks for them and the CRM knows. Raises: CrmError."""
-        asked = any(field.currency is not None for rule in rules for field in rule.fields)
-        return self.adapter.money.currencies() if asked and self.adapter.money else None
 
     def _adds_options(self) -> bool:
         """Returns True if options are added. Raises: SettingError if the CRM cannot do it."""
@@ -298,19 +194,3 @@ class Preparation:
                 "Add them in the CRM, and turn the setting off.",
             )
         return self.adds_options
-
-    def _owners(self, rule: Rule) -> Mapping[str, str]:
-        """Who may own records, if the rule asks for owners. Raises: CrmError."""
-        if not rule.owner:
-            return {}
-        if self.adapter.owning is None:
-            raise CrmError(
-                f"{self.adapter.crm} has no owners, and the rule {rule.name} names one.",
-                "Take the link to owner out of the rule.",
-            )
-        return self.adapter.owning.owners()
-
-
-def fields_of_new(spec: ObjectSpec) -> dict[str, FieldInfo]:
-    """What a new object has by itself: the field of its records' owner."""
-    return {spec.owner_field: FieldInfo(spec.owner_field, "text")} if spec.owner_field else {}

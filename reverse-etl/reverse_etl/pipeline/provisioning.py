@@ -7,12 +7,12 @@ run instead of becoming a field in a customer's CRM.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reverse_etl.crm.adapter import Adapter
-from reverse_etl.errors import NoSuchObjectError
+from reverse_etl.errors import CrmError, NoSuchObjectError
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.near_names import near_name
@@ -40,6 +40,8 @@ class Provisioning:
     control: RunControl
     outcomes: Outcomes
     is_on: bool = False
+    approved: Mapping[str, Collection[str]] | None = None
+    """By object: the fields that may be created; None for any."""
 
     def check(self, rule: Rule, fields: Fields, missing: Sequence[FieldWanted]) -> None:
         """Check that what a rule's object lacks may be created; `fields` are those it has.
@@ -65,9 +67,20 @@ class Provisioning:
             missing = [field for field in missing if field.name not in fields]
             if not missing:
                 return fields
+            self._check_approved(rule, missing)
             self.adapter.provision(rule.object, missing)
             self._report(rule, missing)
             return self.adapter.describe(rule.object)
+
+    def _check_approved(self, rule: Rule, missing: Sequence[FieldWanted]) -> None:
+        """Raises: CrmError if an approved plan does not create these."""
+        approved = [] if self.approved is None else self.approved.get(rule.object, ())
+        others = [field.name for field in missing if field.name not in approved]
+        if self.approved is not None and others:
+            raise CrmError(
+                f"{rule.object} lacks {', '.join(others)}, which the plan does not create.",
+                "Make a new plan.",
+            )
 
     def forget(self, rule: Rule, missing: Sequence[FieldWanted]) -> None:
         """Forget the values of fields that were synced before, and that people deleted."""

@@ -159,7 +159,7 @@ class PutOff:
 
 def is_final(outcome: Outcome) -> bool:
     """Returns True if an outcome says what becomes of what was put off before."""
-    if outcome.name in ("not_attempted", "collapsed", "mode"):
+    if outcome.name in ("not_attempted", "collapsed", "mode", "changed_since_plan"):
         return False
     return outcome.record is not None or outcome.name in LEFT
 

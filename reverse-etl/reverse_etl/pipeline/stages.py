@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from reverse_etl.crm.adapter import Adapter
 from reverse_etl.crm.download import Fetcher
 from reverse_etl.ledger import Ledger
+from reverse_etl.mapping.rules import Rule
 from reverse_etl.pipeline.attachments import Attacher
 from reverse_etl.pipeline.conflicts import Conflicts
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.duplicates import Duplicates
 from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.erased import ErasedPeople
 from reverse_etl.pipeline.guard import Guard
 from reverse_etl.pipeline.internal_errors import InternalErrors
 from reverse_etl.pipeline.letter_retries import LetterRetries
@@ -20,6 +23,7 @@ from reverse_etl.pipeline.options import Options
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
 from reverse_etl.pipeline.plan import Planner
+from reverse_etl.pipeline.provisioning import Provisioning
 from reverse_etl.pipeline.put_off import PutOff
 from reverse_etl.pipeline.receive import Receiver
 from reverse_etl.pipeline.refusals import Refusals
@@ -40,6 +44,24 @@ class Stages:
     outcomes: Outcomes
     control: RunControl
     receivers: dict[str, Receiver]
+    rules: Sequence[Rule]
+
+    @cached_property
+    def erased(self) -> ErasedPeople:
+        """Keeps the erased out, and erases people that the source has deleted."""
+        chosen = self.settings
+        return ErasedPeople(
+            self.adapter, self.ledger, self.rules, chosen.erase_deleted, chosen.max_erasures,
+            chosen.clean_files,
+        )  # fmt: skip
+
+    @cached_property
+    def provisioning(self) -> Provisioning:
+        """Creates what is missing in the CRM, where the user wants it."""
+        return Provisioning(
+            self.adapter, self.ledger, self.control, self.outcomes,
+            self.settings.provision, self.settings.approved_fields,
+        )  # fmt: skip
 
     @cached_property
     def options(self) -> Options:

@@ -43,8 +43,9 @@ class WaitingRoom:
 
         Raises: CrmError.
         """
+        tried = self.put_off.reopened
         rows = self.ledger.waiting.of(rule.name)
-        waiting = [row for row in rows if row.whole and not row.is_masked]
+        waiting = [row for row in rows if row.whole and not row.is_masked and row.name not in tried]
         ready = first_of_each_key(self._ready(rule, waiting))
         in_crm = self._in_crm(rule, ready)
         writes = self.outcomes.of(rule.object)

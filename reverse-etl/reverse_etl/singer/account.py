@@ -13,6 +13,7 @@ from reverse_etl.mapping.objects_file import ObjectsFile, complete_specs, shippe
 from reverse_etl.mapping.rules import Rule
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.engine_settings import EngineSettings
+from reverse_etl.pipeline.guard import Limit
 from reverse_etl.singer.settings import engine_settings, ledger_url, with_other_names
 
 
@@ -24,11 +25,17 @@ def prepared(
     control: RunControl,
     dry_run: DryRun | None,
 ) -> Adapter:
-    """An adapter that knows all mapped objects, and the run's limits. Raises: MappingError."""
+    """An adapter that knows all mapped objects, and the run's limits.
+
+    Raises: MappingError, SettingError.
+    """
     adapter.objects = complete_specs(adapter.objects, adapter.default_object, rules, file)
     limit = config.get("max_api_calls")
     adapter.calls.limit = int(limit) if limit else None
     adapter.calls.check = control.check_signal
+    kept = config.get("keep_calls_free")
+    if kept not in (None, ""):
+        adapter.calls.reserve = Limit.parse("keep_calls_free", kept).allowed
     return adapter if dry_run is None else dry_run.adapter(adapter)
 
 

@@ -15,22 +15,23 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from select import select as readable
-from typing import IO, Any
+from typing import Any
 
 import click
 from singer_kit.command_line import config_option, run_command
 from singer_sdk.exceptions import InvalidInputLine, RecordsWithoutSchemaException
 from sqlalchemy import func, select
 
-from reverse_etl.dry_run.plan import PLAN_FILE, text_of
-from reverse_etl.errors import GuardError, StoppedError
+from reverse_etl.errors import StoppedError
 from reverse_etl.ledger.tables import ENTRY, RUN
-from reverse_etl.mapping.examples import check_examples
 from reverse_etl.singer.audit_commands import audit_commands
 from reverse_etl.singer.configured import configured, open_ledger, validated
+from reverse_etl.singer.erase_commands import erase_command, unerase_command
+from reverse_etl.singer.explain_command import explain_command
 from reverse_etl.singer.letter_commands import letter_commands, replay_command
+from reverse_etl.singer.mapping_commands import mapping_commands
+from reverse_etl.singer.plan_commands import apply_command, plan_command
 from reverse_etl.singer.preflight import check_command
-from reverse_etl.singer.run_report import REPORT_FILE
 from reverse_etl.singer.target import CrmTarget
 from reverse_etl.singer.verify import Repeated, repeated_keys
 
@@ -40,10 +41,12 @@ that Python's own thresholds cost a fifth of the time."""
 DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
-COMMANDS = ("audit", "check", "dead-letters", "ledger", "mapping", "plan", "replay")
+COMMANDS = (
+    "apply", "audit", "check", "dead-letters", "erase", "explain", "ledger", "mapping", "plan", "replay",
+    "unerase",
+)  # fmt: skip
 READING_COMMANDS = ("", "plan")
 """Those that a tap writes to; the Singer command has no name."""
-PLAN_LIMIT = 10
 
 
 def main(target: type[CrmTarget], argv: Sequence[str] | None = None) -> int:
@@ -128,27 +131,13 @@ def commands(target: type[CrmTarget]) -> click.Group:
     def group() -> None:
         """Look at mapping and ledger."""
 
-    @group.command("plan")
-    @click.option(
-        "--input", "lines", type=click.File(), help="File of Singer messages; else stdin."
-    )
-    @click.option("--json", "as_json", is_flag=True, help="Print the whole plan as JSON.")
-    @click.option(
-        "--limit",
-        default=PLAN_LIMIT,
-        show_default=True,
-        help="Changes to show of an object; 0: all.",
-    )
-    @config_option
-    def plan(lines: IO[str] | None, as_json: bool, limit: int, config_files: Sequence[str]) -> None:
-        """Ask the CRM, write nothing, and print what a run would do.
-
-        The plan is also kept as dry-run/plan.json in report_dir.
-        """
-        print_plan(validated(target, config_files, dry_run=True), lines, limit, as_json=as_json)
-
+    group.add_command(plan_command(target))
+    group.add_command(apply_command(target))
     group.add_command(audit_commands(target))
     group.add_command(check_command(target))
+    group.add_command(erase_command(target))
+    group.add_command(unerase_command(target))
+    group.add_command(explain_command(target))
     group.add_command(letter_commands(target))
     group.add_command(replay_command(target))
 
@@ -172,47 +161,8 @@ def commands(target: type[CrmTarget]) -> click.Group:
         """
         return print_repeated(repeated_keys(validated(target, config_files)), as_json=as_json)
 
-    @group.group("mapping")
-    def mapping() -> None:
-        """The mapping."""
-
-    @mapping.command("check")
-    @config_option
-    def check(config_files: Sequence[str]) -> None:
-        """Check the rules' shape and sense, and run their examples, without the CRM."""
-        plugin = configured(target, config_files)
-        rules = plugin.rules
-        count = check_examples(rules, plugin.mapping.functions())
-        click.echo(f"{len(rules)} rules and {count} examples are right")
-        for note in plugin.mapping_notes(rules):
-            click.echo(note)
-
+    group.add_command(mapping_commands(target))
     return group
-
-
-def print_plan(plugin: CrmTarget, lines: IO[str] | None, limit: int, *, as_json: bool) -> None:
-    """Run dry, then print the plan, also that of a run that a guard would end.
-
-    Raises: FatalError, StoppedError.
-    """
-    dry_run = plugin.dry_run
-    assert dry_run is not None
-    tripped: GuardError | None = None
-    try:
-        try:
-            plugin.run(lines)
-        except GuardError as error:  # the plan says which guard, so it is printed as well
-            tripped = error
-        if as_json:
-            click.echo((plugin.report_folder / PLAN_FILE).read_text(), nl=False)
-        else:
-            report = json.loads((plugin.report_folder / REPORT_FILE).read_text())
-            for line in text_of(report, dry_run.changes, limit):
-                click.echo(line)
-    finally:
-        dry_run.close()
-    if tripped is not None:
-        raise tripped
 
 
 def print_repeated(repeated: Sequence[Repeated], *, as_json: bool) -> int:

@@ -10,6 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from sqlalchemy import Engine
 
 from reverse_etl.ledger import Ledger
+from reverse_etl.ledger.database import check_ledger_exists
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 
@@ -36,8 +37,13 @@ def validated(
 
 @contextmanager
 def open_ledger(plugin: CrmTarget) -> Iterator[Engine]:
-    """The ledger's database of a target's settings, closed at the end. Raises: LedgerError."""
-    engine = Ledger.open(ledger_url(plugin.config, plugin.name))
+    """The ledger's database of a target's settings, closed at the end.
+
+    Raises: LedgerError if there is none: only a run creates one.
+    """
+    url = ledger_url(plugin.config, plugin.name)
+    check_ledger_exists(url)
+    engine = Ledger.open(url)
     try:
         yield engine
     finally:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import Ledger, LetterChoice, Reason, Scope
-from reverse_etl.singer.settings import ledger_url
+from reverse_etl.singer.configured import open_ledger
 from reverse_etl.singer.target import CrmTarget
 
 
@@ -20,11 +20,16 @@ def close_letters(
     """
     check_choice(target, choice, closes_all=closes_all)
     scope = Scope(target.crm, target.open_adapter().account().id)
-    ledger_engine = Ledger.open(ledger_url(target.config, target.name))
-    with Ledger(ledger_engine, scope) as ledger, ledger.rows.writing() as connection:
+    with open_ledger(target) as ledger_engine:
+        return close_chosen(target.name, Ledger(ledger_engine, scope), choice)
+
+
+def close_chosen(name: str, ledger: Ledger, choice: LetterChoice) -> list[Reason]:
+    """Close letters of a ledger, and note it. Raises: SettingError, LedgerError."""
+    with ledger.rows.writing() as connection:
         reasons = ledger.letters.close_chosen(connection, choice)
         if not reasons and not choice.is_all:
-            raise none_chosen(target.name)
+            raise none_chosen(name)
         if reasons:
             ledger.audit.record(connection, event("dead-letters close", choice, reasons))
     return reasons

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter, Ledger, LetterChoice
+from reverse_etl.ledger.database import check_ledger_exists
 from reverse_etl.pipeline.engine import Engine
 from reverse_etl.singer.letter_closing import event, none_chosen
+from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
 
 
@@ -27,6 +29,7 @@ class Replay:
 
     def run(self) -> None:
         """Try them. Raises: FatalError, StoppedError."""
+        check_ledger_exists(ledger_url(self.target.config, self.target.name))
         self.target.run_with(self._replay)
 
     def _replay(self) -> None:

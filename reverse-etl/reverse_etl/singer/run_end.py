@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from reverse_etl.crm.adapter import Adapter
 from reverse_etl.dry_run.plan import save_plan
 from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import LedgerError
@@ -46,6 +47,7 @@ class RunEnd:
         if engine is None:
             built = self.save()
         else:
+            warn_of_unknown_day(engine.adapter)
             engine.abandon()
             with engine.ledger as ledger:
                 try:
@@ -128,3 +130,12 @@ class RunEnd:
                 self.report.target,
             )
         logger.info("%s: %s", self.report.target, self.report.summary(built))
+
+
+def warn_of_unknown_day(adapter: Adapter) -> None:
+    """Say that calls could not be kept free, since the CRM did not say how many are left."""
+    if adapter.calls.reserve is not None and not adapter.calls.knows_day:
+        logging.getLogger(__name__).warning(
+            "keep_calls_free had no effect: the CRM's answers do not say how many calls of the day "
+            "are left"
+        )

@@ -14,6 +14,7 @@ from singer_kit.private_files import make_private_folder
 
 from reverse_etl.crm.adapter import Account
 from reverse_etl.crm.call_count import CallCount
+from reverse_etl.dry_run.approval import Approval
 from reverse_etl.dry_run.guards import Trip
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter, Reason
@@ -41,6 +42,8 @@ class RunReport:
     """What known records do not have of a changed mapping."""
     trips: Sequence[Trip] = ()
     """Guards that the plan goes beyond."""
+    approval: Approval | None = None
+    """What an approved plan allows, where one is applied."""
 
     def build(
         self,
@@ -65,6 +68,7 @@ class RunReport:
             "created_fields": self.outcomes.created_fields,
             "created_links": self.outcomes.created_links,
             "mapping_changes": [lack.report() for lack in self.lacks],
+            "plan": self.approval.report() if self.approval is not None else None,
             "guards": [trip.report() for trip in self.trips],
             "calls": self._calls(objects, calls or CallCount()),
             "opened_letters": [asdict(reason) for reason in reasons],
@@ -95,6 +99,7 @@ class RunReport:
             "least": sum(numbers["least"] for numbers in by_object.values()),
             "setup": sum(number for (of, _), number in calls.by_purpose.items() if not of),
             "planning": calls.planning,
+            "per_second": calls.limits.per_s,
             "cost": calls.cost,
             "objects": by_object,
         }

@@ -16,6 +16,7 @@ from reverse_etl.mapping.objects_file import shipped_settings
 from reverse_etl.pipeline.engine_settings import EngineSettings
 from reverse_etl.pipeline.guard import DEFAULT_MAX_REJECTED, SHARE_AT_LEAST, rejected_limit
 from reverse_etl.singer.alerts import DEFAULT_SILENCE_H
+from reverse_etl.singer.erasure_settings import DEFAULT_MAX_ERASURES, ERASURE
 
 __all__ = [
     "COMMON",
@@ -30,8 +31,8 @@ __all__ = [
 MOST_DAYS = 36_500
 """A hundred years: more days than a date can be moved by are a mistake."""
 MOST_SECONDS = 86_400
-NUMBER_OR_SHARE = th.CustomType({"type": ["string", "integer"]})
-"""Of a guard: `100`, "100" or "5%"."""
+NUMBER_OR_SHARE = th.CustomType({"type": ["string", "number"]})
+"""Of a guard: `100`, "100" or "5%". The SDK would read an integer from any variable."""
 COMMON: list[th.Property[Any]] = [
     th.Property(
         "api_version",
@@ -161,6 +162,14 @@ COMMON: list[th.Property[Any]] = [
         "are counted as not attempted.",
     ),
     th.Property(
+        "keep_calls_free",
+        NUMBER_OR_SHARE,
+        title="Keep calls free",
+        description="Calls of the CRM's day to leave to other apps, such as `5000`, or their "
+        "share, such as `20%`; tokens where the CRM counts those. Once no more are left, the run "
+        "goes on as when they are used up. The CRM's own headers say how many are left.",
+    ),
+    th.Property(
         "fail_on_budget",
         th.BooleanType,
         default=False,
@@ -236,6 +245,7 @@ COMMON: list[th.Property[Any]] = [
         description="Folder for latest.json. The default is .meltano/run/<target>/reports, or "
         "outside Meltano ./reports-<target>.",
     ),
+    *ERASURE,
     th.Property(
         "alert_url",
         th.StringType,
@@ -330,4 +340,6 @@ def engine_settings(
         on_missing=config.get("on_missing") or "follow",
         verify_days=float(config.get("verify_days", 7)),
         gather=not config.get("batch_size_rows"),
+        erase_deleted=bool(config.get("erase_deleted")),
+        max_erasures=int(config.get("max_erasures", DEFAULT_MAX_ERASURES)),
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import IO, Any
@@ -22,6 +23,7 @@ from singer_sdk import Sink
 from singer_sdk.exceptions import ConfigValidationError
 
 from reverse_etl.crm.adapter import Account, Adapter
+from reverse_etl.dry_run.approval import Approval
 from reverse_etl.dry_run.guards import Trip
 from reverse_etl.dry_run.run import DryRun
 from reverse_etl.errors import BudgetSpentError, FatalError, ReverseEtlError, StoppedError
@@ -34,6 +36,7 @@ from reverse_etl.singer.direct import DirectRecords
 from reverse_etl.singer.grace import STOP_GRACE_S, Grace
 from reverse_etl.singer.guarded_input import listen_within_guards
 from reverse_etl.singer.reader import MessageReader
+from reverse_etl.singer.report_cleaning import clean_files
 from reverse_etl.singer.run_end import RunEnd
 from reverse_etl.singer.run_report import RunReport, save_running
 from reverse_etl.singer.sdk_settings import check_sdk_settings
@@ -62,6 +65,7 @@ class CrmTarget(TargetSettings):
         self.lacks: list[Lack] = []
         self.trips: list[Trip] = []
         self.planning_calls = 0
+        self.approval: Approval | None = None
         self._account = Account("")
         self._draining: set[str] = set()
 
@@ -140,6 +144,8 @@ class CrmTarget(TargetSettings):
         self._account, ledger = open_account(adapter, self.config, self.name, self.dry_run)
         shipped, concurrency = self.shipped_mapping(), self.default_concurrency
         settings = run_settings(self.config, shipped, concurrency, self.regress_setting)
+        if self.dry_run is None:
+            settings = replace(settings, clean_files=partial(clean_files, self.report_folder))
         return Engine(adapter, ledger, self.rules, functions, settings, self.outcomes, self.control)
 
     # Streams
@@ -287,6 +293,7 @@ class CrmTarget(TargetSettings):
 
     def _run_end(self, exit_code: int, message: str) -> RunEnd:
         report = RunReport(
-            self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips
-        )
+            self.name, exit_code, message, self._account, self.outcomes, self.lacks, self.trips,
+            self.approval,
+        )  # fmt: skip
         return RunEnd(report, self.report_folder, self.objects, self.dry_run, self.alerts)

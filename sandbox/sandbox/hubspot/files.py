@@ -51,7 +51,7 @@ def add_file(portal: Portal, folder: str, name: str, size: int, access: str) -> 
     """Add a file to a portal, without its content."""
     now = portal.now()
     stem, _, extension = name.rpartition(".")
-    file_id = str(50_000 + len(portal.files) + 1)
+    file_id = str(max(map(int, portal.files), default=50_000) + 1)
     portal.files[file_id] = {
         "id": file_id,
         "createdAt": now,

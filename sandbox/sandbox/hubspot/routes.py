@@ -24,6 +24,7 @@ from sandbox.hubspot import (
     merges,
     objects,
     properties,
+    purges,
     responses,
     schemas,
 )
@@ -53,6 +54,8 @@ ROUTES = (
     Route("POST", FILES, files.upload),
     Route("GET", f"{FILES}/search", files.search),
     Route("GET", f"{FILES}/{{file_id}}", files.get),
+    Route("DELETE", f"{FILES}/{{file_id}}/gdpr-delete", purges.purge_file),
+    Route("POST", f"{OBJECTS}/gdpr-delete", purges.purge_contact),
     Route("POST", f"{OBJECTS}/merge", merges.merge),
     Route("POST", f"{OBJECTS}/batch/upsert", batches.upsert),
     Route("POST", f"{OBJECTS}/batch/create", batches.create),
@@ -187,6 +190,7 @@ class HubSpot(Emulator):
             "X-HubSpot-RateLimit-Max": str(pace.calls),
             "X-HubSpot-RateLimit-Remaining": str(pace.remaining),
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(int(pace.per_s * 1000)),
+            **daily_headers(pace),
         }
         return reply
 
@@ -251,3 +255,16 @@ def run(handler: Handler, call: Call, portal: Portal, params: dict[str, str]) ->
             raise errors.unknown_object(params[param])
         params[param] = kind
     return handler(call, portal, **params)
+
+
+def daily_headers(pace: Pace) -> dict[str, str]:
+    """The daily limit, which private apps get; an app that signed in by OAuth does not.
+
+    Source: HubSpot, API usage guidelines, read 2026-11-30.
+    """
+    if pace.daily is None:
+        return {}
+    return {
+        "X-HubSpot-RateLimit-Daily": str(pace.daily),
+        "X-HubSpot-RateLimit-Daily-Remaining": str(pace.left_today),
+    }

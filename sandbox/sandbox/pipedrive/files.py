@@ -73,3 +73,12 @@ def list_files_of(call: Call, company: Company, kind: str, number: str) -> Reply
 def active_files(company: Company) -> list[Record]:
     """Files that were not deleted."""
     return [file for file in company.files.values() if file["active_flag"]]
+
+
+def delete(call: Call, company: Company, number: str) -> Reply:
+    """Delete a file."""
+    file = company.files.get(int(number)) if number.isdigit() else None
+    if file is None or not file["active_flag"]:
+        raise not_found("file")
+    file["active_flag"] = False
+    return success({"id": file["id"]})

@@ -89,6 +89,7 @@ ROUTES = (
     Route("DELETE", f"{V1}/notes/{{number}}", notes.delete),
     Route("POST", f"{V1}/files", files.upload),
     Route("GET", f"{V1}/files", files.list_files),
+    Route("DELETE", f"{V1}/files/{{number}}", files.delete),
     *(file_route(kind) for kind in ("persons", "deals", "organizations", "products")),
     *(merge_route(kind) for kind in ("persons", "deals", "organizations")),
     Route("GET", f"{V1}/currencies", account.list_currencies),
@@ -159,6 +160,7 @@ class Pipedrive(Emulator):
             "x-ratelimit-limit": str(pace.calls),
             "x-ratelimit-remaining": str(pace.remaining),
             "x-ratelimit-reset": "2",
+            **daily_headers(pace),
         }
         return reply
 
@@ -199,3 +201,13 @@ class Pipedrive(Emulator):
             return self.handle(call)
         finally:
             company.newly_required = ""
+
+
+def daily_headers(pace: Pace) -> dict[str, str]:
+    """Tokens of the day, a call counted as one; seen in practice, and not documented."""
+    if pace.daily is None:
+        return {}
+    return {
+        "x-daily-ratelimit-token-limit": str(pace.daily),
+        "x-daily-ratelimit-token-remaining": str(pace.left_today),
+    }

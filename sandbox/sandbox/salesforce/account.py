@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.http import Call, Reply
-from sandbox.salesforce import soap
+from sandbox.salesforce import recycle_bin, soap
 from sandbox.salesforce.fixtures import CURRENCIES, DAILY_CALLS
 from sandbox.salesforce.state import Org
 
@@ -35,16 +35,21 @@ def limits(call: Call, org: Org) -> Reply:
 
 
 def call_partner(call: Call, org: Org, version: str) -> Reply:
-    """The SOAP API with the partner WSDL: getUserInfo."""
+    """The SOAP API with the partner WSDL: getUserInfo and emptyRecycleBin."""
     wanted = soap.requested(call)
     if wanted is None:
         return soap.invalid()
-    if wanted.tag != f"{{{PARTNER}}}getUserInfo":
-        name = soap.name_of(wanted)
-        return soap.fault("sf:NOT_EMULATED", f"the sandbox does not emulate {name}")
-    response = soap.elements({"getUserInfoResponse": {"result": user_info(org)}})
-    start = "<getUserInfoResponse"
-    return soap.envelope(200, response.replace(start, f'{start} xmlns="{PARTNER}"', 1))
+    result: Any
+    match wanted.tag.removeprefix(f"{{{PARTNER}}}"):
+        case "getUserInfo":
+            result = user_info(org)
+        case "emptyRecycleBin":
+            result = recycle_bin.empty(org, (element.text or "" for element in wanted))
+        case name:
+            return soap.fault("sf:NOT_EMULATED", f"the sandbox does not emulate {name}")
+    answer = f"{soap.name_of(wanted)}Response"
+    response = soap.elements({answer: {"result": result}})
+    return soap.envelope(200, response.replace(f"<{answer}", f'<{answer} xmlns="{PARTNER}"', 1))
 
 
 def user_info(org: Org) -> dict[str, Any]:

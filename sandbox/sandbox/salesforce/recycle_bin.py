@@ -7,9 +7,15 @@ is deleted), read 2026-11-29.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from sandbox.salesforce.errors import RowError
 from sandbox.salesforce.state import Deleted, Org, Row
 
+CONTENT = ("ContentVersion", "ContentDocumentLink")
+"""What goes with its document.
+Source: Object Reference, ContentDocument, read 2026-11-30."""
 ROLE = "OpportunityContactRole"
 """What goes with its contact."""
 
@@ -17,6 +23,10 @@ ROLE = "OpportunityContactRole"
 def delete(org: Org, sobject: str, row: Row) -> None:
     """Move a row into the bin, which clears the lookups to it."""
     org.take_out(sobject, row)
+    for part in CONTENT if sobject == "ContentDocument" else ():
+        for other in [*org.rows[part].values()]:
+            if other["ContentDocumentId"] == row["Id"]:
+                org.take_out(part, other)
     put(org, sobject, row, redirect(org, sobject, row["Id"], None))
     for role in [row for row in org.rows[ROLE].values() if row["ContactId"] is None]:
         org.take_out(ROLE, role)
@@ -57,6 +67,23 @@ def undelete(org: Org, sobject: str, row_id: str) -> None:
 def purge(org: Org, sobject: str, row_id: str) -> None:
     """Forget a row for good, as happens by itself after 15 days."""
     del org.deleted[sobject, row_id]
+
+
+def empty(org: Org, row_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Forget rows for good; the result of each, in order.
+
+    Source: SOAP API developer guide, emptyRecycleBin(), EmptyRecycleBinResult, read 2026-11-30.
+    """
+    results: list[dict[str, Any]] = []
+    for row_id in row_ids:
+        found = [key for key in org.deleted if key[1] == row_id]
+        if found:
+            del org.deleted[found[0]]
+            results.append({"id": row_id, "success": True})
+        else:
+            error = {"message": "invalid record id", "statusCode": "INVALID_ID_FIELD"}
+            results.append({"errors": error, "id": row_id, "success": False})
+    return results
 
 
 def put(org: Org, sobject: str, row: Row, cleared: list[tuple[Row, str]]) -> None:

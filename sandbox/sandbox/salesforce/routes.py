@@ -118,7 +118,7 @@ class Salesforce(Emulator):
         if "/oauth2/" in call.path:
             return "auth", 0
         if call.path.startswith("/services/Soap/"):
-            components = call.body.count(b"<metadata ")
+            components = call.body.count(b"<metadata ") + call.body.count(b"<ids>")
             return ("write", components) if components else ("read", 0)
         if call.method == "GET" or call.path.endswith(QUERY_JOBS):
             return "read", 0

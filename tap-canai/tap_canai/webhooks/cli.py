@@ -228,6 +228,18 @@ def list_events(inbox_url: str, limit: int, data: bool) -> None:
         click.echo(json.dumps(event, ensure_ascii=False))
 
 
+@inbox_commands.command("erase")
+@inbox_option
+@click.option("--user-id", required=True, help="The user whose events go.")
+@audit_option
+def erase(inbox_url: str, user_id: str, audit_log: str) -> None:
+    """Delete the events of a user, delivered or not."""
+    with open_inbox(inbox_url) as inbox:
+        erased = inbox.erase(user_id)
+    note(audit_log, {"event": "erase", "events": erased})
+    click.echo(f"{erased} events erased")
+
+
 @inbox_commands.command("prune")
 @inbox_option
 @click.option(

@@ -176,6 +176,22 @@ class Inbox:
                 connection.execute(insert(ROWS), rows)
         return len(rows)
 
+    def erase(self, user_id: str) -> int:
+        """Delete the events of a user, delivered or not; returns how many. Raises: InboxError."""
+        with self._writing() as connection:
+            if self.engine.dialect.name == "sqlite":  # else they stay in the file for a while
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            query = select(ROWS.c.sequence, ROWS.c.data)
+            theirs = [
+                row.sequence
+                for row in connection.execute(query)
+                if str(json.loads(row.data).get("user_id")) == user_id
+            ]
+            for start in range(0, len(theirs), PAGE_ROWS):
+                part = theirs[start : start + PAGE_ROWS]
+                connection.execute(delete(ROWS).where(ROWS.c.sequence.in_(part)))
+        return len(theirs)
+
     # Readers
 
     def note_reader(self, reader: str, sequence: int) -> None:
