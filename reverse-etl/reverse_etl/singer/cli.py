@@ -42,8 +42,8 @@ DRAIN_S = 60.0
 """How long a failed target goes on reading; a tap that writes for longer gets a broken pipe."""
 DRAIN_BYTES = 1024 * 1024
 COMMANDS = (
-    "apply", "audit", "check", "dead-letters", "erase", "explain", "ledger", "mapping", "plan", "replay",
-    "unerase",
+    "apply", "audit", "check", "dead-letters", "erase", "explain", "ledger", "mapping", "plan",
+    "replay", "unerase",
 )  # fmt: skip
 READING_COMMANDS = ("", "plan")
 """Those that a tap writes to; the Singer command has no name."""
