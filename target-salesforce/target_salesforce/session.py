@@ -182,7 +182,8 @@ def assertion(credentials: Credentials, audience: str) -> str:
     key = credentials.private_key.replace("\\n", "\n")  # one line in an environment variable
     try:
         return jwt.encode(claims, key, algorithm="RS256")
-    except (ValueError, TypeError, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, jwt.PyJWTError):
+        # a public key lacks what signing needs, which is an AttributeError
         raise SettingError(
             "private_key is not a valid RSA key.",
             "Set it to the PEM text of the key whose certificate the app has.",

@@ -244,3 +244,42 @@ def test_a_link_is_made_in_the_run_after_people_restored_its_end(
     healed = deliver(box, crm, schemas, tmp_path, **config)
     assert healed.letters == []
     assert sorted(person for _, person in crm.deal_links(box)) == sorted(ids.values())
+
+
+@each_crm
+@pytest.mark.parametrize(("on_missing", "what"), [("follow", "gone"), ("recreate", "created")])
+def test_a_record_that_was_deleted_with_the_other_end_of_its_link_is_found_out(
+    box: Box, tmp_path: Path, crm: Crm, on_missing: str, what: str
+) -> None:
+    messages = with_deals(crm)
+    deliver(box, crm, messages, tmp_path)
+    ids = ids_of(box, crm)
+    crm.delete(box, crm.people, ids["user-2"])
+    (deal,) = (
+        row["id"]
+        for row in box.objects(crm, crm.deals)
+        if str(row["properties"][crm.deal_key]).endswith("-2")
+    )
+    crm.delete(box, crm.deals, str(deal))
+    config: dict[str, Any] = {"on_missing": on_missing, "verify_days": 0}
+    result = deliver(box, crm, messages, tmp_path, **config)
+    assert result.counts(crm.deals) == {"planned": 2, "unchanged": 1, what: 1}
+    if on_missing == "recreate":
+        again = deliver(box, crm, messages, tmp_path, **config)
+        assert again.letters == []
+        assert sorted(person for _, person in crm.deal_links(box)) == sorted(
+            ids_of(box, crm).values()
+        )
+
+
+@each_crm
+def test_a_deleted_record_is_found_out_after_a_late_older_version(
+    box: Box, tmp_path: Path, crm: Crm
+) -> None:
+    newest = [schema_message(), later(user(1), 20)]
+    deliver(box, crm, newest, tmp_path)
+    late = [schema_message(), later(user(1, business_type="florist"), 5)]
+    deliver(box, crm, late, tmp_path)
+    crm.delete(box, crm.people, ids_of(box, crm)["user-1"])
+    result = deliver(box, crm, newest, tmp_path, verify_days=0)
+    assert result.counts(crm.people) == {"planned": 1, "gone": 1}

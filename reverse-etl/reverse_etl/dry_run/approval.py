@@ -19,6 +19,7 @@ from reverse_etl.errors import NotRepresentableError
 from reverse_etl.hashes import hash_value
 from reverse_etl.ledger import Ledger
 from reverse_etl.mapping.compiled import CompiledRule
+from reverse_etl.pipeline.links import key_of
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.plan import Plan
 from reverse_etl.records import Outcome, Write
@@ -58,21 +59,33 @@ class Approval:
 
     def judged(self, rule: CompiledRule, plan: Plan) -> Plan:
         """A plan without the writes that are not approved. Raises: CrmError."""
-        if not plan.writes:
+        older = [each for each in plan.outcomes if each.name == "superseded" and each.record]
+        if not plan.writes and not older:
             return plan
-        approved = self.changes.of(rule.object, [write.key for write in plan.writes])
+        keys = [*(write.key for write in plan.writes), *(key_of(each) for each in older)]
+        approved = self.changes.of(rule.object, keys)
         held = self._held(rule, plan.writes, approved)
         ids = self._ids(rule, approved.values())
         writes: list[Write] = []
-        outcomes = list(plan.outcomes)
+        outcomes = [self._unless_approved(rule, each, approved) for each in plan.outcomes]
         for write in plan.writes:
             reason = objection(rule, write, approved.get(write.key), held, ids)
             if reason:
-                self._refuse(rule, write, reason)
+                self._refuse(rule, write.key, reason)
                 outcomes.append(Outcome.of("changed_since_plan", write.record))
             else:
                 writes.append(write)
         return replace(plan, writes=writes, outcomes=outcomes)
+
+    def _unless_approved(
+        self, rule: CompiledRule, outcome: Outcome, approved: Mapping[str, ApprovedRecord]
+    ) -> Outcome:
+        """An outcome, or that of an approved write that the ledger knows newer values than."""
+        record = outcome.record
+        if outcome.name != "superseded" or record is None or record.key not in approved:
+            return outcome
+        self._refuse(rule, record.key, "the source has said something newer since")
+        return Outcome.of("changed_since_plan", record)
 
     def report(self) -> dict[str, Any]:
         """What the run report says of the plan."""
@@ -82,9 +95,9 @@ class Approval:
             "refused": [refused.report() for refused in self.refused],
         }
 
-    def _refuse(self, rule: CompiledRule, write: Write, reason: str) -> None:
+    def _refuse(self, rule: CompiledRule, key: str, reason: str) -> None:
         if len(self.refused) < MOST_NAMED:
-            self.refused.append(Refused(rule.object, write.key, reason))
+            self.refused.append(Refused(rule.object, key, reason))
 
     def _held(
         self, rule: CompiledRule, writes: Sequence[Write], approved: Mapping[str, ApprovedRecord]

@@ -40,7 +40,7 @@ class Limit:
         match = LIMIT.match(str(value).strip())
         if match is None:
             raise SettingError(
-                f"{name} is not a valid limit: {value!r}.",
+                f"{name} is not a valid limit: {str(value)!r}.",
                 "Set a number such as 100, or a share such as 5%.",
             )
         number, percent = match.groups()

@@ -22,7 +22,7 @@ from reverse_etl.pipeline.identity import Identified, Identity, Resolver
 from reverse_etl.pipeline.merge import merge_keys
 from reverse_etl.pipeline.outcomes import Outcomes
 from reverse_etl.pipeline.parents import Parents
-from reverse_etl.pipeline.verify import Verifier
+from reverse_etl.pipeline.verify import Verifier, decided_key
 from reverse_etl.pipeline.versions import map_versions
 from reverse_etl.records import CrmRecord, Outcome, Write
 from reverse_etl.values import Value, canonical
@@ -114,13 +114,11 @@ class Planner:
             (known if is_known else missed).append(record)
 
         decisions = self._known(rule, known, entries, references)
-        if self.on_missing == "leave" and rule.spec.updates_follow_merges:
-            gone = self._gone(rule, decisions, entries)
-            entries |= gone
-            missed += [record for record in known if record.key in gone]
-            decisions = [
-                each for each in decisions if isinstance(each, Outcome) or each.key not in gone
-            ]
+        with_updates = self.on_missing == "leave"
+        entries |= self.verifier.verify_decided(rule, decisions, entries, with_updates)
+        gone = {record.key for record in known if entries[record.key].state == "gone"}
+        missed += [record for record in known if record.key in gone]
+        decisions = [each for each in decisions if decided_key(each) not in gone]
         known_writes = {
             str(decision.crm_id): decision for decision in decisions if isinstance(decision, Write)
         }
@@ -205,14 +203,6 @@ class Planner:
         self.outcomes.of(rule.object).worked("read", len(crm_ids))
         for draft in drafts:
             draft.judge(hits.get(draft.crm_id))
-
-    def _gone(
-        self, rule: CompiledRule, decisions: Sequence[Write | Outcome], entries: Mapping[str, Entry]
-    ) -> dict[str, Entry]:
-        """The entries of records that were to be updated and are gone. Raises: CrmError."""
-        updated = [entries[each.key] for each in decisions if isinstance(each, Write)]
-        now = self.verifier.verify_now(rule, updated)
-        return {key: entry for key, entry in now.items() if entry.state == "gone"}
 
     @staticmethod
     def _decide(draft: Draft) -> Write | Outcome:

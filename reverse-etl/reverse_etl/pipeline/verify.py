@@ -18,10 +18,13 @@ from reverse_etl.ledger import Changes, Entry, Ledger
 from reverse_etl.mapping.compiled import CompiledRule
 from reverse_etl.pipeline.control import RunControl
 from reverse_etl.pipeline.outcomes import Outcomes
+from reverse_etl.records import Outcome, Write
 
 logger = logging.getLogger(__name__)
 
 DAY_US = 86_400_000_000
+IDLE = frozenset({"unchanged", "superseded", "kept_by_crm"})
+"""Outcomes of records of which nothing is sent."""
 
 
 @dataclass(slots=True)
@@ -49,6 +52,27 @@ class Verifier:
     def verify_now(self, rule: CompiledRule, entries: Sequence[Entry]) -> dict[str, Entry]:
         """The same for all entries that this run has not seen in the CRM. Raises: CrmError."""
         return self._verify(rule, self._unseen(rule, entries, 0))
+
+    def verify_decided(
+        self,
+        rule: CompiledRule,
+        decisions: Sequence[Write | Outcome],
+        entries: Mapping[str, Entry],
+        with_updates: bool,
+    ) -> dict[str, Entry]:
+        """The same for records that are planned: of those of which nothing is sent, the due ones.
+
+        An update finds out by itself whether its record is there, unless the CRM carries it over
+        to the record that it was merged into: `with_updates` looks that up before.
+
+        Raises: CrmError.
+        """
+        idle = [entries[decided_key(each)] for each in decisions if is_idle(each)]
+        verified = self.verify(rule, idle)
+        if with_updates and rule.spec.updates_follow_merges:
+            updated = [entries[each.key] for each in decisions if isinstance(each, Write)]
+            verified |= self.verify_now(rule, updated)
+        return verified
 
     def _verify(self, rule: CompiledRule, due: Sequence[Entry]) -> dict[str, Entry]:
         if not due or not self.control.may_call():
@@ -91,3 +115,15 @@ def seen_at(entry: Entry, located: Mapping[str, str], now_us: int) -> Entry:
     if located.get(str(entry.crm_id)) == entry.crm_id:
         return replace(entry, verified_us=now_us)
     return entry.as_gone()
+
+
+def decided_key(decision: Write | Outcome) -> str:
+    """The key of a planned record."""
+    if isinstance(decision, Write):
+        return decision.key
+    return decision.record.key if decision.record is not None else ""
+
+
+def is_idle(decision: Write | Outcome) -> bool:
+    """Returns True if nothing is sent of a record that the CRM should hold."""
+    return isinstance(decision, Outcome) and decision.name in IDLE

@@ -99,6 +99,8 @@ class Alerts:
         """
         if not self._can_be_sent() or int(report["exit_code"] or 0) >= SIGNALLED:
             return
+        if not report["exit_code"] and not report["run_id"]:
+            return  # an empty input: no account was opened, so nothing was found out
         at = now or datetime.now(UTC)
         before = self._sent()
         received_at = before.received_at

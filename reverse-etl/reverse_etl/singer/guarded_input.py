@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -63,7 +63,7 @@ def listen_within_guards(target: GuardedTarget, lines: IO[str] | None) -> None:
         target.listen(lines)
     else:
         with kept_input(lines or sys.stdin, target.report_folder) as kept:
-            judge_plan(target, kept)
+            judge_plan(target, lambda planned: planned.run(kept))
             kept.seek(0)
             target.listen(kept)
 
@@ -80,20 +80,23 @@ def judge(target: GuardedTarget, guards: PlanGuards) -> None:
         raise tripped(target.trips, f"See {target.report_folder / PLAN_FILE}")
 
 
-def judge_plan(target: GuardedTarget, lines: IO[str]) -> None:
-    """Plan a run over these lines, and judge the plan. Raises: FatalError, StoppedError."""
+def judge_plan(target: GuardedTarget, plan: Callable[[Any], None]) -> None:
+    """Plan a run by a dry run of the same target, and judge the plan.
+
+    Raises: FatalError, StoppedError.
+    """
     planned = type(target)(config={**target.config, "dry_run": True})
     # a signal, a spent budget and a guard meanwhile are the run's
     planned.control, planned.grace = target.control, target.grace
     try:
-        planned.run(lines)
+        plan(planned)
     except FatalError:
         target.trips = planned.trips
         leave_out(target.outcomes, planned.outcomes)
         raise
-    else:
-        (planned.report_folder / PLAN_FILE).unlink(missing_ok=True)  # it holds personal data
     finally:
+        if not target.trips:  # else people look at it; it holds personal data
+            (planned.report_folder / PLAN_FILE).unlink(missing_ok=True)
         target.control.busy = False
         if planned.engine is not None:
             target.planning_calls = planned.engine.adapter.calls.total

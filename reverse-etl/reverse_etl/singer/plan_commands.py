@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -16,8 +17,17 @@ from reverse_etl.singer.plan_making import VALID_HOURS, PlanOutput, make_plan
 from reverse_etl.singer.target import CrmTarget
 
 PLAN_LIMIT = 10
+MOST_HOURS = 8760
+"""A year: an older plan is hardly one that anybody still approves."""
 REFUSED_LIMIT = 20
 """Refused writes to print; the report names more."""
+
+
+def a_number(_context: click.Context, _option: click.Parameter, hours: float) -> float:
+    """Hours that can be compared; not-a-number passes every range. Raises: BadParameter."""
+    if math.isnan(hours):
+        raise click.BadParameter("it is not a number.")
+    return hours
 
 
 def plan_command(target: type[CrmTarget]) -> click.Command:
@@ -42,7 +52,8 @@ def plan_command(target: type[CrmTarget]) -> click.Command:
     )
     @click.option(
         "--valid-hours",
-        type=click.FloatRange(min=0, min_open=True),
+        type=click.FloatRange(min=0, min_open=True, max=MOST_HOURS),
+        callback=a_number,
         default=VALID_HOURS,
         show_default=True,
         help="Hours in which the plan may be applied.",
@@ -63,6 +74,8 @@ def plan_command(target: type[CrmTarget]) -> click.Command:
         The plan is also kept as dry-run/plan.json in report_dir. The files hold personal data: only
         their owner can read them, and they replace those that exist.
         """
+        if out is not None and page is not None and out.resolve() == page.resolve():
+            raise click.BadParameter("--out and --html name the same file.")
         output = PlanOutput(limit, as_json, out, page, valid_hours)
         make_plan(validated(target, config_files, dry_run=True), lines, output)
 

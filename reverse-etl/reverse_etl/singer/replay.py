@@ -11,10 +11,12 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from reverse_etl.dry_run.guards import PlanGuards
 from reverse_etl.errors import SettingError
 from reverse_etl.ledger import DeadLetter, Ledger, LetterChoice
 from reverse_etl.ledger.database import check_ledger_exists
 from reverse_etl.pipeline.engine import Engine
+from reverse_etl.singer.guarded_input import judge, judge_plan
 from reverse_etl.singer.letter_closing import event, none_chosen
 from reverse_etl.singer.settings import ledger_url
 from reverse_etl.singer.target import CrmTarget
@@ -30,7 +32,16 @@ class Replay:
     def run(self) -> None:
         """Try them. Raises: FatalError, StoppedError."""
         check_ledger_exists(ledger_url(self.target.config, self.target.name))
-        self.target.run_with(self._replay)
+        self.target.run_with(self._within_guards)
+
+    def _within_guards(self) -> None:
+        """Try them, if their plan is within the guards. Raises: FatalError, StoppedError."""
+        guards = PlanGuards.of(self.target.config)
+        if guards and self.target.dry_run is None:
+            judge_plan(self.target, lambda planned: Replay(planned, self.choice).run())
+        self._replay()
+        if self.target.dry_run is not None:
+            judge(self.target, guards)
 
     def _replay(self) -> None:
         engine = self.target.open_account()
