@@ -118,6 +118,18 @@ def test_a_run_that_was_stopped_changes_nothing(chat: OddServer, tmp_path: Path)
     assert len(texts(chat)) == 1
 
 
+@each_crm
+def test_an_empty_input_says_nothing_of_the_account(
+    box: Box, crm: Crm, chat: OddServer, tmp_path: Path
+) -> None:
+    url = chat.url + WHERE
+    wrong = dict.fromkeys(crm.credentials(box.url), "wrong") | {crm.url_setting: None}
+    wrong = {name: value for name, value in wrong.items() if value}
+    assert deliver(box, crm, users(1), tmp_path, alert_url=url, **wrong).code == 1
+    assert deliver(box, crm, [], tmp_path, alert_url=url, **wrong).code == 0
+    assert len(texts(chat)) == 1
+
+
 def test_a_source_that_is_silent_is_reported_once_and_its_return_too(
     chat: OddServer, tmp_path: Path
 ) -> None:

@@ -205,6 +205,9 @@ def test_a_record_that_another_run_wrote_since_is_refused(desk: Desk, box: Box) 
     deliver(box, HUBSPOT, newer, desk.folder)
     assert desk.apply() == 0
     assert desk.counts("contacts")["updated"] == 2
+    assert desk.counts("contacts")["refused"] == 1
+    (refused,) = desk.report["plan"]["refused"]
+    assert (refused["key"], "newer" in refused["reason"]) == ("user-0", True)
     names = sorted(row["properties"][HUBSPOT.text_field] for row in box.people(HUBSPOT))
     assert names == ["Newer", "Renamed", "Renamed"]
 
@@ -267,6 +270,10 @@ def test_what_would_not_go_well_is_said_before_anything_is_done(
     box.forget_log(HUBSPOT)
     assert desk.run("plan", "--input", lines, "--out", str(desk.folder / "no" / "plan")) == 1
     assert "does not exist" in caplog.text
+    for hours in ("nan", "inf", "1e300", "0", "-1"):
+        arguments = ("--out", str(desk.path), "--valid-hours", hours)
+        assert desk.run("plan", *arguments) != 0
+    assert desk.run("plan", "--out", str(desk.path), "--html", str(desk.path)) != 0
     bad = [schema_message(), user(1, email=7)]
     lines = str(lines_of(desk.folder, bad))
     assert desk.run("plan", "--input", lines, "--out", str(desk.path), max_rejected=0) == 1

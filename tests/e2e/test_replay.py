@@ -88,6 +88,16 @@ def test_letters_are_replayed_by_key_by_code_and_all(
 
 
 @each_crm
+def test_guards_hold_for_a_replay(box: Box, crm: Crm, tmp_path: Path) -> None:
+    refused(box, crm, tmp_path, users([0, 1, 2]))
+    held = replay(box, crm, tmp_path, max_creates=2)
+    assert held.code == 3
+    assert people(box, crm) == set()
+    assert replay(box, crm, tmp_path, max_creates=3).code == 0
+    assert people(box, crm) == {"user-0", "user-1", "user-2"}
+
+
+@each_crm
 def test_letters_that_no_run_tries_again_are_replayed_when_they_are_named(
     box: Box, crm: Crm, tmp_path: Path
 ) -> None:

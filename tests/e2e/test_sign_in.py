@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from box import Box
 from crms import CRMS, SALESFORCE, Crm, each_crm
+from crms.salesforce import private_key
 from support import deliver, users
 
 MESSAGES = users(5)
@@ -85,6 +91,16 @@ def test_client_credentials_are_sent_to_no_host_but_the_orgs_own(
     assert "login_url" in caplog.text
     assert "https://acme.my.salesforce.com" in caplog.text
     assert box.log(SALESFORCE) == []
+
+
+def test_a_public_key_cannot_sign(
+    box: Box, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    private = load_pem_private_key(private_key().encode(), None)
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    given = settings(box, "Salesforce JWT bearer", private_key=public.decode())
+    assert deliver(box, SALESFORCE, MESSAGES, tmp_path, **given).code == 1
+    assert "private_key is not a valid RSA key" in caplog.text
 
 
 def test_client_credentials_sign_in_at_the_instance_url_by_default(

@@ -18,7 +18,7 @@ from reverse_etl.singer.target import CrmTarget
 
 PLAN_LIMIT = 10
 MOST_HOURS = 8760
-"""A year: an older plan is hardly one that anybody still approves."""
+"""A year: an older plan has little to do with the CRM of today."""
 REFUSED_LIMIT = 20
 """Refused writes to print; the report names more."""
 
