@@ -62,8 +62,8 @@ class Verifier:
     ) -> dict[str, Entry]:
         """The same for records that are planned: of those of which nothing is sent, the due ones.
 
-        An update finds out by itself whether its record still exists, unless the CRM carries it over
-        to the record that it was merged into: `with_updates` looks that up before.
+        An update finds out by itself whether its record still exists, unless the CRM carries it
+        over to the record that it was merged into: `with_updates` looks that up before.
 
         Raises: CrmError.
         """
