@@ -12,6 +12,7 @@ from reverse_etl.crm.oauth import OAuth
 from reverse_etl.crm.stored_token import StoredToken
 from reverse_etl.errors import CrmError, SettingError
 from singer_kit.settings import checked_url
+from singer_kit.urls import shown_url
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path  # nosec B105
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -115,7 +116,7 @@ def login_place(configured: str, credentials: Credentials) -> str:
         )
     if credentials.are_of_client and urlsplit(url).hostname in GENERIC_HOSTS:
         raise SettingError(
-            f"login_url is {url}, where Salesforce accepts no client credentials.", MY_DOMAIN_HINT
+            f"login_url is {shown_url(url)}, where Salesforce accepts no client credentials.", MY_DOMAIN_HINT
         )
     return url
 
