@@ -116,7 +116,8 @@ def login_place(configured: str, credentials: Credentials) -> str:
         )
     if credentials.are_of_client and urlsplit(url).hostname in GENERIC_HOSTS:
         raise SettingError(
-            f"login_url is {shown_url(url)}, where Salesforce accepts no client credentials.", MY_DOMAIN_HINT
+            f"login_url is {shown_url(url)}, where Salesforce accepts no client credentials.",
+            MY_DOMAIN_HINT,
         )
     return url
 
