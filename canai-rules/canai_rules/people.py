@@ -38,7 +38,7 @@ LARGEST_SCORE = Decimal(100)
 
 
 def lead_score(user: Mapping[str, Any]) -> Decimal:
-    """0 to 100: trust delta × 10 + sessions × 2 + spend / 10 + referrals × 5; null counts as 0."""
+    """0 to 100: trust delta × 10 + sessions × 2 + spend / 10 + referrals × 5; null is 0."""
     score = (
         number(user.get("trust_delta_average")) * 10
         + number(user.get("total_sessions")) * 2

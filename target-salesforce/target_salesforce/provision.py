@@ -44,7 +44,7 @@ def check_creatable(
     """Raises: NoSuchObjectError, CrmError for what only Salesforce itself could create."""
     if is_new and not spec.name.endswith("__c"):
         raise NoSuchObjectError(
-            f"Salesforce has no object {spec.name}, and only custom objects (…__c) can be created.",
+            f"Salesforce has no object {spec.name}, and only custom objects (__c) can be created.",
             "Check its name in the rule.",
         )
     for field in wanted:
@@ -52,7 +52,7 @@ def check_creatable(
             continue  # every object has it
         if not field.name.endswith("__c"):
             raise CrmError(
-                f"{spec.name} has no field {field.name}, and only custom fields (…__c) can be "
+                f"{spec.name} has no field {field.name}, and only custom fields (__c) can be "
                 "created.",
                 "Check its name in the rule.",
             )

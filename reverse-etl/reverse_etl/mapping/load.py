@@ -1,7 +1,7 @@
 """Rules from YAML files, and the first ring of checks: the shape of a rule.
 
-A folder of `*.yml`, one rule per file → `Rule`s. An unknown word is an error that names file, line
-and the nearest known word.
+A folder of `*.yml`, one rule per file → `Rule`s. An unknown word is an error that names file,
+line and the nearest known word.
 """
 
 from __future__ import annotations

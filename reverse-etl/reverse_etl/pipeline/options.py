@@ -1,6 +1,7 @@
 """Before stage 3: options that the CRM's choice fields lack are added, where `add_options` is on.
 
-A block of `SourceRecord`s → the same block; what changes is the CRM, and what the rule knows of it.
+A block of `SourceRecord`s → the same block; what changes is the CRM, and what the rule knows
+of it.
 """
 
 from __future__ import annotations

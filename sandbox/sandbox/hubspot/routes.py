@@ -1,7 +1,7 @@
 """HubSpot's paths and their handlers; before a handler is called: token, limit, the path's version.
 
-A date-based path such as `/crm/objects/2026-09/…` is turned into its v3 or v4 twin. The two differ
-in the status of some responses only: 200 for 201.
+A date-based path such as `/crm/objects/2026-09/…` is turned into its v3 or v4 twin. The two
+differ in the status of some responses only: 200 for 201.
 """
 
 from __future__ import annotations
