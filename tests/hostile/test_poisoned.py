@@ -95,6 +95,22 @@ def test_a_poisoned_record_costs_at_most_itself(
     assert len([call for call in box.log(crm) if call["kind"] == "read"]) <= MOST_READS
 
 
+@pytest.mark.parametrize("one_in", [70, pytest.param(9, marks=SOAK)])
+@pytest.mark.parametrize("crm", CRMS, ids=str)
+def test_after_one_poisoned_record_a_second_run_makes_no_call(
+    box: Box, crm: Crm, one_in: int, tmp_path: Path
+) -> None:
+    """None for a record: setting up is counted apart."""
+    for number, poison in enumerate(list(poisoned(USERS, EVERY))[::one_in]):
+        box.reset()
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        lines = [json.dumps(USERS.schema), *good_lines(USERS), poison, json.dumps(state(1))]
+        first = run(box, crm, lines, folder)
+        assert (first.code, len(first.states)) == (0, 1)
+        assert run(box, crm, lines, folder).report["calls"]["made"] == 0
+
+
 @pytest.mark.parametrize("crm", CRMS, ids=str)
 def test_a_nasty_time_of_observation_costs_nothing(box: Box, crm: Crm, tmp_path: Path) -> None:
     times: list[Any] = [
